@@ -1,0 +1,220 @@
+/**
+ * Everything that can happen, as one typed catalogue. Log lines, webhooks, the API and the command line
+ * are views of it; `docs/reference/events.md` is made from the comments here.
+ *
+ * An event is one JSON object on one line. Times are milliseconds since 1970; delays are milliseconds.
+ */
+
+import { type Duration, type Instant } from '../lib/time.ts';
+
+export type Event =
+  | AcceptedEvent
+  | RejectedEvent
+  | AttemptEvent
+  | DeliveredEvent
+  | DeferredEvent
+  | FailedEvent
+  | ExpiredEvent
+  | SuppressedEvent
+  | DroppedEvent
+  | HeldEvent
+  | ReleasedEvent
+  | SuspendedEvent
+  | ResumedEvent
+  | ReroutedEvent
+  | RemovedEvent
+  | DsnEvent
+  | RelayedEvent;
+
+export type EventKind = Event['kind'];
+
+interface EventBase {
+  readonly at: Instant;
+}
+
+/** Fields that every event about one message has. */
+interface MessageFields extends EventBase {
+  readonly queueId: string;
+  /** `''` is the null reverse-path. */
+  readonly sender: string;
+  readonly tenant: string;
+  readonly campaign: string;
+}
+
+/** Fields that every event about recipients of one entry has. */
+interface EntryFields extends MessageFields {
+  readonly entry: string;
+  readonly recipients: readonly string[];
+  readonly queue: string;
+  readonly class: string;
+}
+
+/** Fields of what became of recipients in one attempt. */
+interface AttemptFields extends EntryFields {
+  readonly attempt: number;
+  readonly route: string;
+  readonly site: string;
+  readonly source: string;
+  readonly host: string;
+  readonly address: string;
+  readonly tls: string | undefined;
+  /** The reply on one line, with its enhanced status; our own words begin with `postrider:`. */
+  readonly reply: string;
+  readonly status: string;
+  readonly delays: Delays;
+}
+
+export interface Delays {
+  /** From the client's MAIL to our commit. */
+  readonly beforeQueue: Duration;
+  /** From the commit to the dispatch of this attempt. */
+  readonly inQueue: Duration;
+  readonly connect: Duration;
+  readonly transmit: Duration;
+}
+
+/** A message was committed and answered with 250. */
+export interface AcceptedEvent extends MessageFields {
+  readonly kind: 'accepted';
+  readonly recipients: readonly string[];
+  readonly clientAddress: string;
+  readonly clientName: string;
+  readonly protocol: string;
+  readonly listener: string;
+  readonly tls: string | undefined;
+  readonly octets: number;
+  readonly messageIdField: string;
+  readonly subject: string;
+  readonly delays: Pick<Delays, 'beforeQueue'>;
+}
+
+/** A connection, a command or a message was refused; nothing was stored. */
+export interface RejectedEvent extends EventBase {
+  readonly kind: 'rejected';
+  readonly stage: 'connect' | 'hello' | 'tls' | 'sender' | 'recipient' | 'content';
+  readonly clientAddress: string;
+  readonly clientName: string;
+  readonly listener: string;
+  readonly sender: string | undefined;
+  readonly recipient: string | undefined;
+  readonly reply: string;
+}
+
+/** An attempt begins: the entry was handed to a worker. */
+export interface AttemptEvent extends EntryFields {
+  readonly kind: 'attempt';
+  readonly attempt: number;
+  readonly route: string;
+  readonly site: string;
+  readonly source: string;
+}
+
+/** The next hop, or a mailbox, took the message for these recipients. */
+export interface DeliveredEvent extends AttemptFields {
+  readonly kind: 'delivered';
+  readonly octets: number;
+}
+
+/** Not now: these recipients will be tried again. */
+export interface DeferredEvent extends AttemptFields {
+  readonly kind: 'deferred';
+  readonly reason: string;
+  readonly scope: string;
+  readonly nextAttemptAt: Instant;
+}
+
+/** Never: these recipients are over, and their sender is told if he wants to be. */
+export interface FailedEvent extends AttemptFields {
+  readonly kind: 'failed';
+  readonly scope: string;
+}
+
+/** These recipients were tried until their time was up. */
+export interface ExpiredEvent extends EntryFields {
+  readonly kind: 'expired';
+  readonly attempt: number;
+  readonly reply: string;
+  readonly status: string;
+}
+
+/** Not sent, because the recipient is on a suppression list. */
+export interface SuppressedEvent extends EntryFields {
+  readonly kind: 'suppressed';
+  readonly reason: string;
+}
+
+/** Thrown away on purpose, by a named rule or route. */
+export interface DroppedEvent extends EntryFields {
+  readonly kind: 'dropped';
+  readonly rule: string;
+}
+
+/** Waits until an operator releases it. */
+export interface HeldEvent extends EntryFields {
+  readonly kind: 'held';
+  readonly rule: string;
+  readonly reason: string;
+}
+
+/** No longer held. */
+export interface ReleasedEvent extends EntryFields {
+  readonly kind: 'released';
+  readonly by: string;
+}
+
+/** A rule stops mail from going out, or from coming in. */
+export interface SuspendedEvent extends EventBase {
+  readonly kind: 'suspended';
+  readonly rule: string;
+  readonly target: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly until: Instant | undefined;
+}
+
+/** A suspension ended. */
+export interface ResumedEvent extends EventBase {
+  readonly kind: 'resumed';
+  readonly rule: string;
+  readonly target: string;
+  readonly by: string;
+}
+
+/** A rule sends waiting mail another way. */
+export interface ReroutedEvent extends EventBase {
+  readonly kind: 'rerouted';
+  readonly rule: string;
+  readonly target: string;
+  readonly route: string;
+  readonly by: string;
+}
+
+/** An operator removed these recipients from the queue. */
+export interface RemovedEvent extends EntryFields {
+  readonly kind: 'removed';
+  readonly by: string;
+  readonly told: boolean;
+}
+
+/** A delivery status notification was made from the notices of a message. */
+export interface DsnEvent extends EventBase {
+  readonly kind: 'dsn';
+  /** The notification itself; `''` when it went nowhere (null reverse-path, cap reached). */
+  readonly queueId: string;
+  /** The message it tells of. */
+  readonly about: string;
+  readonly to: string;
+  readonly action: string;
+  readonly recipients: readonly string[];
+}
+
+/** Stateless relay: the next hop's final reply was passed through and nothing was stored. */
+export interface RelayedEvent extends EventBase {
+  readonly kind: 'relayed';
+  readonly sender: string;
+  readonly recipients: readonly string[];
+  readonly clientAddress: string;
+  readonly host: string;
+  readonly reply: string;
+  readonly octets: number;
+}

@@ -1,0 +1,66 @@
+/**
+ * An entry handed to a worker to be tried now, and what the worker reports of it.
+ *
+ * Plain values: they cross threads. A *slot* is one connection that the queue manager has allowed
+ * on an egress path; the worker that holds it may have it open or not. Dispatches on one slot run
+ * one after the other, so the limits of the path are exact.
+ */
+
+import { type Instant } from '../lib/time.ts';
+import { type SenderParameters } from '../mail/envelope.ts';
+import { type Outcome } from '../mail/outcome.ts';
+import { type QueueId } from '../mail/queue-id.ts';
+import { type EntryId, type EntryRecipient } from '../mail/entry.ts';
+import { type Route } from '../mail/route.ts';
+
+export type SlotId = number;
+
+/** What a worker can read content from: octets, or a file that stays until the dispatch is finished. */
+export type DispatchContent =
+  | { readonly kind: 'octets'; readonly octets: Uint8Array }
+  | { readonly kind: 'file'; readonly path: string; readonly octets: number };
+
+/** A host to try, in order. */
+export interface Host {
+  /** Host name, or a textual IP address. */
+  readonly name: string;
+  readonly preference: number;
+}
+
+export interface Dispatch {
+  readonly id: number;
+  readonly slot: SlotId;
+  /** `site|source`. */
+  readonly path: string;
+  readonly site: string;
+  readonly route: Route;
+  /** Empty for routes that dial nobody. */
+  readonly hosts: readonly Host[];
+  readonly message: QueueId;
+  readonly entry: EntryId;
+  readonly sender: SenderParameters;
+  readonly recipients: readonly EntryRecipient[];
+  readonly content: DispatchContent;
+  readonly acceptedAt: Instant;
+  /** Beginning at 1. */
+  readonly attempt: number;
+}
+
+export interface AttemptReport {
+  readonly id: number;
+  /** One for each recipient of the dispatch, in its order. */
+  readonly outcomes: readonly Outcome[];
+  /** What the slot is left with. */
+  readonly connection: 'open' | 'closed';
+  /** Host and address that were spoken to last; `''` when nobody was reached. */
+  readonly host: string;
+  readonly address: string;
+  readonly tls: string | undefined;
+  /** The connection was there before this dispatch. */
+  readonly reused: boolean;
+  /** A connection was tried and could not be made or was refused at its greeting. */
+  readonly refused: boolean;
+  /** Milliseconds. */
+  readonly connectTime: number;
+  readonly transmitTime: number;
+}

@@ -1,0 +1,18 @@
+/** Where a routing domain leads: the answer to a resolution. Plain values: they cross threads. */
+
+import { type EnhancedStatus } from '../mail/reply.ts';
+import { type Host } from './dispatch.ts';
+
+export type SiteAnswer =
+  | {
+      readonly kind: 'site';
+      /** The sorted host names of the MX set joined with `,` (or the next hop's `host:port`): the site's identity. */
+      readonly site: string;
+      readonly hosts: readonly [Host, ...Host[]];
+      /** Milliseconds for which this may be kept. */
+      readonly ttl: number;
+      readonly authenticated: boolean;
+    }
+  /** Null MX, no such name, the best host is ourselves: every recipient fails. */
+  | { readonly kind: 'failed'; readonly status: EnhancedStatus; readonly diagnostic: string; readonly ttl: number }
+  | { readonly kind: 'deferred'; readonly status: EnhancedStatus; readonly diagnostic: string; readonly ttl: number };

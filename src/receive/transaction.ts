@@ -1,0 +1,48 @@
+/**
+ * What a session asks of the product: the contract between `smtp-session.ts` (one socket, one machine)
+ * and the receiver that decides (`receiver.ts`).
+ *
+ * Every answer is a `Reply`, given at once or later. A completed reply moves the transaction on.
+ */
+
+import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
+import { type Reply } from '../mail/reply.ts';
+
+export type Answer<T> = T | Promise<T>;
+
+/** The peer of one session as it is known so far; facts are filled in as they are learned. */
+export interface Peer {
+  /** Textual IP address of the client (behind a proxy: as the PROXY header says). */
+  readonly address: string;
+  readonly port: number;
+  readonly listener: string;
+  readonly helloName: string;
+  readonly protocol: 'SMTP' | 'ESMTP' | 'LMTP';
+  readonly tls: string | undefined;
+}
+
+/** Decides for one session. Made at connect, dropped at close. */
+export interface Receiver {
+  /** A refusal is sent instead of the greeting, and the connection is closed. */
+  connect(peer: Peer): Answer<Reply | undefined>;
+  /** 250 to go on. */
+  hello(peer: Peer): Answer<Reply>;
+  /** `declaredOctets`: SIZE of MAIL, or undefined. */
+  sender(peer: Peer, sender: SenderParameters, declaredOctets: number | undefined): Answer<Reply>;
+  recipient(recipient: Recipient): Answer<Reply>;
+  /** Content is about to come: a sink for it, or a refusal in place of 354 (DATA) or of the first chunk's 250 (BDAT). */
+  content(): Answer<ContentSink | Reply>;
+  /** The transaction is over without a message: RSET, a new hello, a lost connection. Not called after `finish`. */
+  reset(): void;
+  close(): void;
+}
+
+/** Takes the content of one message, as it will be stored: dots unstuffed, CRLF line ends kept, no final dot line. */
+export interface ContentSink {
+  /** Takes the chunk over. A promise: nothing more is written until it resolves. */
+  write(chunk: Buffer): void | Promise<void>;
+  /** All content has come. One reply; in LMTP mode one for each accepted recipient, in order. */
+  finish(): Promise<Reply | readonly Reply[]>;
+  /** The content ended too early or was refused by the machine (too large, bare newline): nothing is kept. */
+  abort(): void;
+}

@@ -1,0 +1,80 @@
+/** The dependency rules of ARCHITECTURE.md, as tables that fail the build. */
+
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+
+/** A part may import the parts named here, and itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  mail: ['lib'],
+  ports: ['lib', 'mail'],
+  wire: ['lib', 'mail'],
+  queue: ['lib', 'mail'],
+  policy: ['lib', 'mail', 'ports', 'wire'],
+  observe: ['lib', 'ports'],
+  events: ['lib', 'mail', 'ports', 'observe'],
+  dns: ['lib', 'mail', 'ports', 'wire', 'observe'],
+  spool: ['lib', 'mail', 'ports', 'observe'],
+  receive: ['lib', 'mail', 'ports', 'wire', 'policy', 'spool', 'events', 'observe'],
+  deliver: ['lib', 'mail', 'ports', 'wire', 'queue', 'spool', 'events', 'observe'],
+  bounce: ['lib', 'mail', 'ports', 'events', 'observe'],
+  api: ['lib', 'mail', 'ports', 'queue', 'receive', 'spool', 'events', 'observe'],
+  sandbox: ['lib', 'mail', 'ports', 'wire', 'dns', 'observe'],
+  cli: ['lib', 'mail', 'ports', 'wire', 'api', 'config', 'runtime', 'sandbox'],
+  config: ['lib', 'mail'],
+};
+
+/** Parts in which nothing may touch the world: no I/O, no clock, no chance. */
+const PURE = new Set(['lib', 'mail', 'ports', 'wire', 'queue']);
+// `domainToASCII` of node:url and a digest of node:crypto are functions of their arguments.
+const IMPURE =
+  /\bfrom 'node:(?!buffer|url'|crypto')|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.|\brandomBytes\b|\brandomUUID\b/;
+
+/** Real time and timers exist in `runtime/` (and in a client's command line) only. */
+const KEEPS_TIME = new Set(['runtime', 'cli', 'sandbox']);
+const REAL_TIME = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bset(?:Timeout|Interval)\(/;
+
+const BACKENDS = ['spool/lmdb/', 'spool/memory/'];
+
+const sources = globSync('src/**/*.ts').filter((path) => !/\.(test|contract|bench)\.ts$/.test(path));
+
+for (const path of sources) {
+  const part = path.split('/')[1]!;
+  if (part.endsWith('.ts')) continue; // src/main.ts and src/index.ts join what is below them.
+  const text = readFileSync(path, 'utf8');
+  const imports = [...text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, target]) =>
+    join(dirname(path), target!),
+  );
+
+  test(`${path} imports only what ${part} may`, () => {
+    if (part === 'runtime') return;
+    for (const target of imports) {
+      const imported = target.split('/')[1]!;
+      const allowed = imported === part || MAY_IMPORT[part]?.includes(imported) || mayImportOptions(part, target);
+      assert.ok(allowed, `${path} imports ${target}`);
+    }
+  });
+  if (part !== 'runtime' && part !== 'spool')
+    test(`${path} names no backend`, () => {
+      for (const target of imports)
+        assert.ok(!BACKENDS.some((backend) => target.includes(backend)), `${path} imports ${target}`);
+    });
+  if (PURE.has(part)) test(`${path} is pure`, () => assert.doesNotMatch(text, IMPURE));
+  if (!KEEPS_TIME.has(part)) test(`${path} reads no clock`, () => assert.doesNotMatch(text, REAL_TIME));
+}
+
+test('every part is in the table', () => {
+  const parts = new Set(sources.map((path) => path.split('/')[1]!).filter((part) => !part.endsWith('.ts')));
+  parts.delete('runtime');
+  assert.deepEqual(
+    [...parts].filter((part) => MAY_IMPORT[part] === undefined),
+    [],
+  );
+});
+
+/** `config/` may read the options that a part declares, and nothing else of it. */
+function mayImportOptions(part: string, target: string): boolean {
+  return part === 'config' && /^src\/[a-z]+\/config\.ts$/.test(target);
+}
