@@ -1,0 +1,77 @@
+/**
+ * Finds header fields in octets without copying or changing any (RFC 5322 §2.2).
+ *
+ * A scanner for the hot path: it knows where each field begins and ends, and decodes nothing until asked.
+ * A line that is neither a field nor a continuation ends the header section (RFC 5322 §2.1 asks for an
+ * empty line; what follows such a line is body for every reader here alike).
+ */
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+const TAB = 0x09;
+const COLON = 0x3a;
+const MAX_NAME_OCTETS = 128;
+
+export interface HeaderField {
+  /** Lower case. */
+  readonly name: string;
+  /** Offset of the first octet of the name. */
+  readonly start: number;
+  /** Offset of the first octet after the colon. */
+  readonly valueStart: number;
+  /** Offset behind the CRLF of the field's last line. */
+  readonly end: number;
+}
+
+const EMPTY_LINE = Buffer.from('\r\n\r\n');
+
+/**
+ * Offset of the first octet of the body: behind the empty line. `-1` while the empty line has not come.
+ * `from` is where an earlier look at a shorter part of the same octets may go on.
+ */
+export function headerEnd(octets: Buffer, from = 0): number {
+  if (octets.length >= 2 && octets[0] === CR && octets[1] === LF) return 2;
+  const at = octets.indexOf(EMPTY_LINE, Math.max(0, from - EMPTY_LINE.length));
+  return at === -1 ? -1 : at + EMPTY_LINE.length;
+}
+
+/** The fields at the beginning of the octets, in order, at most `limit`. */
+export function headerFields(octets: Buffer, limit = 10_000): readonly HeaderField[] {
+  const found: HeaderField[] = [];
+  let at = 0;
+  while (found.length < limit) {
+    const field = fieldAt(octets, at);
+    if (field === undefined) break;
+    found.push(field);
+    at = field.end;
+  }
+  return found;
+}
+
+/** The unfolded value as text, without the white space around it. Octets above 127 are read as UTF-8. */
+export function fieldValue(octets: Buffer, field: HeaderField): string {
+  return octets
+    .toString('utf8', field.valueStart, field.end)
+    .replaceAll(/\r\n(?=[ \t])/g, '')
+    .trim();
+}
+
+function fieldAt(octets: Buffer, start: number): HeaderField | undefined {
+  const colon = octets.subarray(start, start + MAX_NAME_OCTETS + 1).indexOf(COLON);
+  if (colon < 1) return undefined;
+  const name = octets.toString('latin1', start, start + colon).trimEnd();
+  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) return undefined;
+  return { name: name.toLowerCase(), start, valueStart: start + colon + 1, end: fieldEnd(octets, start + colon) };
+}
+
+function fieldEnd(octets: Buffer, from: number): number {
+  let at = from;
+  for (;;) {
+    const lf = octets.indexOf(LF, at);
+    if (lf === -1) return octets.length;
+    at = lf + 1;
+    const next = octets[at];
+    if (next !== SPACE && next !== TAB) return at;
+  }
+}
