@@ -1,0 +1,46 @@
+/**
+ * The trace field that a server prepends (RFC 5321 §4.4), folded at its clauses.
+ *
+ * `with` keywords: RFC 3848 (ESMTP, ESMTPS, ESMTPSA, LMTP…) and RFC 6531 §3.7.3 (UTF8SMTP…).
+ * Peer-given text (the hello name) is only quoted when it is harmless; anything else is left out.
+ */
+
+import { type Client } from './envelope.ts';
+
+export interface ReceivedFacts {
+  readonly client: Client;
+  /** Our own name. */
+  readonly by: string;
+  readonly id: string;
+  readonly smtpUtf8: boolean;
+  /** The only recipient, or undefined: more than one would tell each of the others. */
+  readonly recipient: string | undefined;
+  /** RFC 5322 date-time. */
+  readonly date: string;
+}
+
+const HARMLESS_NAME = /^[A-Za-z0-9._:[\]-]{1,255}$/;
+
+export function receivedField(facts: ReceivedFacts): string {
+  const { client, by, id, recipient, date } = facts;
+  const clauses = [fromClause(client), `by ${by} with ${withKeyword(facts)}${tlsComment(client)} id ${id}`];
+  if (recipient !== undefined) clauses.push(`for <${recipient}>`);
+  return `Received: ${clauses.filter((clause) => clause !== '').join('\r\n\t')}; ${date}\r\n`;
+}
+
+function fromClause({ address, helloName, protocol }: Client): string {
+  if (protocol === 'LOCAL' || address === '') return '';
+  const literal = address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
+  return HARMLESS_NAME.test(helloName) ? `from ${helloName} (${literal})` : `from ${literal}`;
+}
+
+function withKeyword({ client, smtpUtf8 }: ReceivedFacts): string {
+  const secured = client.tls === undefined ? '' : 'S';
+  if (client.protocol === 'LMTP') return `${smtpUtf8 ? 'UTF8LMTP' : 'LMTP'}${secured}`;
+  if (smtpUtf8) return `UTF8SMTP${secured}`;
+  return client.protocol === 'ESMTP' ? `ESMTP${secured}` : client.protocol;
+}
+
+function tlsComment({ tls }: Client): string {
+  return tls === undefined ? '' : ` (${tls})`;
+}

@@ -1,0 +1,146 @@
+/**
+ * The one door in: makes a stored message of a finished transaction.
+ *
+ * The reply is 250 only after the queue manager has committed the message, its entries and its first
+ * event; from then on it is ours (RFC 5321 §6.1).
+ */
+
+import { type EntryRecipient } from '../mail/entry.ts';
+import { type Client, type Envelope } from '../mail/envelope.ts';
+import { formatMailbox } from '../mail/path.ts';
+import { type QueueId } from '../mail/queue-id.ts';
+import { receivedField } from '../mail/received.ts';
+import { type Reply, reply } from '../mail/reply.ts';
+import { type AcceptedEvent } from '../events/event.ts';
+import { type NewMessage } from '../spool/spool.ts';
+import { type Collected, MessageSink } from './message-sink.ts';
+import { type PlannedMessage, type ReceiveDeps, type Submitted } from './ports.ts';
+import { type Transaction } from './receiver.ts';
+import { type ContentSink } from './transaction.ts';
+
+type Answer = Reply | readonly Reply[];
+
+export function acceptSink(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  refusedContent: (why: Reply) => void,
+): ContentSink {
+  const id = deps.nextId();
+  const { settings } = transaction;
+  return new MessageSink({
+    id,
+    budget: deps.budget,
+    incoming: deps.incoming,
+    memoryOctets: settings.memoryOctets,
+    tightOctets: settings.tightOctets,
+    maxHeaderOctets: settings.maxHeaderOctets,
+    maxHops: settings.maxHops,
+    trusted: transaction.trusted ? 'trusted' : 'untrusted',
+    trace: traceOf(deps, transaction, id),
+    commit: (collected) => commit(deps, transaction, { id, collected }),
+    refused: (why) => {
+      refusedContent(why);
+      return answerTo(transaction, why);
+    },
+  });
+}
+
+interface Arrival {
+  readonly id: QueueId;
+  readonly collected: Collected;
+}
+
+async function commit(deps: ReceiveDeps, transaction: Transaction, arrival: Arrival): Promise<Answer> {
+  const message = newMessage(deps, transaction, arrival);
+  return answerTo(transaction, finalReply(await deps.submit(message), arrival.id));
+}
+
+function finalReply(submitted: Submitted, id: QueueId): Reply {
+  switch (submitted.kind) {
+    case 'accepted':
+      return reply(250, '2.0.0', `Queued as ${id}`);
+    case 'full':
+      return reply(452, '4.3.1', 'Insufficient storage, try again later');
+    case 'unavailable':
+      return reply(451, '4.3.0', `Not queued, try again later: ${submitted.reason}`);
+  }
+}
+
+/** In LMTP each accepted RCPT is owed a reply of its own (RFC 2033 §4.2). */
+function answerTo({ peer, accepted }: Transaction, answer: Reply): Answer {
+  return peer.protocol === 'LMTP' ? Array.from({ length: accepted }, () => answer) : answer;
+}
+
+function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected }: Arrival): NewMessage {
+  const { settings, sender, recipients } = transaction;
+  const { content, eightBit, header } = collected;
+  const acceptedAt = deps.clock.now();
+  const envelope: Envelope = {
+    ...sender,
+    client: clientOf(transaction),
+    tenant: header.options.tenant,
+    campaign: header.options.campaign,
+  };
+  const planned: PlannedMessage = {
+    id,
+    envelope,
+    class: header.options.class ?? settings.defaultClass,
+    acceptedAt,
+    octets: collected.octets,
+  };
+  return {
+    id,
+    envelope,
+    class: planned.class,
+    acceptedAt,
+    report: false,
+    eightBit,
+    content,
+    entries: deps.entriesOf(planned, recipients),
+    events: [deps.eventLine(acceptedEvent(transaction, planned, collected))],
+  };
+}
+
+function acceptedEvent(transaction: Transaction, message: PlannedMessage, { header }: Collected): AcceptedEvent {
+  const { client, reversePath, tenant, campaign } = message.envelope;
+  return {
+    kind: 'accepted',
+    at: message.acceptedAt,
+    queueId: message.id,
+    sender: reversePath === null ? '' : formatMailbox(reversePath),
+    tenant,
+    campaign,
+    recipients: transaction.recipients.map(addressOf),
+    clientAddress: client.address,
+    clientName: client.helloName,
+    protocol: client.protocol,
+    listener: client.listener,
+    tls: client.tls,
+    octets: message.octets,
+    messageIdField: header.messageIdField,
+    subject: header.subject,
+    delays: { beforeQueue: message.acceptedAt - transaction.startedAt },
+  };
+}
+
+function addressOf({ forwardPath }: EntryRecipient): string {
+  return formatMailbox(forwardPath);
+}
+
+function clientOf({ peer }: Transaction): Client {
+  const { address, port, helloName, protocol, tls, listener } = peer;
+  return { address, port, helloName, protocol, tls, listener };
+}
+
+/** The trace field of a transaction, stored or passed through. */
+export function traceOf(deps: ReceiveDeps, transaction: Transaction, id: string): string {
+  const [only, ...others] = transaction.recipients;
+  return receivedField({
+    client: clientOf(transaction),
+    by: transaction.settings.hostname,
+    id,
+    smtpUtf8: transaction.sender.smtpUtf8,
+    recipient: only === undefined || others.length > 0 ? undefined : addressOf(only),
+    date: deps.formatDate(deps.clock.now()),
+  });
+}

@@ -1,0 +1,87 @@
+/** What receiving needs from the rest of the product. `runtime/worker.ts` wires it. */
+
+import { type Entry, type EntryRecipient } from '../mail/entry.ts';
+import { type Envelope, type Recipient, type SenderParameters } from '../mail/envelope.ts';
+import { type Mailbox, type ReversePath } from '../mail/path.ts';
+import { type PriorityClass } from '../mail/priority-class.ts';
+import { type QueueId } from '../mail/queue-id.ts';
+import { type Reply } from '../mail/reply.ts';
+import { type RelayRoute, type Route } from '../mail/route.ts';
+import { type Event } from '../events/event.ts';
+import { type RelayRules } from '../policy/relay.ts';
+import { type Clock } from '../ports/clock.ts';
+import { type NewMessage } from '../spool/spool.ts';
+import { type Aliases } from './aliases.ts';
+import { type OctetBudget } from './octet-budget.ts';
+
+/** The configuration of receiving, compiled. Replaced whole at a reload; a transaction keeps the one it began with. */
+export interface ReceiveSettings {
+  readonly hostname: string;
+  readonly aliases: Aliases;
+  readonly relay: RelayRules;
+  /** Whether a local address without an alias has a mailbox. */
+  readonly mailboxExists: (mailbox: Mailbox) => boolean;
+  readonly defaultClass: PriorityClass;
+  readonly maxOctets: number;
+  readonly maxHeaderOctets: number;
+  readonly maxHops: number;
+  readonly memoryOctets: number;
+  readonly tightOctets: number;
+  /** Whether senders in domains with a null MX are refused (RFC 7505 §4.2). */
+  readonly refuseNullMxSenders: boolean;
+}
+
+/** Whether new mail is taken at all, and if not, why. */
+export type IntakeState = 'open' | 'paused' | 'full' | 'draining';
+
+export interface RouteFacts {
+  readonly sender: ReversePath;
+  readonly tenant: string;
+  readonly clientAddress: string;
+}
+
+export interface PlannedMessage {
+  readonly id: QueueId;
+  readonly envelope: Envelope;
+  readonly class: PriorityClass;
+  readonly acceptedAt: number;
+  readonly octets: number;
+}
+
+export type Submitted =
+  { readonly kind: 'accepted' } | { readonly kind: 'full' } | { readonly kind: 'unavailable'; readonly reason: string };
+
+/** A transaction that is passed through to a next hop while it happens (stateless relay). */
+export interface RelayTransaction {
+  sender(sender: SenderParameters, declaredOctets: number | undefined): Promise<Reply>;
+  recipient(recipient: Recipient): Promise<Reply>;
+  /** 354 of the next hop. */
+  begin(): Promise<Reply>;
+  write(chunk: Buffer): void | Promise<void>;
+  finish(): Promise<Reply>;
+  /** Ends the transaction without a message; the connection is given up. */
+  abort(): void;
+  readonly host: string;
+}
+
+export interface ReceiveDeps {
+  readonly settings: () => ReceiveSettings;
+  readonly intake: () => IntakeState;
+  readonly clock: Clock;
+  readonly nextId: () => QueueId;
+  readonly budget: OctetBudget;
+  readonly incoming: string;
+  /** The way a recipient would go; undefined when no route matches. */
+  readonly routeOf: (recipient: Mailbox, facts: RouteFacts) => Route | undefined;
+  readonly entriesOf: (message: PlannedMessage, recipients: readonly EntryRecipient[]) => readonly Entry[];
+  /** Hands the message to the queue manager; resolves after the commit. */
+  readonly submit: (message: NewMessage) => Promise<Submitted>;
+  readonly formatDate: (at: number) => string;
+  readonly eventLine: (event: Event) => string;
+  /** Events that belong to no commit. */
+  readonly tell: (event: Event) => void;
+  /** Asks for a place among the connections to the next hop, and dials it. A reply instead: refused for now. */
+  readonly openRelay: (route: RelayRoute) => Promise<RelayTransaction | Reply>;
+  /** Whether the domain says that it sends and receives no mail (null MX); `unknown` when DNS does not answer. */
+  readonly hasNullMx: (domain: string) => Promise<'yes' | 'no' | 'unknown'>;
+}

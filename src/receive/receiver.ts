@@ -1,0 +1,233 @@
+/**
+ * Decides for one session: who may send what to whom, and what becomes of a transaction.
+ *
+ * No protocol is here (that is `wire/smtp/server.ts`) and no socket (`smtp-session.ts`): only the answers
+ * to the session's questions. A transaction keeps the settings it began with.
+ */
+
+import { type EntryRecipient } from '../mail/entry.ts';
+import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
+import { formatMailbox, type Mailbox } from '../mail/path.ts';
+import { type EnhancedStatus, type Reply, reply, replyText } from '../mail/reply.ts';
+import { type FailRoute, type RelayRoute, type Route } from '../mail/route.ts';
+import { type RejectedEvent } from '../events/event.ts';
+import { RELAYING_DENIED, relayVerdict } from '../policy/relay.ts';
+import { acceptSink } from './accept.ts';
+import { type IntakeState, type ReceiveDeps, type ReceiveSettings, type RelayTransaction } from './ports.ts';
+import { relaySink } from './relay-sink.ts';
+import { type Answer, type ContentSink, type Peer, type Receiver } from './transaction.ts';
+
+/** A transaction that is passed through, and those that the next hop has accepted. */
+export interface Relaying {
+  readonly route: RelayRoute;
+  readonly next: RelayTransaction;
+  readonly recipients: Mailbox[];
+}
+
+/** A mail transaction as far as it has come (RFC 5321 §3.3). */
+export interface Transaction {
+  readonly settings: ReceiveSettings;
+  readonly peer: Peer;
+  readonly trusted: boolean;
+  readonly sender: SenderParameters;
+  readonly declaredOctets: number | undefined;
+  readonly startedAt: number;
+  /** Recipients as they will be delivered to: aliases expanded. */
+  readonly recipients: EntryRecipient[];
+  /** RCPT commands that were accepted: LMTP owes each of them a reply. */
+  accepted: number;
+  relay: Relaying | undefined;
+}
+
+const OK = reply(250, '2.0.0', 'OK');
+const SENDER_OK = reply(250, '2.1.0', 'Sender OK');
+const RECIPIENT_OK = reply(250, '2.1.5', 'Recipient OK');
+const NO_SUCH_USER = reply(550, '5.1.1', 'No such mailbox here');
+const NO_ROUTE = reply(550, '5.4.4', 'No route to this recipient is configured');
+const NULL_MX_SENDER = reply(550, '5.7.27', 'The sender domain says that it sends no mail (null MX)');
+const OTHER_NEXT_HOP = reply(452, '4.5.3', 'This recipient goes another way, send it in a transaction of its own');
+const TOO_MANY_TARGETS = reply(452, '4.5.3', 'Too many recipients after alias expansion');
+
+const MAX_TARGETS = 5000;
+
+const INTAKE_REFUSALS: Readonly<Record<Exclude<IntakeState, 'open'>, Reply>> = {
+  paused: reply(451, '4.3.2', 'Not taking mail at the moment, try again later'),
+  full: reply(452, '4.3.1', 'Insufficient storage, try again later'),
+  draining: reply(421, '4.3.2', 'Shutting down, try again later'),
+};
+
+export class SessionReceiver implements Receiver {
+  readonly #deps: ReceiveDeps;
+  #peer: Peer | undefined;
+  #transaction: Transaction | undefined;
+
+  constructor(deps: ReceiveDeps) {
+    this.#deps = deps;
+  }
+
+  connect(peer: Peer): Answer<Reply | undefined> {
+    this.#peer = peer;
+    return undefined;
+  }
+
+  hello(peer: Peer): Answer<Reply> {
+    this.#peer = peer;
+    this.reset();
+    return OK;
+  }
+
+  sender(peer: Peer, sender: SenderParameters, declaredOctets: number | undefined): Answer<Reply> {
+    this.#peer = peer;
+    const settings = this.#deps.settings();
+    const intake = this.#deps.intake();
+    if (intake !== 'open') return this.#rejected('sender', INTAKE_REFUSALS[intake], { sender });
+    const domain = sender.reversePath?.domain;
+    if (domain === undefined || domain === '' || domain.startsWith('[') || !settings.refuseNullMxSenders)
+      return this.#begin(settings, sender, declaredOctets);
+    return this.#deps
+      .hasNullMx(domain)
+      .then((nullMx) =>
+        nullMx === 'yes'
+          ? this.#rejected('sender', NULL_MX_SENDER, { sender })
+          : this.#begin(settings, sender, declaredOctets),
+      );
+  }
+
+  recipient(recipient: Recipient): Answer<Reply> {
+    const transaction = this.#open();
+    const { settings, peer } = transaction;
+    const verdict = relayVerdict(settings.relay, recipient.forwardPath, peer.address);
+    if (verdict === 'refused') return this.#rejected('recipient', RELAYING_DENIED, { recipient });
+    const targets = settings.aliases.expand(recipient.forwardPath);
+    if (targets.some((target) => !exists(settings, target)))
+      return this.#rejected('recipient', NO_SUCH_USER, { recipient });
+    const routes = targets.map((target) => this.#routeOf(transaction, target));
+    const refusal = refusalOf(routes);
+    if (refusal !== undefined) return this.#rejected('recipient', refusal, { recipient });
+    const relay = routes.find((route) => route?.kind === 'relay');
+    if (relay !== undefined || transaction.relay !== undefined) return this.#passOn(transaction, recipient, relay);
+    return this.#take(transaction, recipient, targets);
+  }
+
+  content(): Answer<ContentSink | Reply> {
+    const transaction = this.#open();
+    this.#transaction = undefined;
+    const tell = (refusal: Reply): void => void this.#rejected('content', refusal, { sender: transaction.sender });
+    if (transaction.relay !== undefined) return relaySink(this.#deps, transaction, transaction.relay);
+    return acceptSink(this.#deps, transaction, tell);
+  }
+
+  reset(): void {
+    this.#transaction?.relay?.next.abort();
+    this.#transaction = undefined;
+  }
+
+  close(): void {
+    this.reset();
+  }
+
+  #begin(settings: ReceiveSettings, sender: SenderParameters, declaredOctets: number | undefined): Reply {
+    const peer = this.#present();
+    this.#transaction = {
+      settings,
+      peer,
+      trusted: settings.relay.isTrusted(peer.address),
+      sender,
+      declaredOctets,
+      startedAt: this.#deps.clock.now(),
+      recipients: [],
+      accepted: 0,
+      relay: undefined,
+    };
+    return SENDER_OK;
+  }
+
+  #routeOf({ sender, peer }: Transaction, target: Mailbox): Route | undefined {
+    return this.#deps.routeOf(target, { sender: sender.reversePath, tenant: '', clientAddress: peer.address });
+  }
+
+  #take(transaction: Transaction, recipient: Recipient, targets: readonly Mailbox[]): Reply {
+    if (transaction.recipients.length + targets.length > MAX_TARGETS) return TOO_MANY_TARGETS;
+    for (const target of targets) {
+      if (transaction.recipients.some(({ forwardPath }) => sameMailbox(forwardPath, target))) continue;
+      transaction.recipients.push({ ...recipient, forwardPath: target, index: transaction.recipients.length });
+    }
+    transaction.accepted += 1;
+    return RECIPIENT_OK;
+  }
+
+  /** Stateless relay: the next hop's own reply to this recipient is ours. */
+  async #passOn(transaction: Transaction, recipient: Recipient, route: RelayRoute | undefined): Promise<Reply> {
+    if (transaction.recipients.length > 0) return OTHER_NEXT_HOP;
+    if (route === undefined || (transaction.relay !== undefined && transaction.relay.route.name !== route.name))
+      return OTHER_NEXT_HOP;
+    transaction.relay ??= await this.#openRelay(transaction, route);
+    if (transaction.relay === undefined) return reply(451, '4.4.1', 'The next hop cannot be reached, try again later');
+    const answer = await transaction.relay.next.recipient(recipient);
+    if (answer.code >= 300) return this.#rejected('recipient', answer, { recipient });
+    transaction.relay.recipients.push(recipient.forwardPath);
+    transaction.accepted += 1;
+    return answer;
+  }
+
+  async #openRelay(transaction: Transaction, route: RelayRoute): Promise<Relaying | undefined> {
+    const next = await this.#deps.openRelay(route);
+    if ('code' in next) return undefined;
+    const answer = await next.sender(transaction.sender, transaction.declaredOctets);
+    // The session may have ended, or been reset, while the next hop was dialled.
+    if (answer.code < 300 && this.#transaction === transaction) return { route, next, recipients: [] };
+    next.abort();
+    return undefined;
+  }
+
+  #open(): Transaction {
+    if (this.#transaction === undefined) throw new Error('a question about a transaction that is not open');
+    return this.#transaction;
+  }
+
+  #present(): Peer {
+    if (this.#peer === undefined) throw new Error('a question before the connection was announced');
+    return this.#peer;
+  }
+
+  #rejected(stage: RejectedEvent['stage'], refusal: Reply, about: About): Reply {
+    const peer = this.#present();
+    const sender = about.sender ?? this.#transaction?.sender;
+    this.#deps.tell({
+      kind: 'rejected',
+      at: this.#deps.clock.now(),
+      stage,
+      clientAddress: peer.address,
+      clientName: peer.helloName,
+      listener: peer.listener,
+      sender: sender === undefined ? undefined : addressText(sender.reversePath),
+      recipient: about.recipient === undefined ? undefined : formatMailbox(about.recipient.forwardPath),
+      reply: replyText(refusal),
+    });
+    return refusal;
+  }
+}
+
+interface About {
+  readonly sender?: SenderParameters;
+  readonly recipient?: Recipient;
+}
+
+function addressText(path: Mailbox | null): string {
+  return path === null ? '' : formatMailbox(path);
+}
+
+function sameMailbox(a: Mailbox, b: Mailbox): boolean {
+  return a.localPart === b.localPart && a.domain === b.domain;
+}
+
+function exists({ aliases, mailboxExists }: ReceiveSettings, target: Mailbox): boolean {
+  return !aliases.isLocal(target) || mailboxExists(target);
+}
+
+/** What to answer when a target has no route, or a route that refuses. */
+function refusalOf(routes: readonly (Route | undefined)[]): Reply | undefined {
+  if (routes.includes(undefined)) return NO_ROUTE;
+  const fail = routes.find((route): route is FailRoute => route?.kind === 'fail');
+  return fail === undefined ? undefined : reply(fail.code, fail.status as EnhancedStatus, fail.text);
+}
