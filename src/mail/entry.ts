@@ -48,6 +48,8 @@ export interface Entry {
   readonly crashes: number;
   /** Octets of the content: what a dispatch will need of memory. */
   readonly octets: number;
+  /** The reverse-path as text, `''` when it is null: what rules by sender look at. Absent when it is not known. */
+  readonly sender?: string;
 }
 
 export function messageOf(id: EntryId): QueueId {
