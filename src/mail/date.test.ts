@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { formatDate } from './date.ts';
+
+const AT = Date.UTC(2026, 10, 3, 4, 5, 6, 789);
+
+describe('formatDate', () => {
+  const cases = [
+    { name: 'UTC', at: AT, zone: 0, want: 'Tue, 3 Nov 2026 04:05:06 +0000' },
+    { name: 'east of Greenwich', at: AT, zone: 330, want: 'Tue, 3 Nov 2026 09:35:06 +0530' },
+    { name: 'west of Greenwich, the day before', at: AT, zone: -300, want: 'Mon, 2 Nov 2026 23:05:06 -0500' },
+    { name: 'the beginning of time', at: 0, zone: 0, want: 'Thu, 1 Jan 1970 00:00:00 +0000' },
+    { name: 'a leap day', at: Date.UTC(2028, 1, 29), zone: 0, want: 'Tue, 29 Feb 2028 00:00:00 +0000' },
+    { name: 'a zone that is none', at: 0, zone: Number.NaN, want: 'Thu, 1 Jan 1970 00:00:00 +0000' },
+    { name: 'a zone too far away', at: 0, zone: 100_000, want: 'Thu, 1 Jan 1970 14:00:00 +1400' },
+    { name: 'no time at all', at: Number.NaN, zone: 0, want: 'Thu, 1 Jan 1970 00:00:00 +0000' },
+    { name: 'after the last year', at: Infinity, zone: 0, want: 'Fri, 31 Dec 9999 23:59:59 +0000' },
+    { name: 'before the first year', at: -Infinity, zone: 0, want: 'Mon, 1 Jan 1900 00:00:00 +0000' },
+  ];
+  for (const { name, at, zone, want } of cases) test(name, () => assert.equal(formatDate(at, zone), want));
+
+  test('every date reads back as the same second, whatever the zone', () => {
+    const instants = fc.integer({ min: 0, max: Date.UTC(9999, 11, 30) });
+    fc.assert(
+      fc.property(instants, fc.integer({ min: -840, max: 840 }), (at, zone) => {
+        assert.equal(Date.parse(formatDate(at, zone)), Math.floor(at / 1000) * 1000);
+      }),
+    );
+  });
+});

@@ -1,0 +1,35 @@
+/** Dates as mail writes them (RFC 5322 §3.3): `Mon, 23 Nov 2026 21:26:24 +0000`. */
+
+import { type Instant, MINUTE } from '../lib/time.ts';
+
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+// RFC 5322 §3.3: a year has four digits and is not before 1900.
+const EARLIEST: Instant = Date.UTC(1900, 0, 1);
+const LATEST: Instant = Date.UTC(9999, 11, 31, 23, 59, 59);
+// RFC 5322 §3.3 allows up to 9959; no zone on earth is further away than 14 hours.
+const MAX_ZONE = 14 * 60;
+
+/** `zone`: minutes east of Greenwich. A time that mail cannot write becomes the nearest that it can. */
+export function formatDate(at: Instant, zone = 0): string {
+  const offset = Math.max(-MAX_ZONE, Math.min(MAX_ZONE, Math.trunc(zone) || 0));
+  const shown = new Date(nearest(at + offset * MINUTE));
+  const day = `${DAYS[shown.getUTCDay()]}, ${shown.getUTCDate()} ${MONTHS[shown.getUTCMonth()]} ${shown.getUTCFullYear()}`;
+  const time = [shown.getUTCHours(), shown.getUTCMinutes(), shown.getUTCSeconds()].map(twoDigits).join(':');
+  return `${day} ${time} ${formatZone(offset)}`;
+}
+
+function nearest(at: Instant): Instant {
+  if (Number.isNaN(at)) return 0;
+  return Math.max(EARLIEST, Math.min(LATEST, at));
+}
+
+function formatZone(minutes: number): string {
+  const distance = Math.abs(minutes);
+  return `${minutes < 0 ? '-' : '+'}${twoDigits(Math.floor(distance / 60))}${twoDigits(distance % 60)}`;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, '0');
+}
