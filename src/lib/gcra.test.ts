@@ -44,11 +44,9 @@ describe('Gcra', () => {
       fc.property(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 20 }), (amount, burst) => {
         const gcra = new Gcra({ amount, period: 1000, burst });
         let passed = 0;
-        for (let now = 0; now <= 5000; now += 7) {
-          while (gcra.nextAt() <= now) {
-            gcra.take(now);
-            passed++;
-          }
+        for (let now = 0; now <= 5000; now = Math.max(now, gcra.nextAt())) {
+          gcra.take(now);
+          passed++;
         }
         assert.ok(passed <= amount * 5 + burst, `${passed}`);
         assert.ok(passed >= amount * 5 - 1, `${passed}`);
