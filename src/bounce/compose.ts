@@ -81,8 +81,14 @@ export type DsnResult =
       /** Indexes of the recipients whose notices are settled by this DSN. */
       readonly told: readonly number[];
     }
-  /** Nobody is to be told; the notices are settled all the same. */
-  | { readonly kind: 'nothing'; readonly told: readonly number[]; readonly events: readonly string[] };
+  | NoDsn;
+
+/** Nobody is to be told; the notices are settled all the same. */
+export interface NoDsn {
+  readonly kind: 'nothing';
+  readonly told: readonly number[];
+  readonly events: readonly string[];
+}
 
 /** The others wait for the next DSN: one of them must not fill the memory. */
 export const MAX_DSN_RECIPIENTS = 1000;
@@ -93,9 +99,16 @@ export function composeDsn(input: DsnInput): DsnResult {
   const doubleBounce = isUnreportable(input.about);
   const to = doubleBounce ? input.postmaster : input.about.envelope.reversePath;
   const notices = batch.filter((notice) => (doubleBounce ? mayDoubleBounce(notice, input) : wants(notice)));
-  if (to === null || notices.length === 0) return { kind: 'nothing', told, events: nowhere(input, batch) };
-  const message = messageTo(to, notices, input);
-  return { kind: 'dsn', message, recipient: { forwardPath: to, orcpt: undefined, notify: undefined }, told };
+  if (to === null || notices.length === 0) return withholdDsn(input);
+  return { kind: 'dsn', message: messageTo(to, notices, input), recipient: reportRecipient(to), told };
+}
+
+/** In place of a DSN that must not be sent now (the cap of its sender): the same notices are settled, and logged. */
+export function withholdDsn(input: DsnInput): NoDsn {
+  const batch = input.notices.slice(0, MAX_DSN_RECIPIENTS);
+  const told = batch.map((notice) => notice.recipientIndex);
+  const facts = { queueId: '', to: '', action: worstAction(batch) };
+  return { kind: 'nothing', told, events: batch.length === 0 ? [] : [dsnEvent(input, batch, facts)] };
 }
 
 /** The class in which reports about a message of this class travel. */
@@ -131,7 +144,7 @@ function messageTo(to: Mailbox, notices: readonly Notice[], input: DsnInput): Ds
   const { octets, eightBit } = dsnContent({ ...input, to, notices, action, doubleBounce: isUnreportable(about) });
   return {
     id,
-    envelope: envelopeOf(to, about, eightBit),
+    envelope: reportEnvelope(to, about.envelope.tenant, eightBit),
     class: classBelow(about.class),
     acceptedAt: now,
     report: true,
@@ -141,7 +154,8 @@ function messageTo(to: Mailbox, notices: readonly Notice[], input: DsnInput): Ds
   };
 }
 
-function envelopeOf(to: Mailbox, about: ReportedMessage, eightBit: boolean): Envelope {
+/** Reports come from the null reverse-path (RFC 3461 §6.1), whoever they go to. */
+export function reportEnvelope(to: Mailbox, tenant: string, eightBit: boolean): Envelope {
   return {
     reversePath: null,
     body: eightBit ? '8BITMIME' : '7BIT',
@@ -150,15 +164,14 @@ function envelopeOf(to: Mailbox, about: ReportedMessage, eightBit: boolean): Env
     ret: undefined,
     envid: undefined,
     client: { address: '', port: 0, helloName: '', protocol: 'LOCAL', tls: undefined, listener: 'bounce' },
-    tenant: about.envelope.tenant,
+    tenant,
     // Work on a campaign (suspend it, cancel it) must not reach the reports about it.
     campaign: '',
   };
 }
 
-function nowhere(input: DsnInput, notices: readonly Notice[]): readonly string[] {
-  if (notices.length === 0) return [];
-  return [dsnEvent(input, notices, { queueId: '', to: '', action: worstAction(notices) })];
+export function reportRecipient(to: Mailbox): Recipient {
+  return { forwardPath: to, orcpt: undefined, notify: undefined };
 }
 
 function dsnEvent(

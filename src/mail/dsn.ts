@@ -127,7 +127,7 @@ function dateField(name: string, at: Instant | undefined): string {
 /** RFC 3464 §2.1.2: the name type is `dns`, and an address that has no name stands in brackets. */
 function mtaName(host: string): string {
   if (/^[0-9.]+$/.test(host)) return `dns; [${host}]`;
-  return host.includes(':') && !host.startsWith('[') ? `dns; [IPv6:${host}]` : `dns; ${host}`;
+  return /^[0-9a-f.]*:[0-9a-f:.]*$/i.test(host) ? `dns; [IPv6:${host}]` : `dns; ${host}`;
 }
 
 /** A status that is none would make the group unreadable for programs. */
