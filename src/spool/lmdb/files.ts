@@ -1,0 +1,62 @@
+/** Files and folders made durable. A name is on disk only when its folder is synced too. */
+
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { SpoolError } from '../spool.ts';
+
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** A new file with these octets, synced; its folder is not. */
+export async function writeSynced(path: string, octets: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(octets);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Like `rename`, durable in both folders when it resolves. */
+export async function renameSynced(from: string, to: string, folders: readonly string[]): Promise<void> {
+  await rename(from, to);
+  for (const folder of folders) await syncFolder(folder);
+}
+
+/** Makes a folder inside `parent` unless it is there; says whether it is new. */
+export async function makeFolder(path: string): Promise<'new' | 'old'> {
+  return (await mkdir(path, { recursive: true, mode: 0o700 })) === undefined ? 'old' : 'new';
+}
+
+export async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
+
+/** When the file was last written, or undefined when it is gone. */
+export async function modifiedAt(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/**
+ * What a failure to store a content file means for the caller. Nothing was written and the spool goes on, whether the
+ * disk is full or the file's own fsync failed: `full` says that. The store is not touched by it, so it is not broken.
+ */
+export function asSpoolError(error: unknown): Error {
+  if (isCode(error, 'ENOENT')) return new Error('a content file does not exist', { cause: error });
+  return new SpoolError('full', `a content file could not be stored: ${String(error)}`, { cause: error });
+}

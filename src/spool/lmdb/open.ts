@@ -1,0 +1,99 @@
+/** Opens a spool's folder: makes it, checks it, and joins the parts. Each folder is open once in a process. */
+
+import { realpath, statfs } from 'node:fs/promises';
+import { type Log } from '../../ports/log.ts';
+import { type Timers } from '../../ports/timers.ts';
+import { type SpoolError } from '../spool.ts';
+import { Committer } from './commit.ts';
+import { ContentFiles } from './content-files.ts';
+import { openFolders, type SpoolFolders } from './folder.ts';
+import { LmdbSpool } from './lmdb-spool.ts';
+import { Planner } from './plan.ts';
+import { setAsideInto } from './set-aside.ts';
+import { openState, type SpoolState } from './state.ts';
+import { Store } from './store.ts';
+
+export interface LmdbSpoolOptions {
+  readonly folder: string;
+  readonly log: Log;
+  readonly timers: Timers;
+  /** Address space for the store; the default is larger than any spool. */
+  readonly mapOctets?: number;
+  /** Free octets of the disk; asked of the file system by default. */
+  readonly freeOctets?: () => Promise<number>;
+  /** Called once, when the store can no longer be trusted: the process must end. */
+  readonly onBroken: (error: SpoolError) => void;
+}
+
+/**
+ * Folders that are open in this process. Closing any descriptor of a file drops the locks that the process holds
+ * on it, so that a second opening would take the lock of the first away when it ends.
+ */
+const openStores = new Set<string>();
+
+export async function openLmdbSpool(options: LmdbSpoolOptions): Promise<LmdbSpool> {
+  const { folder, mapOctets } = options;
+  const folders = await openFolders(folder);
+  const freeOctets = options.freeOctets ?? (() => diskFree(folder));
+  const { store, onClosed } = await openStore(folders, freeOctets, mapOctets);
+  try {
+    const spool = join(options, { folders, store, onClosed, freeOctets, state: await openState(store) });
+    await spool.sweep('all');
+    return spool;
+  } catch (error) {
+    await store.close();
+    onClosed();
+    throw error;
+  }
+}
+
+/** The store alone. Throws when this process has it open. */
+export async function openStore(
+  folders: SpoolFolders,
+  freeOctets: () => Promise<number>,
+  mapOctets?: number,
+): Promise<{ store: Store; onClosed: () => void }> {
+  const path = await realpath(folders.store);
+  if (openStores.has(path)) throw new Error(`the spool in ${folders.store} is open in this process already`);
+  openStores.add(path);
+  try {
+    const store = new Store({ folder: path, mapOctets, freeOctets });
+    return { store, onClosed: () => void openStores.delete(path) };
+  } catch (error) {
+    openStores.delete(path);
+    throw new Error(`the store in ${folders.store} cannot be opened: ${String(error)}`, { cause: error });
+  }
+}
+
+export async function diskFree(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+interface Opened {
+  readonly folders: SpoolFolders;
+  readonly store: Store;
+  readonly onClosed: () => void;
+  readonly freeOctets: () => Promise<number>;
+  readonly state: SpoolState;
+}
+
+function join({ log, timers, onBroken }: LmdbSpoolOptions, opened: Opened): LmdbSpool {
+  const { folders, store, state } = opened;
+  const planner = new Planner(store, state);
+  const files = new ContentFiles(folders.content, folders.incoming);
+  const committer = new Committer({
+    store,
+    planner,
+    timers,
+    onBroken,
+    onCommitted: (plan) => {
+      for (const { message, file } of plan.files)
+        // A file that stays is an orphan; the sweep takes it.
+        files.end(message, file).catch((error: unknown) => log.warn('a content file stays', { why: String(error) }));
+    },
+  });
+  const drop = (key: string): Promise<unknown> => committer.submit({ kind: 'drop', keys: [key] });
+  const setAside = setAsideInto({ store, folder: folders.corrupt, log, drop });
+  return new LmdbSpool({ ...opened, planner, committer, files, setAside, log, timers });
+}
