@@ -1,0 +1,35 @@
+/** The commands of a client as lines (RFC 5321 §4.1.1), with the parameters that the server offers to take. */
+
+import { type Recipient, type SenderParameters } from '../../mail/envelope.ts';
+import { formatMailbox } from '../../mail/path.ts';
+import { type Offers } from './client-extensions.ts';
+
+/** `octets`: of the content as it will be sent, before dots are stuffed (RFC 1870 §3). */
+export function mailCommand(sender: SenderParameters, octets: number | undefined, offers: Offers): string {
+  const { reversePath, smtpUtf8 } = sender;
+  const parts = [`MAIL FROM:<${reversePath === null ? '' : formatMailbox(reversePath)}>`];
+  if (offers.size !== undefined && octets !== undefined) parts.push(`SIZE=${octets}`);
+  parts.push(...bodyParameter(sender, offers));
+  if (smtpUtf8 && offers.smtpUtf8) parts.push('SMTPUTF8');
+  if (offers.dsn) parts.push(...dsnParameters(sender));
+  return `${parts.join(' ')}\r\n`;
+}
+
+function bodyParameter({ body }: SenderParameters, offers: Offers): readonly string[] {
+  if (body === 'BINARYMIME' && offers.binaryMime) return ['BODY=BINARYMIME'];
+  return body !== '7BIT' && offers.eightBitMime ? ['BODY=8BITMIME'] : [];
+}
+
+function dsnParameters({ ret, envid }: SenderParameters): readonly string[] {
+  const parts: string[] = [];
+  if (ret !== undefined) parts.push(`RET=${ret}`);
+  if (envid !== undefined) parts.push(`ENVID=${envid}`);
+  return parts;
+}
+
+export function rcptCommand({ forwardPath, notify, orcpt }: Recipient, offers: Offers): string {
+  const parts = [`RCPT TO:<${formatMailbox(forwardPath)}>`];
+  if (offers.dsn && notify !== undefined && notify.length > 0) parts.push(`NOTIFY=${notify.join(',')}`);
+  if (offers.dsn && orcpt !== undefined) parts.push(`ORCPT=${orcpt}`);
+  return `${parts.join(' ')}\r\n`;
+}
