@@ -50,6 +50,8 @@ export interface Entry {
   readonly octets: number;
   /** The reverse-path as text, `''` when it is null: what rules by sender look at. Absent when it is not known. */
   readonly sender?: string;
+  /** Milliseconds from the client's MAIL to our commit. */
+  readonly beforeQueue?: number;
 }
 
 export function messageOf(id: EntryId): QueueId {

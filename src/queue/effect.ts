@@ -1,0 +1,33 @@
+/** How the outcome of an attempt bears on its egress path: what moves windows and backs off. */
+
+import { type Outcome, type Undelivered } from '../mail/outcome.ts';
+import { classify, namedWait } from './classify.ts';
+import { type AttemptReport } from './dispatch.ts';
+import { type Finished } from './scheduling.ts';
+
+export type PathEffect = Pick<Finished, 'effect' | 'diagnostic' | 'wait'>;
+
+const NEUTRAL: PathEffect = { effect: 'neutral', diagnostic: '', wait: undefined };
+
+/** Only what reaches as far as a host, the path or the site moves anything; a lost connection alone does not. */
+export function effectOf({ outcomes, refused }: Pick<AttemptReport, 'outcomes' | 'refused'>): PathEffect {
+  const wide = outcomes.find(reachesPath);
+  if (wide !== undefined) {
+    const limited = classify(wide) === 'rateLimited' || classify(wide) === 'reputation';
+    const wait = wide.cause === 'reply' ? namedWait(wide.diagnostic) : undefined;
+    return { effect: limited ? 'limited' : 'refused', diagnostic: wide.diagnostic, wait };
+  }
+  if (refused) return { ...NEUTRAL, effect: 'refused' };
+  return outcomes.some(isAboutMail) ? { ...NEUTRAL, effect: 'success' } : NEUTRAL;
+}
+
+function reachesPath(outcome: Outcome): outcome is Undelivered {
+  return (
+    outcome.kind !== 'delivered' && (outcome.scope === 'host' || outcome.scope === 'path' || outcome.scope === 'site')
+  );
+}
+
+/** The receiver spoke about the mail and not about us: the path works. */
+function isAboutMail(outcome: Outcome): boolean {
+  return outcome.kind === 'delivered' || (outcome.cause === 'reply' && outcome.scope !== 'connection');
+}

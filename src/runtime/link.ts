@@ -1,0 +1,97 @@
+/**
+ * Messages between threads, batched per turn of the event loop.
+ *
+ * A hop costs the same for one message as for a hundred, so a link gathers what is posted during a turn
+ * and sends it as one array. The in-process form delivers in the same way, on the next turn and in order,
+ * so that tests and `workers: 0` see what threads see (but nothing is cloned: nobody may change what he
+ * has posted).
+ */
+
+import { type MessagePort, type Transferable } from 'node:worker_threads';
+
+export interface Link<Out, In> {
+  /** `transfer`: buffers that the receiver owns from now on. */
+  post(message: Out, transfer?: readonly ArrayBuffer[]): void;
+  /** One handler; messages that came before it was set are kept for it. */
+  onMessage(handler: (message: In) => void): void;
+  close(): void;
+}
+
+type Batch = readonly unknown[];
+
+export class PortLink<Out, In> implements Link<Out, In> {
+  readonly #port: MessagePort;
+  #batch: Out[] = [];
+  #transfer: Transferable[] = [];
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  post(message: Out, transfer?: readonly ArrayBuffer[]): void {
+    if (this.#batch.length === 0) setImmediate(() => this.#flush());
+    this.#batch.push(message);
+    if (transfer !== undefined) this.#transfer.push(...transfer);
+  }
+
+  onMessage(handler: (message: In) => void): void {
+    this.#port.on('message', (batch: readonly In[]) => {
+      for (const message of batch) handler(message);
+    });
+  }
+
+  close(): void {
+    this.#flush();
+    this.#port.close();
+  }
+
+  #flush(): void {
+    const batch: Batch = this.#batch;
+    if (batch.length === 0) return;
+    const transfer = this.#transfer;
+    this.#batch = [];
+    this.#transfer = [];
+    this.#port.postMessage(batch, transfer);
+  }
+}
+
+/** Two ends in one thread. */
+export function linkPair<A, B>(): readonly [Link<A, B>, Link<B, A>] {
+  const left = new LocalLink<A, B>();
+  const right = new LocalLink<B, A>();
+  left.peer = right;
+  right.peer = left;
+  return [left, right];
+}
+
+class LocalLink<Out, In> implements Link<Out, In> {
+  peer: LocalLink<In, Out> | undefined;
+  #batch: Out[] = [];
+  #waiting: In[] = [];
+  #handler: ((message: In) => void) | undefined;
+
+  post(message: Out): void {
+    if (this.#batch.length === 0) setImmediate(() => this.#flush());
+    this.#batch.push(message);
+  }
+
+  onMessage(handler: (message: In) => void): void {
+    this.#handler = handler;
+    this.take(this.#waiting.splice(0));
+  }
+
+  take(batch: readonly In[]): void {
+    if (this.#handler === undefined) this.#waiting.push(...batch);
+    else for (const message of batch) this.#handler(message);
+  }
+
+  close(): void {
+    this.peer = undefined;
+  }
+
+  #flush(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.peer?.take(batch);
+  }
+}

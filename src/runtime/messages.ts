@@ -1,0 +1,53 @@
+/** What the threads say to each other. Plain values only: they are cloned on the way. */
+
+import { type AttemptReport, type Dispatch, type SlotId } from '../queue/dispatch.ts';
+import { type SiteAnswer } from '../queue/site.ts';
+import { type WorkerId } from '../queue/scheduling.ts';
+import { type Route } from '../mail/route.ts';
+import { type NewMessage } from '../spool/spool.ts';
+import { type IntakeState, type Submitted } from '../receive/ports.ts';
+
+/** Calls and answers find each other by a number that the caller chose. */
+export type CallId = number;
+
+export type WorkerToQueueManager =
+  | { readonly kind: 'accept'; readonly call: CallId; readonly message: NewMessage }
+  | { readonly kind: 'report'; readonly report: AttemptReport }
+  | { readonly kind: 'slotClosed'; readonly slot: SlotId }
+  | { readonly kind: 'resolved'; readonly routingDomain: string; readonly route: string; readonly answer: SiteAnswer }
+  | { readonly kind: 'lease'; readonly call: CallId; readonly site: string }
+  | { readonly kind: 'leaseEnd'; readonly site: string }
+  | { readonly kind: 'event'; readonly line: string };
+
+export type QueueManagerToWorker =
+  | { readonly kind: 'submitted'; readonly call: CallId; readonly result: Submitted }
+  | { readonly kind: 'dispatch'; readonly dispatch: Dispatch }
+  | { readonly kind: 'closeSlot'; readonly slot: SlotId }
+  | { readonly kind: 'resolve'; readonly routingDomain: string; readonly route: Route }
+  | { readonly kind: 'leased'; readonly call: CallId; readonly granted: boolean }
+  | { readonly kind: 'intake'; readonly state: IntakeState };
+
+/** The main thread asks any other; every ask gets one answer. */
+export interface Ask {
+  readonly kind: 'ask';
+  readonly call: CallId;
+  readonly method: string;
+  readonly argument: unknown;
+}
+
+export type Answer =
+  | { readonly kind: 'answer'; readonly call: CallId; readonly value: unknown }
+  | { readonly kind: 'refusal'; readonly call: CallId; readonly reason: string };
+
+export type ControlToThread =
+  | Ask
+  /** Only to the queue manager: a worker's thread is gone, or its successor is there. */
+  | { readonly kind: 'workerLeft'; readonly worker: WorkerId };
+
+export type ThreadToControl =
+  | Answer
+  | { readonly kind: 'alive' }
+  /** Event lines for whoever watches (the sandbox's console). */
+  | { readonly kind: 'events'; readonly lines: string }
+  /** The store cannot be trusted any more: the process must end. */
+  | { readonly kind: 'broken'; readonly reason: string };

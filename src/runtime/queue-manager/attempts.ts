@@ -1,0 +1,302 @@
+/**
+ * Attempts from dispatch to settlement: what is in flight, and what its outcome means.
+ *
+ * Record before you act: the due time of a retry is moved, and the dispatch is counted, in the spool
+ * before the entry is handed to a worker. A fresh entry on the fast path was committed as due a minute
+ * ahead, so that it needs no record of its own.
+ */
+
+import { eventLine } from '../../events/format.ts';
+import { type Event } from '../../events/event.ts';
+import { MINUTE, SECOND } from '../../lib/time.ts';
+import { type Entry, type EntryId } from '../../mail/entry.ts';
+import { type Outcome, type Undelivered } from '../../mail/outcome.ts';
+import { formatMailbox } from '../../mail/path.ts';
+import { type AttemptReport, type Dispatch, type DispatchContent, type SlotId } from '../../queue/dispatch.ts';
+import { type Disposition, dispose, disposeWithoutDispatch, type DispositionContext } from '../../queue/disposition.ts';
+import { effectOf } from '../../queue/effect.ts';
+import { type Finished, type SchedulerAction, type WithoutDispatch, type WorkerId } from '../../queue/scheduling.ts';
+import { type StoredMessage } from '../../spool/spool.ts';
+import {
+  type AttemptFacts,
+  attemptEvent,
+  deferredEvent,
+  deliveredEvent,
+  droppedEvent,
+  expiredEvent,
+  failedEvent,
+  heldEvent,
+} from './entry-events.ts';
+import { type EntryLocks } from './entry-locks.ts';
+import { type QueueManagerContext } from './ports.ts';
+import { type RecentMessages } from './recent-messages.ts';
+
+export type DispatchAction = Extract<SchedulerAction, { kind: 'dispatch' }>;
+
+/** What the attempts tell the scheduler and the workers. */
+export interface AttemptSinks {
+  readonly send: (worker: WorkerId, dispatch: Dispatch) => void;
+  readonly finished: (finished: Finished) => void;
+  readonly settled: (entry: EntryId, next: readonly Entry[]) => void;
+  /** Notices were written. */
+  readonly noticed: () => void;
+  readonly locks: EntryLocks;
+}
+
+interface InFlight {
+  readonly action: DispatchAction;
+  readonly facts: AttemptFacts;
+}
+
+// An entry committed as due later than this is on the fast path: a crash would find it due within the minute.
+const FAST_PATH_AHEAD = 30 * SECOND;
+/** Dispatches recorded without an outcome before an entry is held. */
+const MAX_CRASHES = 2;
+// A wall clock that moved more than this against the monotonic one lets nothing expire.
+const STEADY_WITHIN = 10 * MINUTE;
+
+export class Attempts {
+  readonly #context: QueueManagerContext;
+  readonly #recent: RecentMessages;
+  readonly #sinks: AttemptSinks;
+  readonly #inFlight = new Map<number, InFlight>();
+  #lastId = 0;
+  #lastEntryNumber = 0;
+  readonly #clockOffset: number;
+
+  constructor(context: QueueManagerContext, recent: RecentMessages, sinks: AttemptSinks) {
+    this.#context = context;
+    this.#recent = recent;
+    this.#sinks = sinks;
+    this.#clockOffset = context.clock.now() - context.clock.monotonic();
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  dispatch(action: DispatchAction): void {
+    // An operator is changing it: what comes of that is told to the scheduler by the one who changes.
+    if (!this.#sinks.locks.take(action.entry.id)) return this.#release(action.slot, action.entry, 'closed');
+    const recent = this.#recent.get(action.entry.message);
+    const now = this.#context.clock.now();
+    if (recent !== undefined && action.entry.dueAt > now + FAST_PATH_AHEAD) {
+      const content: DispatchContent = { kind: 'octets', octets: recent.octets };
+      return this.#send(action, recent.message, content);
+    }
+    this.#recordAndSend(action).catch(this.#context.broken);
+    return undefined;
+  }
+
+  /** A worker reports. Reports of dispatches that are no longer known (the worker was given up) are dropped. */
+  reported(report: AttemptReport): void {
+    const inFlight = this.#inFlight.get(report.id);
+    if (inFlight === undefined) return;
+    this.#inFlight.delete(report.id);
+    const { action, facts } = inFlight;
+    this.#sinks.finished({
+      slot: action.slot,
+      entry: action.entry.id,
+      connection: report.connection,
+      ...effectOf(report),
+    });
+    this.#conclude({ ...facts, report }, report.outcomes);
+  }
+
+  /** The worker died: what it had in flight is deferred, and held when this is the second time. */
+  workerLost(worker: WorkerId): void {
+    for (const [id, { action, facts }] of this.#inFlight) {
+      if (action.worker !== worker) continue;
+      this.#inFlight.delete(id);
+      const crashes = Math.max(1, facts.entry.crashes);
+      this.#release(action.slot, action.entry, 'lost');
+      this.#afterCrash({ ...facts.entry, crashes });
+    }
+  }
+
+  withoutDispatch(entry: Entry, verdict: WithoutDispatch): void {
+    if (!this.#sinks.locks.take(entry.id)) return;
+    const now = this.#context.clock.now();
+    const disposition = disposeWithoutDispatch(entry, verdict, this.#dispositionContext(entry, now));
+    const facts = factsOf(entry, { route: entry.route, site: '', startedAt: now, dropped: false });
+    const events = eventsOf(facts, disposition, now);
+    if (verdict.kind === 'held') {
+      const why = { rule: verdict.rule.id, reason: verdict.rule.reason };
+      events.push(heldEvent(entry, why, now));
+    }
+    this.#settle(entry, disposition, events);
+  }
+
+  async #recordAndSend(action: DispatchAction): Promise<void> {
+    const { spool, settler, clock, settings, log } = this.#context;
+    const { entry } = action;
+    const current = await spool.entry(entry.id);
+    // The page that the scheduler read it from may be older than its last settlement.
+    if (current === undefined || current.dueAt !== entry.dueAt || current.lane !== entry.lane)
+      return this.#outdated(action, current);
+    if (entry.crashes >= MAX_CRASHES) {
+      this.#release(action.slot, entry, 'closed');
+      return this.#hold(entry);
+    }
+    const recorded: Entry = {
+      ...entry,
+      dueAt: clock.now() + settings().recordAhead,
+      crashes: entry.crashes + 1,
+    };
+    await settler.settle({ put: [recorded] });
+    const message = await spool.message(entry.message);
+    const content = message === undefined ? undefined : await spool.content(entry.message);
+    if (message === undefined || content === undefined) {
+      log.error('an entry has no message, and is held', { entry: entry.id });
+      this.#release(action.slot, entry, 'closed');
+      return this.#hold(recorded);
+    }
+    this.#send({ ...action, entry: recorded }, message, content);
+    return undefined;
+  }
+
+  #outdated({ entry, slot }: DispatchAction, current: Entry | undefined): void {
+    this.#sinks.locks.give(entry.id);
+    this.#release(slot, entry, 'closed');
+    this.#sinks.settled(entry.id, current === undefined ? [] : [current]);
+  }
+
+  #send(action: DispatchAction, message: Omit<StoredMessage, 'content'>, content: DispatchContent): void {
+    const { entry, slot, worker, path, site, route, hosts } = action;
+    const id = (this.#lastId += 1);
+    const startedAt = this.#context.clock.now();
+    const { reversePath, body, smtpUtf8, ret, envid } = message.envelope;
+    const sender = reversePath === null ? '' : formatMailbox(reversePath);
+    const facts = factsOf(
+      { ...entry, sender },
+      { route: route.name, site, startedAt, dropped: route.kind === 'discard' },
+    );
+    this.#inFlight.set(id, { action, facts });
+    this.#context.tell(attemptEvent(facts));
+    this.#sinks.send(worker, {
+      ...{ id, slot, path, site, route, hosts, message: message.id, entry: entry.id },
+      sender: { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid },
+      recipients: entry.recipients,
+      content,
+      acceptedAt: message.acceptedAt,
+      attempt: entry.attempts + 1,
+    });
+  }
+
+  #conclude(facts: AttemptFacts, outcomes: readonly Outcome[]): void {
+    const { entry, startedAt } = facts;
+    const now = this.#context.clock.now();
+    this.#recent.drop(entry.message);
+    this.#context.spool.release(entry.message);
+    const disposition = dispose(entry, outcomes, this.#dispositionContext(entry, startedAt));
+    this.#settle(entry, disposition, eventsOf(facts, disposition, now));
+  }
+
+  #settle(entry: Entry, { remove, put, notices }: Disposition, events: readonly Event[]): void {
+    const part = { remove, put, notices, events: events.map(eventLine) };
+    this.#context.settler.settle(part).then(() => {
+      this.#sinks.locks.give(entry.id);
+      this.#sinks.settled(entry.id, put);
+      if (notices.length > 0) this.#sinks.noticed();
+    }, this.#context.broken);
+  }
+
+  #dispositionContext(entry: Entry, startedAt: number): DispositionContext {
+    const { clock, random, settings } = this.#context;
+    const { retry, softBounce } = settings();
+    const drift = Math.abs(clock.now() - clock.monotonic() - this.#clockOffset);
+    return {
+      now: clock.now(),
+      startedAt,
+      retry,
+      random: () => random.next(),
+      clock: drift > STEADY_WITHIN ? 'moved' : 'steady',
+      failures: softBounce ? 'softBounce' : 'final',
+      // Who is told, and that nobody is told of a report, is decided when the DSN is composed.
+      tell: 'sender',
+      nextEntryId: () => `${entry.message}/${this.#nextEntryNumber()}`,
+    };
+  }
+
+  /** Never used before for any message: later than any count at accept, and than any of an earlier run. */
+  #nextEntryNumber(): number {
+    this.#lastEntryNumber = Math.max(this.#lastEntryNumber + 1, this.#context.clock.now());
+    return this.#lastEntryNumber;
+  }
+
+  #release(slot: SlotId, entry: Entry, connection: Finished['connection']): void {
+    this.#sinks.finished({
+      ...{ slot, entry: entry.id, connection },
+      ...{ effect: 'neutral', diagnostic: '', wait: undefined },
+    });
+  }
+
+  #afterCrash(entry: Entry): void {
+    if (entry.crashes >= MAX_CRASHES) return this.#hold(entry);
+    const outcome: Undelivered = {
+      kind: 'deferred',
+      status: '4.3.0',
+      scope: 'message',
+      diagnostic: 'postrider: the delivery was interrupted on this machine',
+      remoteMta: '',
+      cause: 'local',
+    };
+    const now = this.#context.clock.now();
+    const disposition = dispose(
+      entry,
+      entry.recipients.map(() => outcome),
+      this.#dispositionContext(entry, now),
+    );
+    // The count stays: the same entry in flight at the next death is held.
+    const put = disposition.put.map((next) => ({ ...next, crashes: entry.crashes }));
+    const facts = factsOf(entry, { route: entry.route, site: '', startedAt: now, dropped: false });
+    return this.#settle(entry, { ...disposition, put }, eventsOf(facts, disposition, now));
+  }
+
+  #hold(entry: Entry): void {
+    const held: Entry = { ...entry, lane: 'held', reason: 'crashLoop' };
+    const reason = 'in flight when this program stopped twice; release it to try again';
+    const event = heldEvent(entry, { rule: 'crash-loop guard', reason }, this.#context.clock.now());
+    this.#settle(entry, { remove: [], put: [held], over: [], deferred: [], notices: [] }, [event]);
+  }
+}
+
+interface AttemptStart {
+  readonly route: string;
+  readonly site: string;
+  readonly startedAt: number;
+  /** The route throws mail away on purpose. */
+  readonly dropped: boolean;
+}
+
+function factsOf(entry: Entry, start: AttemptStart): AttemptFacts {
+  return { entry, source: 'default', report: undefined, ...start };
+}
+
+function eventsOf(facts: AttemptFacts, { over, deferred }: Disposition, at: number): Event[] {
+  const events: Event[] = [];
+  for (const [outcome, group] of Map.groupBy(over, ({ outcome }) => `${outcome.kind} ${outcome.diagnostic}`)) {
+    const [first] = group;
+    if (first === undefined) throw new Error(`an empty group ${outcome}`);
+    events.push(overEvent(facts, { ...first, recipients: group.map(({ recipient }) => recipient) }, at));
+  }
+  for (const postponed of deferred) events.push(deferredEvent(facts, postponed, at));
+  return events;
+}
+
+interface Over {
+  readonly kind: 'delivered' | 'failed' | 'expired';
+  readonly outcome: Outcome;
+  readonly recipients: Entry['recipients'];
+}
+
+function overEvent(facts: AttemptFacts, over: Over, at: number): Event {
+  switch (over.kind) {
+    case 'delivered':
+      return facts.dropped ? droppedEvent(facts, over.recipients, at) : deliveredEvent(facts, over, at);
+    case 'failed':
+      return failedEvent(facts, over, at);
+    case 'expired':
+      return expiredEvent(facts, over, at);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Carries events from the spool's outbox to the event log.
+ *
+ * An event that belongs to a commit is stored in that commit. From there it is appended to the log and
+ * fsynced, and only then removed from the outbox, by the next settlement. After a crash it is appended
+ * again; readers of the log drop sequence numbers that they have seen.
+ */
+
+import { SECOND } from '../../lib/time.ts';
+import { type Log } from '../../ports/log.ts';
+import { type Timers } from '../../ports/timers.ts';
+import { type OutboxRecord, type Spool } from '../../spool/spool.ts';
+
+export interface OutboxWriterDeps {
+  readonly spool: Spool;
+  /** Resolves when the lines are written and fsynced. */
+  readonly append: (sequence: number, lines: string) => Promise<void>;
+  readonly timers: Timers;
+  readonly log: Log;
+  /** Records the position when nothing else is settled that could carry it. */
+  readonly recordPosition: () => Promise<void>;
+}
+
+const PAGE = 100;
+const RETRY_AFTER = 5 * SECOND;
+const RECORD_AFTER = SECOND;
+
+export class OutboxWriter {
+  readonly #deps: OutboxWriterDeps;
+  #logged: number | undefined;
+  #recorded: number | undefined;
+  #running = false;
+  #again = false;
+  #recordPlanned = false;
+
+  constructor(deps: OutboxWriterDeps) {
+    this.#deps = deps;
+  }
+
+  /** Up to which record the log is complete, to be stored with the next settlement. */
+  position(): number | undefined {
+    this.#recorded = this.#logged;
+    return this.#logged;
+  }
+
+  /** There may be new records. */
+  poke(): void {
+    this.#again = true;
+    if (!this.#running) void this.#run(); // Catches all it can meet.
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        await this.#drain();
+      }
+      this.#planRecord();
+    } catch (error) {
+      // The records are safe in the outbox; the log's disk may have room again later.
+      this.#deps.log.error('writing the event log failed, trying again', { error: String(error) });
+      this.#deps.timers.after(RETRY_AFTER, () => this.poke());
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      const { rows } = await this.#deps.spool.outbox(this.#logged ?? 0, PAGE);
+      if (rows.length === 0) return;
+      await this.#append(rows);
+    }
+  }
+
+  async #append(rows: readonly OutboxRecord[]): Promise<void> {
+    await Promise.all(rows.map(({ sequence, lines }) => this.#deps.append(sequence, lines)));
+    this.#logged = rows.at(-1)?.sequence ?? this.#logged;
+  }
+
+  #planRecord(): void {
+    if (this.#recordPlanned || this.#recorded === this.#logged) return;
+    this.#recordPlanned = true;
+    this.#deps.timers.after(RECORD_AFTER, () => {
+      this.#recordPlanned = false;
+      if (this.#recorded !== this.#logged) void this.#deps.recordPosition().catch(() => undefined); // Told elsewhere.
+    });
+  }
+}

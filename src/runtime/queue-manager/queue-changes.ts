@@ -1,0 +1,253 @@
+/**
+ * What operators do to waiting mail: retry, hold, release, remove, and rules.
+ *
+ * Works on the spool a page at a time. With the server down the same code runs on the stopped spool. An
+ * entry that is with a worker now is left alone and counted as `inFlight`.
+ */
+
+import { type Changed, type QueueFilter } from '../../api/contract.ts';
+import { eventLine } from '../../events/format.ts';
+import { type Event } from '../../events/event.ts';
+import { type Entry, type EntryId } from '../../mail/entry.ts';
+import { type Notice } from '../../mail/notice.ts';
+import { type QueueId } from '../../mail/queue-id.ts';
+import { type Rule, type RuleTarget } from '../../mail/rule.ts';
+import { type EntryLocks } from './entry-locks.ts';
+import { heldEvent, releasedEvent, removedEvent } from './entry-events.ts';
+import { type QueueManagerContext } from './ports.ts';
+import { entryTest, onlyMessage } from './queue-filter.ts';
+
+export interface ChangeSinks {
+  readonly locks: EntryLocks;
+  readonly settled: (entry: EntryId, next: readonly Entry[]) => void;
+  readonly rules: (rules: readonly Rule[]) => void;
+  readonly inFlightUnder: (epoch: number) => number;
+  readonly noticed: () => void;
+}
+
+export interface NewRule {
+  readonly kind: Rule['kind'];
+  readonly target: RuleTarget;
+  readonly route?: string;
+  readonly reason: string;
+  readonly setBy: string;
+  readonly until?: number;
+}
+
+export interface EntryPage {
+  readonly rows: readonly Entry[];
+  readonly next: EntryId | undefined;
+}
+
+const PAGE = 500;
+/** Entries read for one answer at most, however few of them match. */
+const MAX_SCANNED = 20_000;
+
+interface Change {
+  /** The entry as it is from now on; undefined: it is over. */
+  readonly next: Entry | undefined;
+  readonly event: Event | undefined;
+  readonly notices: readonly Notice[];
+}
+
+type ChangeOf = (entry: Entry) => Change | undefined;
+
+export class QueueChanges {
+  readonly #context: QueueManagerContext;
+  readonly #sinks: ChangeSinks;
+  #rules: readonly Rule[] = [];
+
+  constructor(context: QueueManagerContext, sinks: ChangeSinks) {
+    this.#context = context;
+    this.#sinks = sinks;
+  }
+
+  get rules(): readonly Rule[] {
+    return this.#rules;
+  }
+
+  /** Reads the rules that an earlier run left. */
+  async load(): Promise<void> {
+    this.#rules = await this.#context.spool.rules();
+    this.#sinks.rules(this.#rules);
+  }
+
+  /** A page of matching entries. A page may be short, even empty, and still have a `next`. */
+  async list(filter: QueueFilter, after: EntryId | undefined, limit: number): Promise<EntryPage> {
+    const matches = entryTest(filter);
+    const only = onlyMessage(filter);
+    if (only !== undefined) return { rows: (await this.#entriesOf(only)).filter(matches), next: undefined };
+    const rows: Entry[] = [];
+    let scanned = 0;
+    let position = after;
+    for (;;) {
+      const page = await this.#context.spool.entries(position, Math.min(PAGE, limit));
+      for (const entry of page.rows) {
+        position = entry.id;
+        if (matches(entry)) rows.push(entry);
+        if (rows.length === limit) return { rows, next: position };
+      }
+      scanned += page.rows.length;
+      if (page.next === undefined) return { rows, next: undefined };
+      if (scanned >= MAX_SCANNED) return { rows, next: position };
+    }
+  }
+
+  /** Due now, whatever the schedule said. */
+  retry(filter: QueueFilter): Promise<Changed> {
+    const now = this.#context.clock.now();
+    return this.#change(filter, (entry) =>
+      entry.lane === 'held' || entry.dueAt <= now ? undefined : { ...entry, dueAt: now },
+    );
+  }
+
+  hold(filter: QueueFilter, why: { by: string; reason: string }): Promise<Changed> {
+    const now = this.#context.clock.now();
+    return this.#change(
+      filter,
+      (entry) => (entry.lane === 'held' ? undefined : { ...entry, lane: 'held', reason: 'held' }),
+      (entry) => heldEvent(entry, { rule: `by ${why.by}`, reason: why.reason }, now),
+    );
+  }
+
+  release(filter: QueueFilter, by: string): Promise<Changed> {
+    const now = this.#context.clock.now();
+    return this.#change(
+      filter,
+      (entry) =>
+        entry.lane === 'held'
+          ? { ...entry, lane: entry.attempts === 0 ? 'fresh' : 'deferred', reason: 'new', dueAt: now, crashes: 0 }
+          : undefined,
+      (entry) => releasedEvent(entry, by, now),
+    );
+  }
+
+  /** `tell`: the senders get a DSN, as if the recipients had failed. */
+  async remove(filter: QueueFilter, how: { by: string; tell: boolean }): Promise<Changed> {
+    const now = this.#context.clock.now();
+    const changed = await this.#each(filter, (entry) => ({
+      next: undefined,
+      event: removedEvent(entry, { by: how.by, told: how.tell }, now),
+      notices: how.tell ? removalNotices(entry, now) : [],
+    }));
+    if (how.tell) this.#sinks.noticed();
+    return changed;
+  }
+
+  async addRule(rule: NewRule): Promise<{ readonly rule: Rule; readonly inFlight: number }> {
+    const epoch = this.#rules.reduce((highest, { epoch }) => Math.max(highest, epoch), 0) + 1;
+    const now = this.#context.clock.now();
+    const { kind, target, reason, setBy } = rule;
+    const added: Rule = {
+      ...{ id: `${kind}-${now.toString(36)}${epoch.toString(36)}`, epoch, kind, target, reason, setBy },
+      ...{ route: rule.route, setAt: now, until: rule.until },
+    };
+    await this.#context.settler.settle({ rules: { put: [added], remove: [] }, events: [eventLine(ruleEvent(added))] });
+    this.#setRules([...this.#rules, added]);
+    return { rule: added, inFlight: this.#sinks.inFlightUnder(epoch) };
+  }
+
+  /** Ends rules by id, or all of a kind with exactly this target. Returns those that ended. */
+  async removeRules(which: (rule: Rule) => boolean, by: string): Promise<readonly Rule[]> {
+    const ended = this.#rules.filter(which);
+    if (ended.length === 0) return [];
+    const at = this.#context.clock.now();
+    const events = ended
+      .filter(({ kind }) => kind === 'suspend')
+      .map((rule) => eventLine({ kind: 'resumed', at, rule: rule.id, target: targetText(rule.target), by }));
+    await this.#context.settler.settle({ rules: { put: [], remove: ended.map(({ id }) => id) }, events });
+    this.#setRules(this.#rules.filter((rule) => !ended.includes(rule)));
+    return ended;
+  }
+
+  #setRules(rules: readonly Rule[]): void {
+    this.#rules = rules;
+    this.#sinks.rules(rules);
+  }
+
+  #change(
+    filter: QueueFilter,
+    next: (entry: Entry) => Entry | undefined,
+    event?: (entry: Entry) => Event,
+  ): Promise<Changed> {
+    return this.#each(filter, (entry) => {
+      const changed = next(entry);
+      return changed === undefined ? undefined : { next: changed, event: event?.(entry), notices: [] };
+    });
+  }
+
+  /** Applies a change to every matching entry, a page and a commit at a time. */
+  async #each(filter: QueueFilter, change: ChangeOf): Promise<Changed> {
+    let changed = 0;
+    let inFlight = 0;
+    let after: EntryId | undefined;
+    do {
+      const page = await this.list(filter, after, PAGE);
+      const free = page.rows.filter(({ id }) => this.#sinks.locks.take(id));
+      inFlight += page.rows.length - free.length;
+      changed += await this.#applyLocked(free, change).finally(() => this.#unlock(free));
+      after = page.next;
+    } while (after !== undefined);
+    return { entries: changed, inFlight };
+  }
+
+  /** Between the listing and the lock an entry may have been settled: only what is still there counts. */
+  async #applyLocked(listed: readonly Entry[], change: ChangeOf): Promise<number> {
+    const current = await Promise.all(listed.map(({ id }) => this.#context.spool.entry(id)));
+    return this.#applyAll(
+      current.filter((entry) => entry !== undefined),
+      change,
+    );
+  }
+
+  async #applyAll(entries: readonly Entry[], changeOf: ChangeOf): Promise<number> {
+    const changes = entries.flatMap((entry) => {
+      const change = changeOf(entry);
+      return change === undefined ? [] : [{ entry, change }];
+    });
+    if (changes.length === 0) return 0;
+    await this.#context.settler.settle({
+      remove: changes.flatMap(({ entry, change }) => (change.next === undefined ? [entry.id] : [])),
+      put: changes.flatMap(({ change }) => (change.next === undefined ? [] : [change.next])),
+      notices: changes.flatMap(({ change }) => change.notices),
+      events: changes.flatMap(({ change }) => (change.event === undefined ? [] : [eventLine(change.event)])),
+    });
+    for (const { entry, change } of changes)
+      this.#sinks.settled(entry.id, change.next === undefined ? [] : [change.next]);
+    return changes.length;
+  }
+
+  #unlock(entries: readonly Entry[]): void {
+    for (const { id } of entries) this.#sinks.locks.give(id);
+  }
+
+  #entriesOf(message: string): Promise<readonly Entry[]> {
+    return this.#context.spool.entriesOf(message as QueueId);
+  }
+}
+
+function removalNotices(entry: Entry, at: number): readonly Notice[] {
+  return entry.recipients.map((recipient) => ({
+    message: entry.message,
+    recipientIndex: recipient.index,
+    recipient,
+    action: 'failed',
+    status: '5.7.0',
+    diagnostic: 'postrider: removed from the queue by the administrator of this system',
+    remoteMta: '',
+    at,
+    willRetryUntil: undefined,
+  }));
+}
+
+function ruleEvent(rule: Rule): Event {
+  const { id, kind, target, setAt: at, setBy: by, reason, until } = rule;
+  if (kind === 'reroute')
+    return { kind: 'rerouted', at, rule: id, target: targetText(target), route: rule.route ?? '', by };
+  return { kind: 'suspended', at, rule: id, target: targetText(target), reason, by, until };
+}
+
+export function targetText(target: RuleTarget): string {
+  const parts = Object.entries(target).map(([name, value]) => `${name}=${String(value)}`);
+  return parts.length === 0 ? 'everything' : parts.join(' ');
+}

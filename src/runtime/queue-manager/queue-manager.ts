@@ -1,0 +1,329 @@
+/**
+ * The one thread that owns spool, scheduler and limits: long, flat, and without decisions of its own.
+ *
+ * What it does is carried by its parts: `intake` commits what workers hand over, `attempts` follows each
+ * dispatch to its settlement, `teller` makes DSNs, `outbox-writer` feeds the event log, and the scheduler
+ * (pure) says what to do next. Here they are joined.
+ */
+
+import { DsnBudget } from '../../bounce/budget.ts';
+import { eventLine } from '../../events/format.ts';
+import { type Event } from '../../events/event.ts';
+import { type Entry } from '../../mail/entry.ts';
+import { type Clock } from '../../ports/clock.ts';
+import { type Log } from '../../ports/log.ts';
+import { type Random } from '../../ports/random.ts';
+import { type Timer, type Timers } from '../../ports/timers.ts';
+import { type Scheduler } from '../../queue/scheduler.ts';
+import { type SchedulerAction, type WorkerId } from '../../queue/scheduling.ts';
+import { type Spool } from '../../spool/spool.ts';
+import { QUEUE_MANAGER_MAKER, queueIds } from '../ids.ts';
+import { type Link } from '../link.ts';
+import { type QueueManagerToWorker, type WorkerToQueueManager } from '../messages.ts';
+import { Attempts } from './attempts.ts';
+import { EntryLocks } from './entry-locks.ts';
+import { Gate } from './gate.ts';
+import { Intake } from './intake.ts';
+import { Leases } from './leases.ts';
+import { OutboxWriter } from './outbox-writer.ts';
+import { type QueueManagerContext, type QueueSettings } from './ports.ts';
+import { QueueChanges } from './queue-changes.ts';
+import { RecentMessages } from './recent-messages.ts';
+import { ownSite } from './own-site.ts';
+import { Settler } from './settler.ts';
+import { Teller } from './teller.ts';
+
+export interface QueueManagerDeps {
+  readonly spool: Spool;
+  readonly scheduler: Scheduler;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+  readonly settings: QueueSettings;
+  /** Octets of content kept from commit to first attempt. */
+  readonly memoryOctets: number;
+  /** Appends to the event log; resolves when the lines are fsynced. Lines of no commit have no sequence number. */
+  readonly append: (sequence: number | undefined, lines: string) => Promise<void>;
+  /** The store cannot be trusted any more: the process must end. */
+  readonly broken: (error: unknown) => void;
+}
+
+export type WorkerLink = Link<QueueManagerToWorker, WorkerToQueueManager>;
+
+const BETWEEN_GATE_CHECKS = 2000;
+
+export class QueueManager {
+  readonly #deps: QueueManagerDeps;
+  readonly #scheduler: Scheduler;
+  readonly #workers = new Map<WorkerId, WorkerLink>();
+  readonly #recent: RecentMessages;
+  readonly #settler: Settler;
+  readonly #outbox: OutboxWriter;
+  readonly #attempts: Attempts;
+  readonly #intake: Intake;
+  readonly #teller: Teller;
+  readonly #gate: Gate;
+  readonly #leases: Leases;
+  readonly locks = new EntryLocks();
+  readonly changes: QueueChanges;
+  #settings: QueueSettings;
+  #wake: Timer | undefined;
+  #wakeAt = Infinity;
+  #stopped = false;
+
+  constructor(deps: QueueManagerDeps) {
+    this.#deps = deps;
+    this.#scheduler = deps.scheduler;
+    this.#settings = deps.settings;
+    const { spool, timers, log, clock, random } = deps;
+    this.#recent = new RecentMessages(deps.memoryOctets);
+    this.#settler = new Settler({
+      spool,
+      timers,
+      log,
+      logged: () => this.#outbox.position(),
+      committed: () => this.#outbox.poke(),
+    });
+    const recordPosition = (): Promise<void> => this.#settler.settle({});
+    this.#outbox = new OutboxWriter({ spool, timers, log, append: deps.append, recordPosition });
+    const context: QueueManagerContext = {
+      ...{ spool, clock, timers, random, log, settler: this.#settler },
+      settings: () => this.#settings,
+      tell: (event) => this.#tell(event),
+      broken: deps.broken,
+    };
+    this.#attempts = new Attempts(context, this.#recent, {
+      send: (worker, dispatch) => this.#workers.get(worker)?.post({ kind: 'dispatch', dispatch }),
+      finished: (finished) => this.#perform(this.#scheduler.finished(finished, this.#now())),
+      settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
+      noticed: () => this.#teller.poke(),
+      locks: this.locks,
+    });
+    const accepted = (entries: readonly Entry[], admitted: boolean): void =>
+      this.#perform(this.#scheduler.accepted(entries, admitted, this.#now()));
+    this.#intake = new Intake(context, this.#recent, {
+      admit: (entries) => this.#scheduler.admit(entries, this.#now()),
+      accepted,
+      forget: (entries) => this.#scheduler.forget(entries),
+      committed: () => this.#outbox.poke(),
+    });
+    const nextId = queueIds(QUEUE_MANAGER_MAKER, clock, random);
+    const budget = new DsnBudget();
+    this.#teller = new Teller({ ...context, budget, nextId, accepted: (entries) => accepted(entries, false) });
+    this.#gate = new Gate(context, (state) => this.#broadcast({ kind: 'intake', state }));
+    this.#leases = new Leases(() => this.#settings.maxLeases);
+    this.changes = new QueueChanges(context, {
+      locks: this.locks,
+      settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
+      rules: (rules) => this.#perform(this.#scheduler.rulesChanged(rules, this.#now())),
+      inFlightUnder: (epoch) => this.#scheduler.inFlightUnder(epoch),
+      noticed: () => this.#teller.poke(),
+    });
+  }
+
+  get settings(): QueueSettings {
+    return this.#settings;
+  }
+
+  get attempts(): Attempts {
+    return this.#attempts;
+  }
+
+  get gate(): Gate {
+    return this.#gate;
+  }
+
+  /** Reads what an earlier run left and begins. */
+  async start(): Promise<void> {
+    await this.changes.load();
+    await this.#gate.check();
+    this.#perform(this.#scheduler.start(this.#now()));
+    this.#outbox.poke();
+    this.#teller.poke();
+    this.#checkGateLater();
+  }
+
+  workerJoined(worker: WorkerId, link: WorkerLink, capacity: number): void {
+    this.#workers.set(worker, link);
+    link.onMessage((message) => this.#take(worker, link, message));
+    link.post({ kind: 'intake', state: this.#gate.state });
+    this.#perform(this.#scheduler.workerJoined(worker, capacity, this.#now()));
+  }
+
+  /** The worker's thread is gone: what it had in flight is not. */
+  workerLeft(worker: WorkerId): void {
+    if (!this.#workers.delete(worker)) return;
+    this.#leases.workerLeft(worker);
+    this.#attempts.workerLost(worker);
+    this.#perform(this.#scheduler.workerLeft(worker, this.#now()));
+  }
+
+  reconfigure(settings: QueueSettings, options: Parameters<Scheduler['reconfigured']>[0]): void {
+    this.#settings = settings;
+    this.#perform(this.#scheduler.reconfigured(options, this.#now()));
+    void this.#gate.check().catch(this.#deps.broken);
+  }
+
+  /** Nothing new goes out or comes in; resolves when nothing is in flight any more, or after `within` milliseconds. */
+  async drain(within: number): Promise<void> {
+    this.#gate.drain();
+    this.#perform(this.#scheduler.pause(this.#now()));
+    const until = this.#deps.clock.monotonic() + within;
+    while (this.#busy() && this.#deps.clock.monotonic() < until) await this.#pause(20);
+    this.#stopped = true;
+    this.#wake?.cancel();
+  }
+
+  pauseDelivery(): void {
+    this.#perform(this.#scheduler.pause(this.#now()));
+  }
+
+  unpauseDelivery(): void {
+    this.#perform(this.#scheduler.unpause(this.#now()));
+  }
+
+  clockMoved(): void {
+    this.#teller.clockMoved();
+    this.#perform(this.#scheduler.wake(this.#now()));
+  }
+
+  figures(): Readonly<Record<string, number>> {
+    return { ...this.#scheduler.figures(), inFlight: this.#attempts.inFlight, workers: this.#workers.size };
+  }
+
+  explain(entry: Entry): ReturnType<Scheduler['explain']> {
+    return this.#scheduler.explain(entry, this.#now());
+  }
+
+  #busy(): boolean {
+    return this.#attempts.inFlight > 0 || this.#intake.open > 0 || this.#settler.unsettled > 0;
+  }
+
+  #take(worker: WorkerId, link: WorkerLink, message: WorkerToQueueManager): void {
+    switch (message.kind) {
+      case 'accept':
+        return this.#intake.take(message.message, (result) => {
+          link.post({ kind: 'submitted', call: message.call, result });
+        });
+      case 'report':
+        return this.#attempts.reported(message.report);
+      case 'slotClosed':
+        return this.#perform(this.#scheduler.slotClosed(message.slot, this.#now()));
+      case 'resolved':
+        return this.#perform(
+          this.#scheduler.resolved(message.routingDomain, message.route, message.answer, this.#now()),
+        );
+      case 'lease':
+        return link.post({ kind: 'leased', call: message.call, granted: this.#leases.take(message.site, worker) });
+      case 'leaseEnd':
+        return this.#leases.give(message.site, worker);
+      case 'event':
+        return this.#append(message.line);
+    }
+  }
+
+  #perform(actions: readonly SchedulerAction[]): void {
+    if (this.#stopped) return;
+    for (const action of actions) this.#performOne(action);
+    this.#planWake();
+  }
+
+  #performOne(action: SchedulerAction): void {
+    switch (action.kind) {
+      case 'dispatch':
+        return this.#attempts.dispatch(action);
+      case 'settle':
+        return this.#attempts.withoutDispatch(action.entry, action.verdict);
+      case 'closeSlot':
+        return void this.#workers.get(action.worker)?.post({ kind: 'closeSlot', slot: action.slot });
+      case 'readAgenda':
+        return this.#read(this.#readAgenda(action));
+      case 'readDue':
+        return this.#read(this.#readDue(action));
+      case 'resolve':
+        return this.#resolve(action);
+    }
+  }
+
+  #read(reading: Promise<void>): void {
+    reading.catch(this.#deps.broken);
+  }
+
+  async #readAgenda({ partition, after, limit }: Extract<SchedulerAction, { kind: 'readAgenda' }>): Promise<void> {
+    const { rows, next } = await this.#deps.spool.agenda(partition, after, limit);
+    this.#perform(this.#scheduler.agendaRead({ partition, after }, { rows, next }, this.#now()));
+  }
+
+  async #readDue({ lane, after, limit }: Extract<SchedulerAction, { kind: 'readDue' }>): Promise<void> {
+    const { rows, next } = await this.#deps.spool.due(lane, after, limit);
+    this.#perform(this.#scheduler.dueRead({ lane, after }, { rows, next }, this.#now()));
+  }
+
+  /** Routes that need no DNS are answered here; the others by a worker, always the same for a domain. */
+  #resolve({ routingDomain, route }: Extract<SchedulerAction, { kind: 'resolve' }>): void {
+    const answer = ownSite(route);
+    const worker = answer === undefined ? this.#workerFor(routingDomain) : undefined;
+    if (worker !== undefined) return worker.post({ kind: 'resolve', routingDomain, route });
+    const known = answer ?? NO_WORKER;
+    // On the next turn: the scheduler is in the middle of handing out its actions.
+    setImmediate(() => this.#perform(this.#scheduler.resolved(routingDomain, route.name, known, this.#now())));
+    return undefined;
+  }
+
+  #workerFor(routingDomain: string): WorkerLink | undefined {
+    const links = [...this.#workers.values()];
+    let hash = 0;
+    for (let i = 0; i < routingDomain.length; i++) hash = (hash * 31 + routingDomain.charCodeAt(i)) >>> 0;
+    return links[hash % Math.max(1, links.length)];
+  }
+
+  #planWake(): void {
+    const at = this.#scheduler.nextWake() ?? Infinity;
+    if (at === this.#wakeAt) return;
+    this.#wake?.cancel();
+    this.#wakeAt = at;
+    if (at === Infinity) return;
+    this.#wake = this.#deps.timers.after(at - this.#now(), () => {
+      this.#wakeAt = Infinity;
+      this.#perform(this.#scheduler.wake(this.#now()));
+    });
+  }
+
+  #checkGateLater(): void {
+    this.#deps.timers.after(BETWEEN_GATE_CHECKS, () => {
+      if (this.#stopped) return;
+      this.#gate.check().then(() => this.#checkGateLater(), this.#deps.broken);
+    });
+  }
+
+  #broadcast(message: QueueManagerToWorker): void {
+    for (const link of this.#workers.values()) link.post(message);
+  }
+
+  #tell(event: Event): void {
+    this.#append(eventLine(event));
+  }
+
+  #append(line: string): void {
+    // An event of no commit is lost with a full disk; the log says so, and the mail goes on.
+    this.#deps.append(undefined, `${line}\n`).catch((error: unknown) => {
+      this.#deps.log.error('an event could not be written to the event log', { error: String(error) });
+    });
+  }
+
+  #now(): number {
+    return this.#deps.clock.now();
+  }
+
+  #pause(duration: number): Promise<void> {
+    return new Promise((resolve) => void this.#deps.timers.after(duration, resolve));
+  }
+}
+
+const NO_WORKER = {
+  kind: 'deferred',
+  status: '4.3.2',
+  diagnostic: 'postrider: no worker is there to look the destination up',
+  ttl: 1000,
+} as const;
