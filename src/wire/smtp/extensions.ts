@@ -1,0 +1,49 @@
+/** The extensions that the server offers, and the lines of its EHLO reply. */
+
+import { type ServerOptions, type TlsState } from './server-options.ts';
+
+export type ExtensionName =
+  | 'PIPELINING' // RFC 2920
+  | 'SIZE' // RFC 1870
+  | '8BITMIME' // RFC 6152
+  | 'SMTPUTF8' // RFC 6531
+  | 'ENHANCEDSTATUSCODES' // RFC 2034
+  | 'CHUNKING' // RFC 3030
+  | 'BINARYMIME' // RFC 3030
+  | 'DSN' // RFC 3461
+  | 'LIMITS' // RFC 9422
+  | 'STARTTLS' // RFC 3207
+  | 'HELP'; // RFC 5321 §4.1.1.8
+
+export const EXTENSION_NAMES: readonly ExtensionName[] = [
+  'PIPELINING',
+  'SIZE',
+  '8BITMIME',
+  'SMTPUTF8',
+  'ENHANCEDSTATUSCODES',
+  'CHUNKING',
+  'BINARYMIME',
+  'DSN',
+  'LIMITS',
+  'STARTTLS',
+  'HELP',
+];
+
+/** What is offered now: not what was withheld, nothing that needs what was withheld, and STARTTLS only where it can be. */
+export function offeredExtensions({ withheld }: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
+  const offered = new Set(EXTENSION_NAMES.filter((name) => !withheld.includes(name)));
+  if (tls !== 'available') offered.delete('STARTTLS');
+  // RFC 3030 §3: BINARYMIME without CHUNKING has no way to send. RFC 6531 §3.1: SMTPUTF8 implies 8BITMIME.
+  if (!offered.has('CHUNKING')) offered.delete('BINARYMIME');
+  if (!offered.has('8BITMIME')) offered.delete('SMTPUTF8');
+  return offered;
+}
+
+/** The lines that follow the first of the EHLO reply. */
+export function extensionLines(options: ServerOptions, offered: ReadonlySet<ExtensionName>): readonly string[] {
+  return [...offered].map((name) => {
+    if (name === 'SIZE') return `SIZE ${options.maxContentOctets}`;
+    if (name === 'LIMITS') return `LIMITS RCPTMAX=${options.maxRecipients} MAILMAX=${options.maxTransactions}`;
+    return name;
+  });
+}
