@@ -9,7 +9,7 @@ import { type Envelope } from '../mail/envelope.ts';
 import { type Notice } from '../mail/notice.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { parseEvent } from '../events/format.ts';
-import { composeDsn, DSN_DEFAULTS, type DsnInput, type DsnResult, MAX_DSN_RECIPIENTS } from './compose.ts';
+import { composeDsn, DSN_DEFAULTS, type DsnInput, type DsnResult, MAX_DSN_RECIPIENTS, withholdDsn } from './compose.ts';
 
 const GOLDEN = new URL('../../test/golden/dsn/', import.meta.url);
 const NOW = Date.UTC(2026, 10, 23, 12, 0, 0);
@@ -351,6 +351,19 @@ describe('to whom, and about what', () => {
         recipients: ['carl@slow.test', 'bob@far.test'],
       },
     });
+  });
+
+  test('a DSN that is withheld settles the same notices, and is logged', () => {
+    const { told, events } = withholdDsn({ ...input, notices: [delayed, notice] });
+    assert.deepEqual(told, [1, 0]);
+    const event = parseEvent(events[0]!);
+    assert.ok(event.ok && event.value.kind === 'dsn');
+    const { queueId, to, about, action } = event.value;
+    assert.deepEqual({ queueId, to, about, action }, { queueId: '', to: '', about: notice.message, action: 'failed' });
+  });
+
+  test('without notices there is nothing to do and nothing to log', () => {
+    assert.deepEqual(composeDsn({ ...input, notices: [] }), { kind: 'nothing', told: [], events: [] });
   });
 
   test('more recipients than one DSN takes wait for the next', () => {

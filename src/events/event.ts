@@ -3,6 +3,9 @@
  * are views of it; `docs/reference/events.md` is made from the comments here.
  *
  * An event is one JSON object on one line. Times are milliseconds since 1970; delays are milliseconds.
+ * Strings longer than 1,000 characters are cut, and of more than 1,000 recipients the rest is only counted, in a
+ * field `moreRecipients`. A line that came from a commit has the fields `seq` and `n` before all others: the
+ * same two, with the same `at`, are the same event.
  */
 
 import { type Duration, type Instant } from '../lib/time.ts';
@@ -201,9 +204,10 @@ export interface DsnEvent extends EventBase {
   readonly kind: 'dsn';
   /** The notification itself; `''` when it went nowhere (null reverse-path, cap reached). */
   readonly queueId: string;
-  /** The message it tells of. */
+  /** The message it tells of; `''` in a summary. */
   readonly about: string;
   readonly to: string;
+  /** The worst of `failed delayed relayed expanded delivered`; `summary` for reports that a sender's cap withheld. */
   readonly action: string;
   readonly recipients: readonly string[];
 }

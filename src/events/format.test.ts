@@ -86,7 +86,7 @@ describe('describeEvents', () => {
     const dsn = described.find(({ kind }) => kind === 'dsn');
     assert.equal(dsn?.doc, 'A delivery status notification was made from the notices of a message.');
     const about = dsn?.fields.find(({ name }) => name === 'about');
-    assert.deepEqual(about, { name: 'about', type: 'string', doc: 'The message it tells of.' });
+    assert.deepEqual(about, { name: 'about', type: 'string', doc: "The message it tells of; `''` in a summary." });
     const recipients = dsn?.fields.find(({ name }) => name === 'recipients');
     assert.equal(recipients?.type, 'readonly string[]');
   });
