@@ -1,5 +1,6 @@
 /** Asking another thread and waiting for its one answer. */
 
+import { Refusal } from '../api/contract.ts';
 import { type Ask, type Answer, type CallId } from './messages.ts';
 
 /** Open questions by number. */
@@ -36,10 +37,21 @@ export type Methods = Readonly<Record<string, (argument: never) => unknown>>;
 
 export async function answerAsk(methods: Methods, { call, method, argument }: Ask): Promise<Answer> {
   const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
-  if (run === undefined) return { kind: 'refusal', call, reason: `this thread cannot ${method}` };
+  if (run === undefined) return refusal(call, new Error(`this thread cannot ${method}`));
   try {
     return { kind: 'answer', call, value: await run(argument as never) };
   } catch (error) {
-    return { kind: 'refusal', call, reason: error instanceof Error ? error.message : String(error) };
+    return refusal(call, error);
   }
+}
+
+function refusal(call: CallId, error: unknown): Answer {
+  const fault = error instanceof Refusal ? error.kind : undefined;
+  return { kind: 'refusal', call, reason: error instanceof Error ? error.message : String(error), fault };
+}
+
+/** The value of an answer; throws what the other thread refused with. */
+export function valueOf(answer: Answer): unknown {
+  if (answer.kind === 'answer') return answer.value;
+  throw answer.fault === undefined ? new Error(answer.reason) : new Refusal(answer.fault, answer.reason);
 }

@@ -1,8 +1,8 @@
 /** What the threads say to each other. Plain values only: they are cloned on the way. */
 
+import { type Refusal } from '../api/contract.ts';
 import { type AttemptReport, type Dispatch, type SlotId } from '../queue/dispatch.ts';
 import { type SiteAnswer } from '../queue/site.ts';
-import { type WorkerId } from '../queue/scheduling.ts';
 import { type Route } from '../mail/route.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { type IntakeState, type Submitted } from '../receive/ports.ts';
@@ -37,12 +37,15 @@ export interface Ask {
 
 export type Answer =
   | { readonly kind: 'answer'; readonly call: CallId; readonly value: unknown }
-  | { readonly kind: 'refusal'; readonly call: CallId; readonly reason: string };
+  /** `fault`: what the caller did wrong, if that is what it was. */
+  | {
+      readonly kind: 'refusal';
+      readonly call: CallId;
+      readonly reason: string;
+      readonly fault: Refusal['kind'] | undefined;
+    };
 
-export type ControlToThread =
-  | Ask
-  /** Only to the queue manager: a worker's thread is gone, or its successor is there. */
-  | { readonly kind: 'workerLeft'; readonly worker: WorkerId };
+export type ControlToThread = Ask;
 
 export type ThreadToControl =
   | Answer

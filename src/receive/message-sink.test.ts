@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { type QueueId } from '../mail/queue-id.ts';
+import { reply } from '../mail/reply.ts';
+import { type Collected, MessageSink, type SinkOptions } from './message-sink.ts';
+import { OctetBudget } from './octet-budget.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sink-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const TRACE = 'Received: by us\r\n';
+const OK = reply(250, '2.0.0', 'OK');
+let count = 0;
+
+interface Run {
+  readonly sink: MessageSink;
+  readonly budget: OctetBudget;
+  readonly got: Collected[];
+}
+
+function sinkWith(changes: Partial<SinkOptions> = {}): Run {
+  const got: Collected[] = [];
+  const budget = changes.budget ?? new OctetBudget(1_000_000);
+  const sink = new MessageSink({
+    id: `message${(count += 1)}` as QueueId,
+    budget,
+    incoming: folder,
+    memoryOctets: 1000,
+    tightOctets: 100,
+    maxHeaderOctets: 500,
+    maxHops: 3,
+    trusted: 'untrusted',
+    trace: TRACE,
+    commit: async (collected) => {
+      got.push(collected);
+      return OK;
+    },
+    refused: (why) => why,
+    ...changes,
+  });
+  return { sink, budget, got };
+}
+
+async function writeAll(sink: MessageSink, chunks: readonly Buffer[]): Promise<void> {
+  for (const chunk of chunks) await sink.write(chunk);
+}
+
+function stored({ content }: Collected): Buffer {
+  return content.kind === 'octets' ? Buffer.from(content.octets) : readFileSync(content.path);
+}
+
+function split(octets: Buffer, size: number): Buffer[] {
+  return Array.from({ length: Math.ceil(octets.length / size) }, (_, i) => octets.subarray(i * size, (i + 1) * size));
+}
+
+describe('content', () => {
+  const cases: readonly (readonly [string, Buffer, 'octets' | 'file'])[] = [
+    ['small', Buffer.from('Subject: a\r\n\r\nbody\r\n'), 'octets'],
+    ['without a body', Buffer.from('Subject: a\r\n\r\n'), 'octets'],
+    ['without an empty line', Buffer.from('Subject: a\r\n'), 'octets'],
+    ['without a header section', Buffer.from('\r\nbody\r\n'), 'octets'],
+    ['that is empty', Buffer.alloc(0), 'octets'],
+    ['large', Buffer.from(`Subject: a\r\n\r\n${'x'.repeat(5000)}\r\n`), 'file'],
+    ['much larger than one write', Buffer.from(`Subject: a\r\n\r\n${'line\r\n'.repeat(50_000)}`), 'file'],
+  ];
+  for (const [name, octets, kind] of cases)
+    for (const size of [1, 7, 4096, Infinity]) {
+      if (octets.length > 10_000 && size < 4096) continue;
+      test(`${name}, in chunks of ${size}, is stored behind the trace field`, async () => {
+        const { sink, budget, got } = sinkWith();
+        await writeAll(sink, octets.length === 0 ? [] : split(octets, Math.min(size, octets.length)));
+        assert.deepEqual(await sink.finish(), OK);
+        assert.equal(stored(got[0]!).toString(), TRACE + octets.toString());
+        assert.equal(got[0]!.content.kind, kind);
+        assert.equal(got[0]!.octets, octets.length + TRACE.length);
+        assert.equal(budget.used, 0);
+      });
+    }
+
+  test('is the same whatever the split (property)', async () => {
+    const body = fc.string({ unit: fc.constantFrom('a', '\r\n', '\r\n\r\n', 'é'), maxLength: 1500 });
+    await fc.assert(
+      fc.asyncProperty(body, fc.integer({ min: 1, max: 400 }), async (text, size) => {
+        const octets = Buffer.from(`Subject: a\r\n\r\n${text}`);
+        const { sink, got } = sinkWith();
+        await writeAll(sink, split(octets, size));
+        await sink.finish();
+        assert.deepEqual(stored(got[0]!), Buffer.concat([Buffer.from(TRACE), octets]));
+        assert.equal(got[0]!.eightBit, text.includes('é'));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('belongs to the sink alone: the chunk may be written to again', async () => {
+    const { sink, got } = sinkWith();
+    const chunk = Buffer.from('Subject: a\r\n\r\nbefore');
+    await sink.write(chunk);
+    chunk.fill(0x58);
+    await sink.finish();
+    assert.ok(stored(got[0]!).toString().endsWith('before'));
+  });
+
+  test('goes to a file earlier when the budget is tight', async () => {
+    const budget = new OctetBudget(1000);
+    budget.take(600);
+    const { sink, got } = sinkWith({ budget });
+    await sink.write(Buffer.from(`A: b\r\n\r\n${'x'.repeat(200)}`));
+    await sink.finish();
+    assert.equal(got[0]!.content.kind, 'file');
+    assert.equal(budget.used, 600);
+  });
+});
+
+describe('what is refused is swallowed to its end, and nothing is kept', () => {
+  const cases: readonly (readonly [string, Partial<SinkOptions>, string, number])[] = [
+    ['a header section that is too large', {}, `A: ${'x'.repeat(600)}`, 552],
+    ['a header section that is too large and ended', {}, `A: ${'x'.repeat(600)}\r\n\r\nbody`, 552],
+    ['a loop', {}, 'Received: x\r\n'.repeat(4) + '\r\n', 554],
+    ['more than the budget', { budget: new OctetBudget(10) }, 'A: b\r\n\r\nbody body', 452],
+    ['bad options', { trusted: 'trusted' }, 'X-Postrider-Class: x\r\n\r\n', 550],
+  ];
+  for (const [name, changes, text, code] of cases)
+    test(name, async () => {
+      const { sink, budget, got } = sinkWith(changes);
+      await writeAll(sink, split(Buffer.from(text), 50));
+      await sink.write(Buffer.from('more'));
+      const answer = await sink.finish();
+      assert.equal('code' in answer && answer.code, code);
+      assert.deepEqual(got, []);
+      assert.equal(budget.used, 0);
+    });
+});
+
+test('an aborted message leaves no file and no octets behind', async () => {
+  const { sink, budget } = sinkWith();
+  await sink.write(Buffer.from(`A: b\r\n\r\n${'x'.repeat(5000)}`));
+  const before = readdirSync(folder).length;
+  sink.abort();
+  assert.equal(budget.used, 0);
+  while (readdirSync(folder).length === before) await new Promise((resolve) => void setImmediate(resolve));
+});
+
+test('a folder that cannot be written to gives a temporary refusal', async () => {
+  const { sink, budget } = sinkWith({ incoming: join(folder, 'missing') });
+  await sink.write(Buffer.from(`A: b\r\n\r\n${'x'.repeat(5000)}`));
+  const answer = await sink.finish();
+  assert.ok('code' in answer && answer.code === 451);
+  assert.match(answer.lines[0], /ENOENT/);
+  assert.equal(budget.used, 0);
+});

@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Event } from '../events/event.ts';
+import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
+import { type Mailbox, parseMailbox } from '../mail/path.ts';
+import { type QueueId } from '../mail/queue-id.ts';
+import { type Reply, reply } from '../mail/reply.ts';
+import { type Route } from '../mail/route.ts';
+import { type NewMessage } from '../spool/spool.ts';
+import { Aliases } from './aliases.ts';
+import { OctetBudget } from './octet-budget.ts';
+import {
+  type IntakeState,
+  type ReceiveDeps,
+  type ReceiveSettings,
+  type RelayTransaction,
+  type Submitted,
+} from './ports.ts';
+import { SessionReceiver } from './receiver.ts';
+import { type ContentSink, type Peer } from './transaction.ts';
+
+const ID = '0123456789abcdefghjk' as QueueId;
+const MX: Route = { name: 'mx', kind: 'mx', match: {}, port: 25, tls: 'opportunistic' };
+const REFUSE: Route = { name: 'no', kind: 'fail', match: {}, code: 550, status: '5.7.1', text: 'Not to them' };
+const RELAY: Route = { name: 'edge', kind: 'relay', match: {}, host: 'next.test', port: 25, tls: 'none' };
+
+const peer: Peer = {
+  address: '192.0.2.1',
+  port: 1,
+  listener: 'mx',
+  helloName: 'c.test',
+  protocol: 'ESMTP',
+  tls: undefined,
+};
+
+function mailbox(text: string): Mailbox {
+  const read = parseMailbox(text);
+  assert.ok(read.ok, text);
+  return read.value;
+}
+
+const from = (text: string): SenderParameters => ({
+  reversePath: text === '' ? null : mailbox(text),
+  body: '7BIT',
+  smtpUtf8: false,
+  ret: undefined,
+  envid: undefined,
+});
+const to = (text: string): Recipient => ({
+  forwardPath: text === 'postmaster' ? { localPart: text, domain: '' } : mailbox(text),
+  orcpt: undefined,
+  notify: undefined,
+});
+
+interface World {
+  readonly receiver: SessionReceiver;
+  readonly submitted: NewMessage[];
+  readonly events: Event[];
+  readonly relayed: string[];
+  intake: IntakeState;
+  result: Submitted;
+  nullMx: 'yes' | 'no' | 'unknown';
+}
+
+function world(changes: Partial<ReceiveDeps> = {}): World {
+  const aliases = Aliases.compile({
+    aliases: { team: ['ann@local.test', 'bob@local.test', 'eve@far.test'] },
+    localDomains: ['local.test'],
+    postmaster: 'ann@local.test',
+    hostname: 'local.test',
+  });
+  assert.ok(aliases.ok);
+  const settings: ReceiveSettings = {
+    hostname: 'us.test',
+    aliases: aliases.value,
+    relay: {
+      isLocal: (recipient) => aliases.value.isLocal(recipient),
+      isRelayDomain: (domain) => domain === 'backup.test',
+      isTrusted: (address) => address === '127.0.0.1',
+    },
+    mailboxExists: ({ localPart }) => ['ann', 'bob'].includes(localPart),
+    defaultClass: 'normal',
+    maxOctets: 1e6,
+    maxHeaderOctets: 1000,
+    maxHops: 100,
+    memoryOctets: 1e5,
+    tightOctets: 1e4,
+    refuseNullMxSenders: true,
+  };
+  const relayed: string[] = [];
+  const next: RelayTransaction = {
+    host: 'next.test',
+    sender: async () => reply(250, '2.1.0', 'ok'),
+    recipient: async ({ forwardPath }) =>
+      forwardPath.localPart === 'nobody' ? reply(550, '5.1.1', 'theirs') : reply(250, '2.1.5', 'ok'),
+    begin: async () => reply(354, undefined, 'go'),
+    write: (chunk) => void relayed.push(chunk.toString()),
+    finish: async () => reply(250, '2.0.0', 'theirs'),
+    abort: () => void relayed.push('aborted'),
+  };
+  const state: World = {
+    submitted: [],
+    events: [],
+    relayed,
+    intake: 'open',
+    result: { kind: 'accepted' },
+    nullMx: 'no',
+    receiver: undefined as never,
+  };
+  const receiver = new SessionReceiver({
+    settings: () => settings,
+    intake: () => state.intake,
+    clock: { now: () => 1000, monotonic: () => 0 },
+    nextId: () => ID,
+    budget: new OctetBudget(1e6),
+    incoming: '/nonexistent',
+    routeOf: ({ domain }) =>
+      domain === 'refused.test' ? REFUSE : domain.startsWith('edge') ? RELAY : domain === 'lost.test' ? undefined : MX,
+    entriesOf: () => [],
+    submit: async (message) => {
+      state.submitted.push(message);
+      return state.result;
+    },
+    formatDate: () => 'today',
+    eventLine: (event) => JSON.stringify(event),
+    tell: (event) => void state.events.push(event),
+    openRelay: async () => next,
+    hasNullMx: async () => state.nullMx,
+    ...changes,
+  });
+  return Object.assign(state, { receiver });
+}
+
+async function begin({ receiver }: World, client: Partial<Peer> = {}, sender = 'ann@sender.test'): Promise<Reply> {
+  const known = { ...peer, ...client };
+  await receiver.connect(known);
+  await receiver.hello(known);
+  return receiver.sender(known, from(sender), undefined);
+}
+
+async function send({ receiver }: World, text = 'Subject: hi\r\n\r\nbody\r\n'): Promise<Reply | readonly Reply[]> {
+  const sink = await receiver.content();
+  assert.ok('write' in sink);
+  await (sink as ContentSink).write(Buffer.from(text));
+  return (sink as ContentSink).finish();
+}
+
+describe('who may send where', () => {
+  const cases: readonly (readonly [string, string, string, number])[] = [
+    ['anybody to a local mailbox', '192.0.2.1', 'ann@local.test', 250],
+    ['anybody to postmaster without a domain', '192.0.2.1', 'postmaster', 250],
+    ['anybody to an alias', '192.0.2.1', 'team@local.test', 250],
+    ['anybody to a domain that we relay to', '192.0.2.1', 'x@backup.test', 250],
+    ['nobody from outside to outside', '192.0.2.1', 'x@far.test', 550],
+    ['nobody to a subdomain of a local one', '192.0.2.1', 'x@sub.local.test', 550],
+    ['nobody to an address literal', '192.0.2.1', 'x@[192.0.2.9]', 550],
+    ['a trusted client to anywhere', '127.0.0.1', 'x@far.test', 250],
+    ['nobody to a local mailbox that does not exist', '127.0.0.1', 'zed@local.test', 550],
+    ['nobody where a route refuses', '127.0.0.1', 'x@refused.test', 550],
+    ['nobody where there is no route', '127.0.0.1', 'x@lost.test', 550],
+  ];
+  for (const [name, address, recipient, code] of cases)
+    test(name, async () => {
+      const w = world();
+      await begin(w, { address });
+      assert.equal((await w.receiver.recipient(to(recipient))).code, code);
+      assert.equal(w.events.length, code === 250 ? 0 : 1);
+    });
+});
+
+test('an alias becomes its targets, each of them once', async () => {
+  const w = world();
+  await begin(w, { address: '127.0.0.1' });
+  for (const address of ['team@local.test', 'ann@local.test', 'ann@local.test'])
+    assert.equal((await w.receiver.recipient(to(address))).code, 250);
+  await send(w);
+  const [accepted] = w.submitted[0]!.events;
+  assert.deepEqual(JSON.parse(accepted!).recipients, ['ann@local.test', 'bob@local.test', 'eve@far.test']);
+});
+
+describe('the final reply', () => {
+  const cases: readonly (readonly [Submitted, number, RegExp])[] = [
+    [{ kind: 'accepted' }, 250, new RegExp(ID)],
+    [{ kind: 'full' }, 452, /storage/],
+    [{ kind: 'unavailable', reason: 'no spool' }, 451, /no spool/],
+  ];
+  for (const [result, code, text] of cases)
+    test(`says ${code} when the message is ${result.kind}`, async () => {
+      const w = world();
+      w.result = result;
+      await begin(w);
+      await w.receiver.recipient(to('ann@local.test'));
+      const answer = (await send(w)) as Reply;
+      assert.equal(answer.code, code);
+      assert.match(answer.lines[0], text);
+    });
+
+  test('is given to each accepted recipient in LMTP', async () => {
+    const w = world();
+    await begin(w, { protocol: 'LMTP' });
+    await w.receiver.recipient(to('ann@local.test'));
+    await w.receiver.recipient(to('zed@local.test'));
+    await w.receiver.recipient(to('bob@local.test'));
+    const answers = (await send(w)) as readonly Reply[];
+    assert.deepEqual(
+      answers.map(({ code }) => code),
+      [250, 250],
+    );
+  });
+});
+
+describe('no mail is taken', () => {
+  for (const [intake, code] of [
+    ['paused', 451],
+    ['full', 452],
+    ['draining', 421],
+  ] as const)
+    test(`while intake is ${intake}`, async () => {
+      const w = world();
+      w.intake = intake;
+      assert.equal((await begin(w)).code, code);
+    });
+
+  test('from a domain that says that it sends none', async () => {
+    const w = world();
+    w.nullMx = 'yes';
+    const answer = await begin(w);
+    assert.deepEqual([answer.code, answer.status], [550, '5.7.27']);
+  });
+  test('but DNS that does not answer refuses nobody, and a bounce has no domain to ask about', async () => {
+    const w = world();
+    w.nullMx = 'unknown';
+    assert.equal((await begin(w)).code, 250);
+    w.nullMx = 'yes';
+    assert.equal((await begin(w, {}, '')).code, 250);
+  });
+});
+
+describe('stateless relay', () => {
+  test('passes content through behind one trace field, and gives the next hop’s reply', async () => {
+    const w = world();
+    await begin(w, { address: '127.0.0.1' });
+    assert.equal((await w.receiver.recipient(to('x@edge.test'))).code, 250);
+    const answer = (await send(w)) as Reply;
+    assert.deepEqual(answer.lines, ['theirs']);
+    assert.match(w.relayed[0]!, /^Received: from c\.test/);
+    assert.equal(w.relayed[1], 'Subject: hi\r\n\r\nbody\r\n');
+    assert.deepEqual(w.submitted, []);
+    assert.deepEqual(
+      w.events.map((event) => event.kind),
+      ['relayed'],
+    );
+  });
+  test('gives the next hop’s refusal of a recipient', async () => {
+    const w = world();
+    await begin(w, { address: '127.0.0.1' });
+    assert.deepEqual((await w.receiver.recipient(to('nobody@edge.test'))).lines, ['theirs']);
+  });
+  test('and stored mail never share a transaction', async () => {
+    for (const [first, second] of [
+      ['x@edge.test', 'x@far.test'],
+      ['x@far.test', 'x@edge.test'],
+    ] as const) {
+      const w = world();
+      await begin(w, { address: '127.0.0.1' });
+      assert.equal((await w.receiver.recipient(to(first))).code, 250);
+      assert.equal((await w.receiver.recipient(to(second))).code, 452);
+    }
+  });
+  test('gives the connection up when the transaction is reset', async () => {
+    const w = world();
+    await begin(w, { address: '127.0.0.1' });
+    await w.receiver.recipient(to('x@edge.test'));
+    w.receiver.reset();
+    assert.deepEqual(w.relayed, ['aborted']);
+  });
+  test('answers 451 when the next hop cannot be had', async () => {
+    const w = world({ openRelay: async () => reply(451, '4.3.2', 'no lease') });
+    await begin(w, { address: '127.0.0.1' });
+    assert.equal((await w.receiver.recipient(to('x@edge.test'))).code, 451);
+  });
+});

@@ -1,0 +1,117 @@
+/**
+ * The small parent: starts the one working process, watches it, and starts it again when it dies.
+ *
+ * It opens neither spool nor sockets and never changes user, so that there is little in it that could
+ * fail. Signals are passed on; a clean end of the working process is the parent's end.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import process from 'node:process';
+import { type Log } from '../ports/log.ts';
+import { EXIT } from './exit-codes.ts';
+import { restartDelay } from './restart-delay.ts';
+
+export interface ParentOptions {
+  /** Arguments of the command line that make this program the working process. */
+  readonly workingArguments: readonly string[];
+  readonly log: Log;
+}
+
+const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+// A run that lasted this long was no crash loop.
+const STEADY_MS = 60_000;
+
+/** Resolves with the exit code when the working process has ended for good. */
+export async function runParent(options: ParentOptions): Promise<number> {
+  const parent = new Parent(options);
+  for (const signal of FORWARDED) process.on(signal, () => parent.signal(signal));
+  return parent.run();
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** It had said that it was ready. */
+  readonly wasReady: boolean;
+  readonly lastedMs: number;
+}
+
+class Parent {
+  readonly #options: ParentOptions;
+  #child: ChildProcess | undefined;
+  #stopping = false;
+  #everReady = false;
+  #wakeUp: (() => void) | undefined;
+
+  constructor(options: ParentOptions) {
+    this.#options = options;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (signal !== 'SIGHUP') this.#stopping = true;
+    this.#child?.kill(signal);
+    this.#wakeUp?.();
+  }
+
+  async run(): Promise<number> {
+    let crashes = 0;
+    for (;;) {
+      const ended = await this.#runOnce();
+      const verdict = this.#verdict(ended);
+      if (verdict !== undefined) return verdict;
+      crashes = ended.lastedMs > STEADY_MS ? 1 : crashes + 1;
+      const delay = restartDelay(crashes);
+      this.#options.log.error('the working process died, starting it again', {
+        ...{ code: ended.code ?? undefined, signal: ended.signal ?? undefined, afterMs: Math.round(ended.lastedMs) },
+        inMs: delay,
+      });
+      await this.#sleep(delay);
+      if (this.#stopping) return EXIT.ok;
+    }
+  }
+
+  /** The exit code, or undefined to start it again. */
+  #verdict({ code, wasReady }: Ended): number | undefined {
+    if (code === EXIT.ok || this.#stopping) return code ?? EXIT.ok;
+    if (code === EXIT.configuration || code === EXIT.usage) return code;
+    // A first start that never came up is for a person to see, not to repeat.
+    return wasReady || this.#everReady ? undefined : (code ?? EXIT.failed);
+  }
+
+  #runOnce(): Promise<Ended> {
+    const startedAt = performance.now();
+    const script = process.argv[1];
+    if (script === undefined) throw new Error('the program does not know its own script');
+    const child = spawn(process.execPath, [...process.execArgv, script, ...this.#options.workingArguments], {
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+      env: { UV_THREADPOOL_SIZE: String(availableParallelism() + 8), ...process.env },
+    });
+    this.#child = child;
+    let wasReady = false;
+    child.on('message', (message) => {
+      if (message === 'ready') this.#everReady = wasReady = true;
+    });
+    return new Promise((resolve) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+        this.#child = undefined;
+        resolve({ code, signal, wasReady, lastedMs: performance.now() - startedAt });
+      };
+      child.once('error', (error) => {
+        this.#options.log.error('the working process could not be started', { error: error.message });
+        end(EXIT.failed, null);
+      });
+      child.once('exit', end);
+    });
+  }
+
+  #sleep(delay: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, delay);
+      this.#wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
