@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { EgressPath } from './egress-path.ts';
+import { DEFAULT_LIMITS, type PathLimits } from './pace.ts';
+
+const pathOf = (limits: Partial<PathLimits> = {}) => new EgressPath('g', 's', { ...DEFAULT_LIMITS, ...limits });
+const refusal = (now: number) => ({ startedAt: now, now, wait: undefined, jitter: 0, diagnostic: '421 slow down' });
+const succeed = (path: EgressPath, count: number, at = 0) => {
+  for (let i = 0; i < count; i++) path.succeeded(at);
+};
+
+describe('the window', () => {
+  test('starts at 2 and doubles per round of successes up to the limit', () => {
+    const path = pathOf();
+    const windows = [path.window];
+    for (let round = 0; round < 4; round++) {
+      succeed(path, path.window);
+      windows.push(path.window);
+    }
+    assert.deepEqual(windows, [2, 4, 8, 10, 10]);
+  });
+
+  test('is never above the connections', () => assert.equal(pathOf({ connections: 1 }).window, 1));
+
+  test('halves when told to slow down, once for all that were under way', () => {
+    const path = pathOf();
+    succeed(path, 14);
+    assert.equal(path.window, 10);
+    assert.equal(path.limited(refusal(1000)), true);
+    assert.equal(path.limited({ ...refusal(1001), startedAt: 900 }), false);
+    assert.equal(path.window, 5);
+    assert.equal(path.releaseAt(1), 11_000);
+    assert.equal(path.healthy, false);
+    path.succeeded(11_000);
+    assert.ok(path.releaseAt(1) < 11_000);
+  });
+
+  test('starts again small after a refusal', () => {
+    const path = pathOf();
+    succeed(path, 14);
+    path.refused(1000);
+    assert.equal(path.window, 2);
+    assert.equal(path.healthy, false);
+    succeed(path, 2);
+    assert.equal(path.window, 4);
+    assert.equal(path.healthy, true);
+  });
+});
+
+test('after a refusal one new connection a second, until a round of successes', () => {
+  const path = pathOf();
+  path.opened(0);
+  assert.ok(path.nextOpenAt < 0, 'no ramp before any refusal');
+  path.refused(1000);
+  assert.equal(path.nextOpenAt, 2000);
+  path.opened(2000);
+  assert.equal(path.nextOpenAt, 3000);
+  succeed(path, 2);
+  path.opened(3000);
+  assert.equal(path.nextOpenAt, 3000);
+});
+
+test('messages and octets are rated at release', () => {
+  const path = pathOf({
+    messageRate: { amount: 1, period: 1000, burst: 1 },
+    octetRate: { amount: 1000, period: 1000, burst: 1000 },
+  });
+  assert.ok(path.releaseAt(10) <= 0);
+  path.released(0, 10);
+  assert.equal(path.releaseAt(10), 1000);
+  path.released(1000, 5000);
+  assert.equal(path.releaseAt(1000), 6000);
+});
+
+test('new limits keep what was learned, within them', () => {
+  const path = pathOf({ messageRate: { amount: 1, period: 1000, burst: 1 } });
+  succeed(path, 14);
+  path.released(0, 1);
+  path.reconfigure({ ...path.limits, connections: 4 });
+  assert.equal(path.window, 4);
+  assert.equal(path.releaseAt(1), 1000, 'the rate did not change, so its state stays');
+  path.reconfigure({ ...path.limits, messageRate: undefined });
+  assert.ok(path.releaseAt(1) <= 0);
+});
+
+test('a clock that went back does not hold a path for ever', () => {
+  const path = pathOf({ messageRate: { amount: 1, period: 1000, burst: 1 } });
+  path.refused(1e12);
+  path.released(1e12, 1);
+  path.clockMoved(0);
+  assert.ok(path.releaseAt(1) <= 3000);
+  assert.ok(path.nextOpenAt <= 1000);
+});
