@@ -1,6 +1,6 @@
 /** The reference page of options, from their declarations: one table for each group. */
 
-import { type AnyOption, type Fields } from './schema.ts';
+import { type AnyOption, type Fields } from './schema-reading.ts';
 
 interface Section {
   readonly title: string;

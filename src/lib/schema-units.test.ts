@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { formatDuration, formatOctets, parseDuration, parseOctets } from './schema-units.ts';
+import { formatDuration, formatOctets, formatRate, parseDuration, parseOctets, parseRate } from './schema-units.ts';
 import { DAY, HOUR, MINUTE, SECOND } from './time.ts';
 
 describe('durations', () => {
@@ -54,6 +54,29 @@ describe('octets', () => {
     fc.assert(
       fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), (value) => {
         assert.deepEqual(parseOctets(formatOctets(value)), { ok: true, value });
+      }),
+    );
+  });
+});
+
+describe('rates', () => {
+  const good: readonly (readonly [string, object])[] = [
+    ['100/1h', { amount: 100, period: HOUR, burst: 1 }],
+    ['100/h', { amount: 100, period: HOUR, burst: 1 }],
+    ['5 / 10m burst 20', { amount: 5, period: 10 * MINUTE, burst: 20 }],
+  ];
+  for (const [text, value] of good)
+    test(`${text} is read`, () => assert.deepEqual(parseRate(text), { ok: true, value }));
+
+  for (const text of ['', '100', '100/', '/h', '0/h', '1/0s', '-1/h', '1/h burst 0', '1.5/h', '1/h burst', '1/hour'])
+    test(`${JSON.stringify(text)} is refused`, () => assert.equal(parseRate(text).ok, false));
+
+  test('what is printed reads back', () => {
+    const whole = fc.integer({ min: 1, max: 1e9 });
+    fc.assert(
+      fc.property(whole, whole, whole, (amount, period, burst) => {
+        const value = { amount, period, burst };
+        assert.deepEqual(parseRate(formatRate(value)), { ok: true, value });
       }),
     );
   });

@@ -1,5 +1,9 @@
-/** Durations and octet counts as people write them: `15m`, `1h30m`, `50MiB`. Reading what was printed gives the same value. */
+/**
+ * Durations, octet counts and rates as people write them: `15m`, `1h30m`, `50MiB`, `100/1h`. Reading what was printed
+ * gives the same value.
+ */
 
+import { type Rate } from './gcra.ts';
 import { type Parsed, parsed, unparsed } from './parsed.ts';
 import { type Duration, DAY, HOUR, MINUTE, SECOND } from './time.ts';
 
@@ -64,4 +68,20 @@ export function formatOctets(octets: number): string {
   if (octets === 0) return '0B';
   const [unit, size] = OCTET_UNITS.find(([, size]) => octets % size === 0) ?? ['B', 1];
   return `${octets / size}${unit}`;
+}
+
+const RATE = /^(\d{1,15}) ?\/ ?([\d.a-z]+)(?: burst (\d{1,15}))?$/;
+
+/** `100/1h`, `100/h`, `1000/10m burst 50`; without a burst they go evenly, one at a time. */
+export function parseRate(text: string): Parsed<Rate> {
+  const match = text.length > 60 ? null : RATE.exec(text);
+  const [, amount = '', per = '', burst = '1'] = match ?? [];
+  const period = parseDuration(/^\d/.test(per) ? per : `1${per}`);
+  if (match === null || !period.ok || period.value === 0 || Number(amount) === 0 || Number(burst) === 0)
+    return unparsed('not a rate like 100/1h');
+  return parsed({ amount: Number(amount), period: period.value, burst: Number(burst) });
+}
+
+export function formatRate({ amount, period, burst }: Rate): string {
+  return `${amount}/${formatDuration(period)}${burst === 1 ? '' : ` burst ${burst}`}`;
 }

@@ -10,22 +10,23 @@ import {
   decimal,
   duration,
   durationOrNever,
-  type Fields,
   flag,
-  formatProblem,
   group,
   list,
   octets,
   optional,
+  partial,
+  rate,
   read,
   record,
+  refine,
   required,
-  shownValue,
   text,
   type Values,
   variants,
   type Written,
 } from './schema.ts';
+import { type Fields, formatProblem, shownValue } from './schema-reading.ts';
 import { HOUR, MINUTE } from './time.ts';
 
 const PORT = { min: 1, max: 65_535 };
@@ -244,5 +245,37 @@ describe('shownValue', () => {
     const loop: Record<string, unknown> = {};
     loop['self'] = loop;
     assert.equal(shownValue(loop), 'an object');
+  });
+});
+
+describe('partial', () => {
+  const fields = { pace: partial({ hops: count(3, 'Hops.'), speed: rate('1/h', 'Speed.') }, 'Pace.') };
+  test('has only what was written', () => {
+    assert.deepEqual(read(fields, { pace: { speed: '5/m' } }), {
+      ok: true,
+      value: { pace: { speed: { amount: 5, period: MINUTE, burst: 1 } } },
+    });
+    assert.deepEqual(read(fields, {}), { ok: true, value: { pace: {} } });
+  });
+  test('refuses as a group does', () => {
+    assert.deepEqual(problemsOf(fields, { pace: { hops: 'x', speeed: 1 } }), [
+      'pace.speeed: there is no such option; did you mean speed?',
+      'pace.hops: "x" is not a whole number from 0; write 3',
+    ]);
+  });
+});
+
+describe('refine', () => {
+  const words = refine(list(text('a', 'A.'), ['a'], 'Words.'), 'a list of at least one word', (value) =>
+    value.length > 0 ? parsed(value.join(' ')) : unparsed('it is empty'),
+  );
+  test('makes something else of what was read', () => {
+    assert.deepEqual(read({ words }, { words: ['b', 'c'] }), { ok: true, value: { words: 'b c' } });
+    assert.deepEqual(read({ words }, {}), { ok: true, value: { words: 'a' } });
+  });
+  test('refuses', () => {
+    assert.deepEqual(problemsOf({ words }, { words: [] }), [
+      'words: [] is not a list of at least one word (it is empty); mend it as said',
+    ]);
   });
 });
