@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { counter, describeMetrics, gauge, histogram, mergedText, type MetricsSnapshot, snapshot } from './metrics.ts';
+import {
+  counter,
+  describeMetrics,
+  gauge,
+  histogram,
+  mergedText,
+  type MetricsSnapshot,
+  retire,
+  snapshot,
+} from './metrics.ts';
 
 const replies = counter('postrider_test_replies_total', 'Replies, by class.', {
   class: ['2xx', '4xx', '5xx'],
@@ -55,6 +64,18 @@ describe('metrics', () => {
     for (const series of ['postrider_test_plain_total', 'postrider_test_depth']) {
       assert.equal(Number(valueOf(three, series)), 3 * Number(valueOf(one, series)));
     }
+  });
+
+  test('the counts of threads that died stay in the sum, their gauges do not', async () => {
+    const taken = transferred(await snapshot());
+    const retired = transferred(await retire(transferred(await retire([], taken)), taken));
+    const before = await mergedText([taken]);
+    const after = await mergedText([taken, retired]);
+    for (const series of ['postrider_test_plain_total', 'postrider_test_delay_seconds_bucket{le="1",way="mx"}']) {
+      assert.ok(Number(valueOf(before, series)) > 0);
+      assert.equal(Number(valueOf(after, series)), 3 * Number(valueOf(before, series)));
+    }
+    assert.equal(valueOf(after, 'postrider_test_depth'), valueOf(before, 'postrider_test_depth'));
   });
 
   test('no snapshot gives an empty page', async () => assert.equal((await mergedText([])).trim(), ''));

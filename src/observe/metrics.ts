@@ -110,6 +110,15 @@ export async function mergedText(snapshots: readonly MetricsSnapshot[]): Promise
   return client.Registry.aggregate(snapshots.map((each) => [...each])).metrics();
 }
 
+/**
+ * What threads that died had counted, as one snapshot to be merged with those of the living: without it sums
+ * would fall, which Prometheus takes for a new beginning and counts again. Gauges died with their thread.
+ */
+export async function retire(retired: MetricsSnapshot, last: MetricsSnapshot): Promise<MetricsSnapshot> {
+  const lasting = last.filter((metric) => !('type' in metric && metric.type === 'gauge'));
+  return client.Registry.aggregate([[...retired], lasting]).getMetricsAsJSON();
+}
+
 /** All metrics declared by the files that have been loaded, by name. */
 export function describeMetrics(): readonly MetricDescription[] {
   return [...descriptions.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
