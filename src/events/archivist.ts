@@ -88,10 +88,12 @@ export class Archivist {
   async #ingest(): Promise<boolean> {
     const before = this.#history.position();
     const page = await this.#reader.read(before, this.#options.pageLines ?? PAGE_LINES);
-    const { position, lines, more } = page;
+    const { position, lines, more, damaged } = page;
     if (position === undefined) return false;
     const isNew = before?.segment !== position.segment || before.offset !== position.offset;
     if (!isNew) return false;
+    for (const segment of damaged)
+      this.#options.log.error('a segment of the event log is damaged and was passed over', { segment });
     const result = this.#history.ingest(lines, position);
     ingested.add(result.stored);
     if (result.unreadable > 0) this.#tellUnreadable(result.unreadable, position.segment);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { EventLog, EventLogError, type EventLogOptions } from './event-log.ts';
 import { LogReader, readLog } from './log-reader.ts';
@@ -299,7 +300,12 @@ describe('the reader', () => {
   });
 
   test('an empty folder has nothing', async () => {
-    assert.deepEqual(await readLog(folder, undefined, 10), { lines: [], position: undefined, more: false });
+    assert.deepEqual(await readLog(folder, undefined, 10), {
+      lines: [],
+      position: undefined,
+      more: false,
+      damaged: [],
+    });
   });
 
   test('a line longer than any of ours is passed over', async () => {
@@ -308,6 +314,24 @@ describe('the reader', () => {
     const lines = await readAll(new LogReader(folder));
     assert.equal(lines.at(-1), lineOf(1).trimEnd());
     assert.ok(lines.length <= 2);
+  });
+
+  test('a compressed segment that cannot be unpacked is told, and does not hide the next', async () => {
+    const packed = zstdCompressSync(lineOf(0));
+    const names = [Buffer.alloc(0), Buffer.from('not zstd at all'), packed.subarray(0, packed.length - 3)].map(
+      (rubbish, i) => {
+        const name = segmentName(START + i);
+        writeFileSync(join(folder, `${name}.jsonl.zst`), rubbish);
+        return name;
+      },
+    );
+    appendFileSync(join(folder, `${segmentName(START + 100)}.jsonl`), lineOf(1));
+    const page = await readLog(folder, undefined, 10);
+    assert.deepEqual(
+      page.lines.map(({ line }) => line),
+      [lineOf(1).trimEnd()],
+    );
+    assert.deepEqual(page.damaged, names);
   });
 
   test('files of other names are not read', async () => {

@@ -32,6 +32,8 @@ export interface LogPage {
   readonly position: LogPosition | undefined;
   /** There is more to read now. */
   readonly more: boolean;
+  /** Segments that could not be unpacked and were passed over. */
+  readonly damaged: readonly SegmentName[];
 }
 
 // Longer than any line that `eventLine` makes.
@@ -39,6 +41,7 @@ const CHUNK_OCTETS = 2 * 1024 * 1024;
 /** A segment that unpacks to more than this was not made by us. */
 const MAX_UNPACKED_OCTETS = 512 * 1024 * 1024;
 const LF = 0x0a;
+const NOTHING = Buffer.alloc(0);
 const STAMP = /^\{"seq":(\d{1,15}),"n":(\d{1,9}),/;
 
 const unpack = promisify(zstdDecompress);
@@ -54,27 +57,39 @@ export class LogReader {
 
   /** At most `limit` lines behind `after`; from the beginning without it. */
   async read(after: LogPosition | undefined, limit: number): Promise<LogPage> {
+    try {
+      return await this.#read(after, limit);
+    } catch (error) {
+      // Compressed or removed between being listed and being opened; the new list says where it is.
+      if (isError(error, /^ENOENT$/)) return this.#read(after, limit);
+      throw error;
+    }
+  }
+
+  async #read(after: LogPosition | undefined, limit: number): Promise<LogPage> {
     // Listed before it is read: a segment with another behind it in this list grows no more.
-    const segments = (await listSegments(this.#folder)).filter(
-      ({ name }) => after === undefined || name >= after.segment,
-    );
+    const all = await listSegments(this.#folder);
+    const segments = all.filter(({ name }) => after === undefined || name >= after.segment);
+    const damaged: SegmentName[] = [];
     let position = after;
     for (const [i, segment] of segments.entries()) {
       const offset = position?.segment === segment.name ? position.offset : 0;
       const chunk = await this.#chunk(segment, offset);
-      const { lines, octets } = wholeLines(chunk, limit);
+      if (chunk === undefined) damaged.push(segment.name);
+      const { lines, octets } = wholeLines(chunk ?? NOTHING, limit);
       position = { segment: segment.name, offset: offset + octets };
-      const isLast = i === segments.length - 1;
-      if (octets > 0)
-        return { lines, position, more: octets < chunk.length || chunk.length === CHUNK_OCTETS || !isLast };
+      const isMore = octets < (chunk?.length ?? 0) || chunk?.length === CHUNK_OCTETS || i < segments.length - 1;
+      if (octets > 0) return { lines, position, more: isMore, damaged };
     }
-    return { lines: [], position, more: false };
+    return { lines: [], position, more: false, damaged };
   }
 
-  async #chunk(segment: Segment, offset: number): Promise<Buffer> {
+  /** Undefined when it cannot be unpacked. */
+  async #chunk(segment: Segment, offset: number): Promise<Buffer | undefined> {
     if (!segment.compressed) return readAt(segment.path, offset);
     if (this.#unpacked?.name !== segment.name) {
-      const octets = await unpack(await readFile(segment.path), { maxOutputLength: MAX_UNPACKED_OCTETS });
+      const octets = await unpacked(segment.path);
+      if (octets === undefined) return undefined;
       this.#unpacked = { name: segment.name, octets };
     }
     return this.#unpacked.octets.subarray(offset, offset + CHUNK_OCTETS);
@@ -83,6 +98,21 @@ export class LogReader {
 
 export function readLog(folder: string, after: LogPosition | undefined, limit: number): Promise<LogPage> {
   return new LogReader(folder).read(after, limit);
+}
+
+async function unpacked(path: string): Promise<Buffer | undefined> {
+  const octets = await readFile(path);
+  try {
+    return await unpack(octets, { maxOutputLength: MAX_UNPACKED_OCTETS });
+  } catch (error) {
+    // Damage of one segment must not hide those behind it.
+    if (isError(error, /^(?:ZSTD_|Z_|ERR_BUFFER_TOO_LARGE)/)) return undefined;
+    throw error;
+  }
+}
+
+function isError(error: unknown, code: RegExp): boolean {
+  return error instanceof Error && 'code' in error && code.test(String(error.code));
 }
 
 async function readAt(path: string, offset: number): Promise<Buffer> {
