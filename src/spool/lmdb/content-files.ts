@@ -54,7 +54,13 @@ export class ContentFiles {
   /** Octets that are too large for the store. */
   async store(id: QueueId, octets: Uint8Array): Promise<string> {
     const path = join(this.#incoming, id);
-    await writeSynced(path, octets);
+    try {
+      await writeSynced(path, octets);
+    } catch (error) {
+      // Half a file would take up the room that is missing.
+      await removeFile(path);
+      throw error;
+    }
     return this.adopt(id, path);
   }
 

@@ -12,6 +12,7 @@ import { Planner } from './plan.ts';
 import { setAsideInto } from './set-aside.ts';
 import { openState, type SpoolState } from './state.ts';
 import { Store } from './store.ts';
+import { checkStoreFile } from './store-file.ts';
 
 export interface LmdbSpoolOptions {
   readonly folder: string;
@@ -57,6 +58,7 @@ export async function openStore(
   if (openStores.has(path)) throw new Error(`the spool in ${folders.store} is open in this process already`);
   openStores.add(path);
   try {
+    await checkStoreFile(path);
     const store = new Store({ folder: path, mapOctets, freeOctets });
     return { store, onClosed: () => void openStores.delete(path) };
   } catch (error) {

@@ -143,6 +143,6 @@ function anyKey(store: Store, prefix: string, test: (key: string) => boolean): b
     if (keys.some(test)) return true;
     const last = keys.at(-1);
     if (last === undefined || keys.length < SCAN) return false;
-    range = { start: `${last}!`, end: range.end };
+    range = { start: under(last, '').start, end: range.end };
   }
 }
