@@ -3,7 +3,7 @@
 import { type Instant } from '../lib/time.ts';
 import { formatDate } from '../mail/date.ts';
 import { type DsnCharset, type DsnRecipientFields, foldField, formatDsn, oneLine } from '../mail/dsn.ts';
-import { decodeXtext, type DsnAddress, dsnAddressOf, isAscii, parseOrcpt } from '../mail/dsn-address.ts';
+import { printableXtext, type DsnAddress, dsnAddressOf, isAscii, dsnAddressOfOrcpt } from '../mail/dsn-address.ts';
 import { type Envelope } from '../mail/envelope.ts';
 import { fieldValue, headerFields } from '../mail/header.ts';
 import { type Notice, type NoticeAction } from '../mail/notice.ts';
@@ -119,7 +119,7 @@ function recipientFields(notice: Notice): DsnRecipientFields {
 
 /** What cannot be decoded safely is given back as it came, if at least that is printable. */
 function originalRecipientOf(orcpt: string): DsnAddress | undefined {
-  const decoded = parseOrcpt(orcpt);
+  const decoded = dsnAddressOfOrcpt(orcpt);
   if (decoded.ok) return decoded.value;
   const raw = /^([A-Za-z0-9-]{1,40});([\x21-\x7e]{1,500})$/.exec(orcpt);
   return raw === null ? undefined : { type: (raw[1] ?? '').toLowerCase(), address: raw[2] ?? '' };
@@ -127,7 +127,7 @@ function originalRecipientOf(orcpt: string): DsnAddress | undefined {
 
 function envelopeIdOf(envid: string | undefined): string | undefined {
   if (envid === undefined || envid === '') return undefined;
-  const decoded = decodeXtext(envid);
+  const decoded = printableXtext(envid);
   return decoded.ok ? decoded.value : oneLine(envid, 'ascii', 300);
 }
 
