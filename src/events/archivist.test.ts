@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { DAY, HOUR } from '../lib/time.ts';
+import fc from 'fast-check';
 import { Archivist, type ArchivistOptions } from './archivist.ts';
 import { EventLog } from './event-log.ts';
 import { eventLine } from './format.ts';
@@ -157,4 +158,58 @@ describe('Archivist', () => {
     await settle(again);
     assert.equal(found(again), 1);
   });
+});
+
+/** One thing that can happen to the log or to the archivist. */
+type Happening = 'append' | 'direct' | 'step' | 'hour' | 'restart log' | 'restart archivist' | 'repeat' | 'tear';
+const HAPPENINGS: readonly Happening[] = [
+  ...(['append', 'direct', 'step', 'hour', 'restart log', 'restart archivist', 'repeat', 'tear'] as const),
+];
+
+test('whatever happens to log and archivist, in the end each event is found once', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...HAPPENINGS), { maxLength: 40 }), async (happenings) => {
+      rmSync(root, { recursive: true });
+      clock.at = START;
+      let events = await EventLog.open({ folder, clock, log });
+      let archivist = await openArchivist({ pageLines: 2 });
+      let count = 0;
+      let sequence = 0;
+      const happen: Readonly<Record<Happening, () => Promise<unknown>>> = {
+        append: () => events.append(++sequence, accepted(count++)),
+        direct: () => events.append(undefined, accepted(count++)),
+        step: () => archivist.step(),
+        hour: async () => (clock.at += HOUR),
+        'restart log': async () => {
+          await events.close();
+          events = await EventLog.open({ folder, clock, log });
+        },
+        'restart archivist': async () => {
+          archivist.close();
+          archivist = await openArchivist({ pageLines: 2 });
+        },
+        repeat: async () => {
+          const line = accepted(count++);
+          sequence++;
+          await events.append(sequence, line);
+          await events.append(sequence, line);
+        },
+        tear: async () => {
+          await events.close();
+          const newest = files().at(-1);
+          if (newest?.endsWith('.jsonl') === true) appendFileSync(join(folder, newest), accepted(0).slice(0, -20));
+          events = await EventLog.open({ folder, clock, log });
+        },
+      };
+      for (const happening of happenings) await happen[happening]();
+      await settle(archivist);
+      const ids = archivist.search({ limit: 1000 }).events.map((event) => ('queueId' in event ? event.queueId : ''));
+      const expected = Array.from({ length: count }, (_, i) => `q${i}`);
+      archivist.close();
+      open = [];
+      await events.close();
+      assert.deepEqual(ids.sort(), expected.sort());
+    }),
+    { numRuns: 30 },
+  );
 });

@@ -334,6 +334,25 @@ describe('the reader', () => {
     assert.deepEqual(page.damaged, names);
   });
 
+  test('a segment compressed between two pages goes on where it was', async () => {
+    const events = await openLog();
+    for (let i = 0; i < 4; i++) await events.append(i, lineOf(i));
+    clock.at += 2 * 3_600_000;
+    await events.append(4, lineOf(4));
+    await events.close();
+    const reader = new LogReader(folder);
+    const first = await reader.read(undefined, 2);
+    const path = join(folder, segments()[0]!);
+    writeFileSync(`${path}.zst`, zstdCompressSync(readFileSync(path)));
+    rmSync(path);
+    const second = await reader.read(first.position, 10);
+    const third = await reader.read(second.position, 10);
+    assert.deepEqual(
+      [first, second, third].map(({ lines }) => lines.map(({ sequence }) => sequence)),
+      [[0, 1], [2, 3], [4]],
+    );
+  });
+
   test('files of other names are not read', async () => {
     appendFileSync(join(folder, 'notes.jsonl'), lineOf(1));
     assert.equal((await allLines()).length, 0);

@@ -147,6 +147,29 @@ describe('search', () => {
   }
 });
 
+describe('recipients', () => {
+  test('each of many is found, whatever the case, and twice the same is no trouble', () => {
+    const recipients = [...Array.from({ length: 500 }, (_, i) => `r${i}@b.test`), 'R7@B.test'];
+    ingest([{ ...EVENTS.accepted, recipients }]);
+    for (const recipient of ['r0@b.test', 'R7@b.TEST', 'r499@b.test', '@b.test'])
+      assert.equal(history.search({ recipient }).events.length, 1, recipient);
+    assert.equal(history.search({ recipient: 'r500@b.test' }).events.length, 0);
+  });
+
+  test('a refused recipient is found too', () => {
+    ingest([EVENTS.rejected]);
+    assert.equal(history.search({ recipient: 'nobody@b.test' }).events.length, 1);
+    assert.equal(history.search({ sender: '@spam.test' }).events.length, 1);
+  });
+
+  test('addresses of any form are kept as text', () => {
+    const odd = ['', '@', 'no-domain', '"a@b"@c.test', 'jürgen@b.test', 'a@[IPv6:2001:db8::1]', 'x\0y@b.test'];
+    assert.equal(ingest([{ ...EVENTS.accepted, recipients: odd }]).stored, 1);
+    assert.equal(history.search({ recipient: '@c.test' }).events.length, 1);
+    assert.equal(history.search({ recipient: 'JÜRGEN@b.test' }).events.length, 1);
+  });
+});
+
 describe('forget', () => {
   test('old events go, a bounded number at once, and can no longer be found', () => {
     ingest(Array.from({ length: 10 }, (_, i) => ({ ...EVENTS.accepted, at: i })));
