@@ -164,7 +164,7 @@ function parse(json: string): unknown {
 }
 
 function fields(value: unknown): Fields {
-  if (typeof value !== 'object' || value === null) throw new CorruptRecord('not an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new CorruptRecord('not an object');
   // Any object can be asked for names; each answer is checked.
   return value as Fields;
 }

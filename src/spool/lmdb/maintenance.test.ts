@@ -158,6 +158,7 @@ describe('compact', () => {
     const { octetsBefore, octetsAfter } = await compactSpool(here.folder);
     assert.ok(octetsBefore > 2_500_000 && octetsAfter < 200_000, `${octetsBefore} to ${octetsAfter}`);
     assert.equal(statSync(join(foldersOf(here.folder).store, 'data.mdb')).size, octetsAfter);
+    assert.equal(statSync(join(foldersOf(here.folder).store, 'data.mdb')).mode & 0o777, 0o600);
     assert.deepEqual(readdirSync(here.folder).sort(), ['content', 'corrupt', 'incoming', 'store']);
     assert.deepEqual(await everything(here.folder), before);
     assert.deepEqual((await checkSpool(here.folder)).problems, []);

@@ -11,6 +11,8 @@
  * address space only.
  */
 
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type RootDatabase, open } from 'lmdb';
 import { SpoolError } from '../spool.ts';
 import { type KeyRange } from './keys.ts';
@@ -147,6 +149,7 @@ export class Store {
   /** A copy without free pages, taken in one snapshot; `target` is a folder that exists. */
   async copyTo(target: string): Promise<void> {
     await this.#db.backup(target, true);
+    await chmod(join(target, 'data.mdb'), 0o600);
   }
 
   async close(): Promise<void> {
