@@ -1,0 +1,123 @@
+/**
+ * The whole configuration: the parts' options composed, read, checked against each other and completed.
+ *
+ * `defineConfig` gives what a person writes its type; `readConfig` turns it into a `Config`, in which every option
+ * has a value, every folder is absolute, and the routes are in the order in which they are tried.
+ */
+
+import { isAbsolute, join, resolve } from 'node:path';
+import { HTTP_OPTIONS } from '../api/config.ts';
+import { BOUNCE_OPTIONS } from '../bounce/config.ts';
+import { DELIVER_OPTIONS } from '../deliver/config.ts';
+import { DNS_OPTIONS } from '../dns/config.ts';
+import { EVENTS_OPTIONS } from '../events/config.ts';
+import { count, duration, flag, group, optional, read, required, type Values, type Written } from '../lib/schema.ts';
+import { type Fields, type Read } from '../lib/schema-reading.ts';
+import { domainName } from '../mail/config.ts';
+import { type Route } from '../mail/route.ts';
+import { LOG_OPTIONS } from '../observe/config.ts';
+import { QUEUE_OPTIONS } from '../queue/config.ts';
+import {
+  LIMITS_OPTIONS,
+  LISTENERS_OPTION,
+  LOCAL_OPTIONS,
+  MEMORY_OPTIONS,
+  RELAY_OPTIONS,
+  TLS_OPTIONS,
+} from '../receive/config.ts';
+import { SANDBOX_OPTIONS } from '../sandbox/config.ts';
+import { SPOOL_OPTIONS } from '../spool/config.ts';
+import { crossCheck } from './cross-check.ts';
+import { routesInOrder } from './route-order.ts';
+import { ROUTES_OPTION } from './routes.ts';
+
+export const OPTIONS = {
+  hostname: required(
+    domainName(
+      'mx.example.com',
+      'What this server calls itself: in greetings, trace fields and reports. Its address should lead back to this name (PTR).',
+    ),
+  ),
+  listeners: LISTENERS_OPTION,
+  tls: group(TLS_OPTIONS, 'The certificate shown to clients.'),
+  relay: group(RELAY_OPTIONS, 'Who may send to whom. Mail for local domains is taken from anybody.'),
+  local: group(LOCAL_OPTIONS, 'Domains whose mailboxes are here.'),
+  routes: ROUTES_OPTION,
+  queue: group(QUEUE_OPTIONS, 'How mail waits and is tried.'),
+  deliver: group(DELIVER_OPTIONS, 'How mail is handed on.'),
+  dns: group(DNS_OPTIONS, 'How names are looked up.'),
+  limits: group(LIMITS_OPTIONS, 'What is taken from clients.'),
+  bounce: group(BOUNCE_OPTIONS, 'What senders are told.'),
+  softBounce: flag(
+    false,
+    'Every refusal is temporary, ours and the receivers’: for the first days of a new configuration.',
+  ),
+  spool: group(SPOOL_OPTIONS, 'Where mail is kept.'),
+  events: group(EVENTS_OPTIONS, 'The log of what became of each message.'),
+  log: group(LOG_OPTIONS, "The operator's log: problems and milestones."),
+  http: group(HTTP_OPTIONS, 'API, metrics, health and console.'),
+  memory: group(MEMORY_OPTIONS, 'How much memory is taken.'),
+  workers: optional(
+    count(1, 'Threads for sessions and deliveries. Not given: one for each core but one, at least one.', {
+      min: 0,
+      max: 256,
+    }),
+  ),
+  drainTime: duration('30s', 'How long a stop waits for what is in flight.', { max: 3_600_000 }),
+  sandbox: group(SANDBOX_OPTIONS, 'Only with `serve --sandbox`.'),
+};
+
+type Raw = Values<typeof OPTIONS>;
+
+export interface Config extends Omit<Raw, 'routes' | 'events' | 'local'> {
+  /** In the order in which they are tried; the last one takes everything. */
+  readonly routes: readonly Route[];
+  readonly local: Omit<Raw['local'], 'postmaster'> & { readonly postmaster: string };
+  readonly events: Omit<Raw['events'], 'folder'> & { readonly folder: string };
+}
+
+/** What a configuration file exports by default. */
+export type PostriderConfig = Written<typeof OPTIONS>;
+
+/** Gives the options their types in an editor; changes nothing. */
+export function defineConfig(config: PostriderConfig): PostriderConfig {
+  return config;
+}
+
+/** `folder`: that of the configuration file; other folders and files are relative to it. */
+export function readConfig(written: unknown, folder: string): Read<Config> {
+  const raw = read(OPTIONS, written);
+  if (!raw.ok) return raw;
+  const problems = crossCheck(raw.value);
+  return problems.length === 0 ? { ok: true, value: complete(raw.value, folder) } : { ok: false, problems };
+}
+
+function complete(raw: Raw, base: string): Config {
+  const spool = { ...raw.spool, folder: resolve(base, raw.spool.folder) };
+  const eventsFolder =
+    raw.events.folder === undefined ? join(spool.folder, 'events') : resolve(base, raw.events.folder);
+  return {
+    ...raw,
+    spool,
+    events: { ...raw.events, folder: eventsFolder },
+    local: {
+      ...raw.local,
+      postmaster: completed(raw.local.postmaster ?? 'postmaster', raw.hostname),
+      ...(raw.local.mailboxes && { mailboxes: raw.local.mailboxes.map((mailbox) => mailbox.toLowerCase()) }),
+    },
+    tls: { ...raw.tls, certificate: fileIn(base, raw.tls.certificate), key: fileIn(base, raw.tls.key) },
+    deliver: { ...raw.deliver, tls: { ...raw.deliver.tls, ca: fileIn(base, raw.deliver.tls.ca) } },
+    routes: routesInOrder(raw.routes, raw.local),
+  };
+}
+
+function completed(address: string, hostname: string): string {
+  return address.includes('@') ? address : `${address}@${hostname}`;
+}
+
+function fileIn(base: string, file: string | undefined): string | undefined {
+  return file === undefined || isAbsolute(file) ? file : resolve(base, file);
+}
+
+/** All options, for the reference page. */
+export const ALL_OPTIONS: Fields = OPTIONS;

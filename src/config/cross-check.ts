@@ -1,0 +1,212 @@
+/** What is wrong between options that are right each by itself. */
+
+import { isLoopback } from '../lib/ip.ts';
+import { type Values } from '../lib/schema.ts';
+import { type Problem } from '../lib/schema-reading.ts';
+import {
+  type LISTENERS_OPTION,
+  type LOCAL_OPTIONS,
+  type MEMORY_OPTIONS,
+  type RELAY_OPTIONS,
+  type TLS_OPTIONS,
+} from '../receive/config.ts';
+import { type HTTP_OPTIONS } from '../api/config.ts';
+import { type PaceConfig } from '../queue/config.ts';
+import { coversDomain } from './route-order.ts';
+import { type RouteOptions } from './routes.ts';
+
+export interface Checkable {
+  readonly hostname: string;
+  readonly listeners: Values<typeof LISTENERS_OPTION>;
+  readonly tls: Values<typeof TLS_OPTIONS>;
+  readonly relay: Values<typeof RELAY_OPTIONS>;
+  readonly local: Values<typeof LOCAL_OPTIONS>;
+  readonly routes: readonly RouteOptions[];
+  readonly http: Values<typeof HTTP_OPTIONS>;
+  readonly memory: Values<typeof MEMORY_OPTIONS>;
+  readonly queue: { readonly pace: PaceConfig };
+}
+
+type Check = (config: Checkable) => readonly Problem[];
+
+const CHECKS: readonly Check[] = [
+  uniqueListeners,
+  separatePorts,
+  tlsHasCertificate,
+  noOpenRelay,
+  uniqueRoutes,
+  localRouteExists,
+  localDomainsDelivered,
+  localOrRelayed,
+  aliasDomainsAreLocal,
+  paceRulesAreNamedOnce,
+  loginsAreEncrypted,
+  relayIsNoMailbox,
+  spillIsInOrder,
+];
+
+export function crossCheck(config: Checkable): readonly Problem[] {
+  return CHECKS.flatMap((check) => check(config));
+}
+
+function wrong(path: string, what: string, fix: string): Problem {
+  return { path, value: undefined, expected: what, fix };
+}
+
+function uniqueListeners({ listeners }: Checkable): readonly Problem[] {
+  return repeated(listeners.map(({ name }) => name)).map(([i, name]) =>
+    wrong(`listeners[${i}].name`, `another listener is called ${name} too`, 'give each a name of its own'),
+  );
+}
+
+const EVERY_ADDRESS = new Set(['::', '0.0.0.0']);
+
+function separatePorts({ listeners, http }: Checkable): readonly Problem[] {
+  const web = http.enabled ? [{ path: 'http.port', host: http.host, port: http.port }] : [];
+  const all = [...listeners.map(({ host, port }, i) => ({ path: `listeners[${i}].port`, host, port })), ...web];
+  return all.flatMap((one, i) => {
+    const other = all.slice(0, i).find(({ port, host }) => port !== 0 && port === one.port && overlap(host, one.host));
+    if (other === undefined) return [];
+    return [wrong(one.path, `port ${one.port} is taken by ${other.path.replace(/\.port$/, '')}`, 'choose another')];
+  });
+}
+
+function overlap(a: string, b: string): boolean {
+  return a === b || EVERY_ADDRESS.has(a) || EVERY_ADDRESS.has(b);
+}
+
+function tlsHasCertificate({ tls, listeners }: Checkable): readonly Problem[] {
+  if (tls.certificate !== undefined && tls.key === undefined)
+    return [wrong('tls.key', 'missing, the certificate has no private key', 'write the PEM file that belongs to it')];
+  if (tls.key !== undefined && tls.certificate === undefined)
+    return [wrong('tls.certificate', 'missing, the key has no certificate', 'write the PEM file that belongs to it')];
+  if (tls.certificate !== undefined || tls.selfSigned) return [];
+  const needy = listeners.findIndex(({ tls: level }) => level !== 'off');
+  if (needy === -1) return [];
+  const fix = "write tls.certificate and tls.key, or tls.selfSigned: true, or 'off' here";
+  return [wrong(`listeners[${needy}].tls`, 'there is no certificate to offer', fix)];
+}
+
+// Wider than any network that one operator answers for; halves of the Internet count as all of it.
+const WIDEST_IPV4 = 8;
+const WIDEST_IPV6 = 16;
+
+function noOpenRelay({ relay }: Checkable): readonly Problem[] {
+  if (relay.openToEveryone) return [];
+  return relay.networks.flatMap((network, i) => {
+    const [address = '', prefix = '128'] = network.split('/');
+    const widest = address.includes(':') ? WIDEST_IPV6 : WIDEST_IPV4;
+    if (Number(prefix) >= widest) return [];
+    const what = `${network} would let a large part of the Internet send through this server`;
+    return [wrong(`relay.networks[${i}]`, what, 'list your own networks, or set relay.openToEveryone: true')];
+  });
+}
+
+function uniqueRoutes({ routes }: Checkable): readonly Problem[] {
+  return repeated(routes.map(({ name }) => name)).map(([i, name]) =>
+    wrong(`routes[${i}].name`, `another route is called ${name} too`, 'give each a name of its own'),
+  );
+}
+
+function localRouteExists({ local, routes }: Checkable): readonly Problem[] {
+  if (local.route === undefined) return [];
+  const route = routes.find(({ name }) => name === local.route);
+  if (route === undefined) {
+    const names =
+      routes.length === 0 ? 'there are no routes' : `the routes are ${routes.map((r) => r.name).join(', ')}`;
+    return [wrong('local.route', `there is no route called ${local.route}`, `write its name; ${names}`)];
+  }
+  if (route.kind !== 'mx') return [];
+  const what = `route ${route.name} goes by MX records, which lead here: mail for local domains would go round in a circle`;
+  return [wrong('local.route', what, 'name a route of kind maildir, lmtp, pipe, smarthost or discard')];
+}
+
+function localDomainsDelivered({ local, routes }: Checkable): readonly Problem[] {
+  if (local.route !== undefined) {
+    const patterns = routes.find(({ name }) => name === local.route)?.match.recipients;
+    return undelivered(local.domains, patterns ?? local.domains, routes);
+  }
+  return undelivered(local.domains, [], routes);
+}
+
+function undelivered(
+  domains: readonly string[],
+  byLocalRoute: readonly string[],
+  routes: readonly RouteOptions[],
+): readonly Problem[] {
+  const patterns = [
+    ...byLocalRoute,
+    ...routes.flatMap(({ kind, match }) => (kind === 'mx' ? [] : (match.recipients ?? []))),
+  ];
+  return domains.flatMap((domain, i) => {
+    if (coversDomain(patterns, domain)) return [];
+    const fix = 'set local.route to the name of a route of kind maildir, lmtp or pipe';
+    return [wrong(`local.domains[${i}]`, `no route takes mail for ${domain} to its mailboxes`, fix)];
+  });
+}
+
+function localOrRelayed({ local, relay }: Checkable): readonly Problem[] {
+  return relay.domains.flatMap((domain, i) =>
+    local.domains.includes(domain)
+      ? [wrong(`relay.domains[${i}]`, `${domain} is a local domain too`, 'leave it in one of the two lists')]
+      : [],
+  );
+}
+
+function aliasDomainsAreLocal({ local }: Checkable): readonly Problem[] {
+  return Object.keys(local.aliases).flatMap((name) => {
+    const domain = name.includes('@') ? name.slice(name.lastIndexOf('@') + 1).toLowerCase() : undefined;
+    if (domain === undefined || local.domains.includes(domain)) return [];
+    const what = `${domain} is not a local domain, so this alias would never be used`;
+    return [
+      wrong(`local.aliases["${name.slice(0, 100)}"]`, what, 'add the domain to local.domains, or remove the alias'),
+    ];
+  });
+}
+
+function paceRulesAreNamedOnce({ queue }: Checkable): readonly Problem[] {
+  return queue.pace.rules.flatMap(({ name, match }, i) => {
+    const path = `queue.pace.rules[${i}]`;
+    const twice = queue.pace.rules.findIndex((rule) => rule.name === name) !== i;
+    return [
+      ...(twice ? [wrong(`${path}.name`, `another rule is called ${name} too`, 'give each a name of its own')] : []),
+      ...(Object.keys(match).length === 0
+        ? [
+            wrong(
+              `${path}.match`,
+              'it matches nothing',
+              'write domains, mxSuffixes or sites; for all use queue.pace.defaults',
+            ),
+          ]
+        : []),
+    ];
+  });
+}
+
+/** A password in clear text, or shown to whoever answers, is given away. */
+function loginsAreEncrypted({ routes }: Checkable): readonly Problem[] {
+  return routes.flatMap((route, i) => {
+    if (route.kind !== 'smarthost' || route.auth === undefined || isLoopback(route.host)) return [];
+    if (route.tls === 'verify' || route.tls === 'encrypt') return [];
+    return [wrong(`routes[${i}].tls`, `a login needs encryption, and this is '${route.tls}'`, "write 'verify'")];
+  });
+}
+
+function relayIsNoMailbox({ local, routes }: Checkable): readonly Problem[] {
+  const i = routes.findIndex(({ kind, name }) => kind === 'relay' && name === local.route);
+  if (i === -1 || Object.keys(local.aliases).length === 0) return [];
+  const what = 'a stateless relay keeps nothing and cannot expand aliases';
+  return [wrong('local.route', what, 'name a route of another kind (smarthost), or remove local.aliases')];
+}
+
+function spillIsInOrder({ memory }: Checkable): readonly Problem[] {
+  if (memory.tightSpillAt > memory.spillAt)
+    return [wrong('memory.tightSpillAt', 'it is more than memory.spillAt', 'write less than that')];
+  if (memory.spillAt <= memory.content) return [];
+  return [wrong('memory.spillAt', 'it is more than memory.content', 'write less than that')];
+}
+
+/** The second and later appearances of names, with their positions. */
+function repeated(names: readonly string[]): readonly (readonly [number, string])[] {
+  return names.flatMap((name, i) => (names.indexOf(name) < i ? [[i, name] as const] : []));
+}

@@ -1,0 +1,139 @@
+/** The options of routes: the kinds of `mail/route.ts` as they are written. */
+
+import { parsed, unparsed } from '../lib/parsed.ts';
+import {
+  checkedText,
+  choice,
+  count,
+  duration,
+  flag,
+  group,
+  list,
+  optional,
+  partial,
+  refine,
+  required,
+  text,
+  type Values,
+  variants,
+} from '../lib/schema.ts';
+import { addressPattern, hostOrAddress, network, nextHopAddress } from '../mail/config.ts';
+import { name } from '../receive/config.ts';
+
+const PORT = { min: 1, max: 65_535 };
+const LEVELS = ['none', 'opportunistic', 'encrypt', 'verify'] as const;
+const LEVELS_DOC =
+  '`none`; `opportunistic`: if offered, whoever it is; `encrypt`: always, whoever it is; `verify`: always, with a certificate for the name of the host.';
+
+const BASE = {
+  name: required(name('out', 'Unique among the routes; stands in events.')),
+  match: partial(
+    {
+      recipients: list(
+        addressPattern('example.com', 'A pattern.'),
+        [],
+        'Recipients: `example.com`, `.example.com` (every subdomain), `*`, `user@example.com`.',
+      ),
+      senders: list(
+        addressPattern('example.com', 'A pattern.'),
+        [],
+        'Senders: the same patterns; `<>` is the null reverse-path.',
+      ),
+      tenants: list(text('acme', 'A tenant.'), [], 'Tenants.'),
+      clients: list(network('192.0.2.0/24', 'A network.'), [], 'Networks of the clients that gave us the mail.'),
+    },
+    'What takes this route: all the lists given must match, a list matches when one of its elements does. Nothing given: everything.',
+  ),
+};
+
+const AUTH = group(
+  {
+    user: required(text('user', 'The user name.')),
+    password: required(
+      text('secret', 'The password. Better `process.env.SMARTHOST_PASSWORD` than the password itself.'),
+    ),
+  },
+  'A login.',
+);
+
+const ARGV = refine(
+  list(
+    text('/usr/bin/procmail', 'A word.'),
+    ['/usr/local/bin/deliver', '{recipient}'],
+    'A program by its absolute path, and its arguments; never given to a shell. `{recipient}`, `{sender}`, `{user}`, `{domain}`, `{queueId}` are replaced inside an argument. The message comes on standard input.',
+  ),
+  'a program and its arguments',
+  (words) => {
+    const [program, ...rest] = words;
+    if (program === undefined || !program.startsWith('/')) return unparsed('the first has to be an absolute path');
+    const argv: readonly [string, ...string[]] = [program, ...rest];
+    return program.includes('{') ? unparsed('the program itself cannot depend on the message') : parsed(argv);
+  },
+);
+
+const MAILDIR_PATH = checkedText(
+  '/var/mail/{domain}/{user}',
+  'Absolute; `{user}` and `{domain}` are the parts of the recipient.',
+  {
+    expected: 'an absolute path',
+    parse: (value) => {
+      const strange = /\{(?!user\}|domain\})/.test(value);
+      if (!value.startsWith('/')) return unparsed('it has to begin with /');
+      return strange ? unparsed('only {user} and {domain} can be replaced') : parsed(value);
+    },
+  },
+);
+
+const STATUS = checkedText('5.7.1', 'Enhanced status (RFC 3463).', {
+  expected: 'a status like 5.7.1',
+  parse: (value) =>
+    /^[45]\.\d{1,3}\.\d{1,3}$/.test(value) ? parsed(value) : unparsed('three numbers, the first 4 or 5'),
+});
+
+const ROUTE = variants(
+  {
+    mx: {
+      ...BASE,
+      port: count(25, 'Port of the hosts.', PORT),
+      tls: choice(LEVELS, 'opportunistic', LEVELS_DOC),
+    },
+    smarthost: {
+      ...BASE,
+      host: required(hostOrAddress('smtp.example.com', 'Looked up by address, not by MX.')),
+      port: count(587, 'Its port.', PORT),
+      tls: choice(LEVELS, 'verify', LEVELS_DOC),
+      implicitTls: flag(false, 'TLS from the first octet (port 465).'),
+      auth: optional(AUTH),
+    },
+    lmtp: {
+      ...BASE,
+      to: required(nextHopAddress('/run/dovecot/lmtp', 'Where the mailbox server listens: `host:port`, or a socket.')),
+    },
+    maildir: { ...BASE, path: required(MAILDIR_PATH) },
+    pipe: { ...BASE, argv: required(ARGV), timeout: duration('5m', 'Until the program is stopped.', { min: 100 }) },
+    discard: BASE,
+    fail: {
+      ...BASE,
+      code: count(550, '4xx: come back later; 5xx: never.', { min: 400, max: 599 }),
+      status: STATUS,
+      text: text('Not accepted here', 'What is said to the sender.'),
+    },
+    relay: {
+      ...BASE,
+      host: required(
+        hostOrAddress('inner.example.com', 'The next hop. Its final reply is ours, and nothing is stored.'),
+      ),
+      port: count(25, 'Its port.', PORT),
+      tls: choice(LEVELS, 'opportunistic', LEVELS_DOC),
+    },
+  },
+  'A way to go.',
+);
+
+export const ROUTES_OPTION = list(
+  ROUTE,
+  [],
+  'Ways to go, tried in this order; the first that matches is taken. Mail that matches none goes to the hosts that the MX records of its recipient name.',
+);
+
+export type RouteOptions = Values<typeof ROUTE>;

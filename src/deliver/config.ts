@@ -1,0 +1,62 @@
+/** The options of delivering: where we send from, how long a receiver may take (RFC 5321 §4.5.3.2), and how it is reached. */
+
+import { hostOrAddress, ipAddress } from '../mail/config.ts';
+import { choice, count, duration, group, optional, text, type Values } from '../lib/schema.ts';
+import { formatDuration } from '../lib/schema-units.ts';
+import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from './options.ts';
+
+const DOCS: Readonly<Record<keyof DeliveryTimeouts, string>> = {
+  connect: 'Until a connection is made.',
+  greeting: 'Until the greeting.',
+  command: 'Until the reply to EHLO, STARTTLS, AUTH, MAIL, RCPT, RSET.',
+  handshake: 'For the TLS handshake.',
+  data: 'Until the reply to DATA.',
+  block: 'Until a block of content has been taken.',
+  final: 'Until the reply to the end of the content.',
+  quit: 'Until the reply to QUIT.',
+  total: 'For one message from beginning to end.',
+};
+
+function timeout(name: keyof DeliveryTimeouts) {
+  return duration(formatDuration(DEFAULT_TIMEOUTS[name]), DOCS[name], { min: 10 });
+}
+
+export const DELIVER_OPTIONS = {
+  helloName: optional(
+    hostOrAddress('mx.example.com', 'What we call ourselves to receivers. Not given: the host name.'),
+  ),
+  address4: optional(ipAddress('192.0.2.25', 'IPv4 address to send from. Not given: the system chooses.')),
+  address6: optional(ipAddress('2001:db8::25', 'IPv6 address to send from. Not given: the system chooses.')),
+  addressesPerAttempt: count(10, 'Addresses dialled in one attempt.', { min: 1, max: 100 }),
+  hostsPerAttempt: count(5, 'Servers spoken to in one attempt that refuse the session.', { min: 1, max: 100 }),
+  signedContent: choice(
+    ['convert', 'fail'],
+    'convert',
+    'A message that is signed by DKIM and 8-bit, to a receiver that takes 7 bits: convert it, so that it arrives and the signature does not verify, or return it.',
+  ),
+  tls: group(
+    {
+      ca: optional(
+        text('/etc/postrider/tls/ca.pem', 'PEM file with the authorities to trust, in place of the usual ones.'),
+      ),
+      minVersion: choice(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2', 'The oldest version spoken to receivers.'),
+    },
+    'Encryption to receivers.',
+  ),
+  timeouts: group(
+    {
+      connect: timeout('connect'),
+      greeting: timeout('greeting'),
+      command: timeout('command'),
+      handshake: timeout('handshake'),
+      data: timeout('data'),
+      block: timeout('block'),
+      final: timeout('final'),
+      quit: timeout('quit'),
+      total: timeout('total'),
+    },
+    'How long a receiver may take.',
+  ),
+};
+
+export type DeliverOptions = Values<typeof DELIVER_OPTIONS>;

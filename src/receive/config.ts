@@ -1,0 +1,156 @@
+/** The options of receiving: listeners, who may send what, limits and timeouts (RFC 5321 §4.5.3). */
+
+import { address, domainName, hostOrAddress, network } from '../mail/config.ts';
+import {
+  checkedText,
+  choice,
+  count,
+  duration,
+  flag,
+  group,
+  list,
+  octets,
+  optional,
+  record,
+  required,
+  text,
+  type Values,
+} from '../lib/schema.ts';
+import { parsed, unparsed } from '../lib/parsed.ts';
+import { SERVER_DEFAULTS } from '../wire/smtp/server-options.ts';
+
+/** Names of listeners and routes: short, without anything that would have to be quoted. */
+export function name(written: string, doc: string) {
+  return checkedText(written, doc, {
+    expected: 'a name of letters, digits, - and _',
+    parse: (value) => (/^[A-Za-z0-9][\w-]{0,63}$/.test(value) ? parsed(value) : unparsed('other characters in it')),
+  });
+}
+
+const LISTENER = group(
+  {
+    name: required(name('smtp', 'Stands in events and in the trace field.')),
+    host: hostOrAddress('::', 'Address to listen on; `::` is every address, of IPv4 too.'),
+    port: count(25, 'Port to listen on; 0 lets the system choose.', { max: 65_535 }),
+    protocol: choice(['smtp', 'lmtp'], 'smtp', 'SMTP, or LMTP with a reply for each recipient (RFC 2033).'),
+    tls: choice(
+      ['off', 'starttls', 'implicit'],
+      'starttls',
+      'Encryption: none, offered as STARTTLS, or from the first octet (port 465).',
+    ),
+    proxyFrom: list(
+      network('10.0.0.1', 'A network.'),
+      [],
+      'Load balancers that begin each connection with a PROXY header (v1 or v2); from anybody else it is refused.',
+    ),
+    connections: count(1000, 'Connections open at once; beyond that 421.', { min: 1, max: 1_000_000 }),
+    connectionsPerClient: count(50, 'Of these, from one client address (IPv6: one /64).', { min: 1, max: 1_000_000 }),
+  },
+  'Where mail comes in.',
+);
+
+export const LISTENERS_OPTION = list(LISTENER, [{ name: 'smtp' }], 'Where mail comes in.');
+
+export const TLS_OPTIONS = {
+  certificate: optional(text('/etc/postrider/tls/fullchain.pem', 'PEM file with the certificate and its chain.')),
+  key: optional(text('/etc/postrider/tls/privkey.pem', 'PEM file with the private key.')),
+  selfSigned: flag(true, 'Without a certificate: make one. Others may encrypt with it, nobody can verify it.'),
+  minVersion: choice(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2', 'The oldest version spoken to clients.'),
+};
+
+export const RELAY_OPTIONS = {
+  networks: list(
+    network('127.0.0.0/8', 'A network.'),
+    ['127.0.0.0/8', '::1'],
+    'Clients that may send to anybody through this server.',
+  ),
+  domains: list(
+    domainName('example.org', 'A domain.'),
+    [],
+    'Domains taken from anybody and passed on, for which this server is a backup MX or a gateway.',
+  ),
+  openToEveryone: flag(
+    false,
+    'Allows networks so large that anybody may send through this server. Such a server is found and abused within hours.',
+  ),
+};
+
+export const LOCAL_OPTIONS = {
+  domains: list(domainName('example.com', 'A domain.'), [], 'Domains whose mailboxes are here.'),
+  route: optional(name('mailboxes', 'Name of the route that takes mail for these domains to its mailboxes.')),
+  mailboxes: optional(
+    list(
+      address('ann', 'A local part, or an address.'),
+      [],
+      'The mailboxes that exist; others are refused. Not given: every address of the domains exists.',
+    ),
+  ),
+  aliases: record(
+    list(address('ann@example.com', 'An address.'), [], 'Where it leads.'),
+    'Addresses that stand for others: a local part (in every local domain) or a whole address, each with a list of addresses.',
+  ),
+  postmaster: optional(
+    address(
+      'ann@example.com',
+      'Who reads mail for postmaster and abuse, which exist in every local domain, and hears of double bounces. Not given: `postmaster@<hostname>`.',
+    ),
+  ),
+};
+
+export const LIMITS_OPTIONS = {
+  messageOctets: octets(SERVER_DEFAULTS.maxContentOctets, 'Largest message, offered as SIZE; beyond it 552.', {
+    min: 65_536,
+    max: 2 ** 40,
+  }),
+  headerOctets: octets('512KiB', 'Largest header section; beyond it 552.', { min: 16_384 }),
+  lineOctets: octets(SERVER_DEFAULTS.maxLineOctets, 'Longest line of content; beyond it 554.', { min: 1000 }),
+  commandOctets: octets(SERVER_DEFAULTS.maxCommandOctets, 'Longest command; beyond it 500.', { min: 512, max: 65_536 }),
+  recipients: count(SERVER_DEFAULTS.maxRecipients, 'Recipients of one message; beyond it 452.', {
+    min: 100,
+    max: 100_000,
+  }),
+  transactions: count(SERVER_DEFAULTS.maxTransactions, 'Messages in one session; beyond it 421.', { min: 1 }),
+  hops: count(100, '`Received:` fields; a message with more is in a loop and gets 554.', { min: 10, max: 1000 }),
+  errors: count(SERVER_DEFAULTS.maxErrors, 'Refused commands since the last accepted message; beyond it 421.', {
+    min: 1,
+  }),
+  junkCommands: count(SERVER_DEFAULTS.maxJunk, 'Commands that bring no message nearer, likewise.', { min: 1 }),
+  earlyTalk: choice(
+    ['refuse', 'tolerate'],
+    SERVER_DEFAULTS.earlyTalk,
+    'What of a client that sends before it is greeted.',
+  ),
+  improperPipelining: choice(
+    ['refuse', 'tolerate'],
+    SERVER_DEFAULTS.improperPipelining,
+    'What of a client that sends on behind EHLO or DATA without waiting.',
+  ),
+  nullMxSenders: choice(
+    ['refuse', 'accept'],
+    'refuse',
+    'Mail from a domain that says it sends none (null MX, RFC 7505).',
+  ),
+  timeouts: group(
+    {
+      greeting: duration('30s', 'Until a TLS handshake or a PROXY header is complete.', { min: 100 }),
+      command: duration('5m', 'For the next command.', { min: 100 }),
+      content: duration('3m', 'For the next block of content.', { min: 100 }),
+      session: duration('2h', 'A whole session.', { min: 1000 }),
+    },
+    'How long a client may take (RFC 5321 §4.5.3.2).',
+  ),
+};
+
+export const MEMORY_OPTIONS = {
+  content: octets('64MiB', 'Content held in memory, for each worker and for the queue manager. Full: 452.', {
+    min: 2 ** 20,
+  }),
+  spillAt: octets('256KiB', 'A message that grows past this goes to a file.', { min: 4096 }),
+  tightSpillAt: octets('16KiB', 'The same, when more than half of `memory.content` is taken.', { min: 4096 }),
+};
+
+export type ListenerOptions = Values<typeof LISTENER>;
+export type TlsOptions = Values<typeof TLS_OPTIONS>;
+export type RelayOptions = Values<typeof RELAY_OPTIONS>;
+export type LocalOptions = Values<typeof LOCAL_OPTIONS>;
+export type LimitsOptions = Values<typeof LIMITS_OPTIONS>;
