@@ -43,14 +43,20 @@ export function askByUdp({ server, query, accept, ...rest }: Exchange): Promise<
   });
   return settleOnce(rest, (finish) => {
     let ignored = 0;
+    let closed = false;
     socket.on('error', (error) => finish(failed(error.message)));
     socket.on('message', (octets) => {
       const accepted = accept(octets);
       if (accepted !== 'ignore') finish(accepted);
       else if (++ignored >= MAX_IGNORED) finish(failed('too many wrong answers'));
     });
-    socket.connect(server.port, server.address, () => socket.send(query));
-    return () => void socket.close();
+    socket.connect(server.port, server.address, () => {
+      if (!closed) socket.send(query);
+    });
+    return () => {
+      closed = true;
+      socket.close();
+    };
   });
 }
 
