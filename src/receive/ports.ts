@@ -19,6 +19,10 @@ export interface ReceiveSettings {
   readonly hostname: string;
   readonly aliases: Aliases;
   readonly relay: RelayRules;
+  /** Whether a client's option header fields are obeyed. */
+  readonly optionsFrom: (clientAddress: string) => boolean;
+  /** Permanent refusals become temporary ones, for the first days of a new configuration. */
+  readonly softBounce: boolean;
   /** Whether a local address without an alias has a mailbox. */
   readonly mailboxExists: (mailbox: Mailbox) => boolean;
   readonly defaultClass: PriorityClass;

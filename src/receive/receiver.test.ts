@@ -78,6 +78,8 @@ function world(changes: Partial<ReceiveDeps> = {}): World {
       isRelayDomain: (domain) => domain === 'backup.test',
       isTrusted: (address) => address === '127.0.0.1',
     },
+    optionsFrom: () => false,
+    softBounce: false,
     mailboxExists: ({ localPart }) => ['ann', 'bob'].includes(localPart),
     defaultClass: 'normal',
     maxOctets: 1e6,

@@ -28,6 +28,7 @@ export interface Relaying {
 export interface Transaction {
   readonly settings: ReceiveSettings;
   readonly peer: Peer;
+  /** Its option header fields are obeyed. */
   readonly trusted: boolean;
   readonly sender: SenderParameters;
   readonly declaredOctets: number | undefined;
@@ -131,7 +132,7 @@ export class SessionReceiver implements Receiver {
     this.#transaction = {
       settings,
       peer,
-      trusted: settings.relay.isTrusted(peer.address),
+      trusted: settings.optionsFrom(peer.address),
       sender,
       declaredOctets,
       startedAt: this.#deps.clock.now(),

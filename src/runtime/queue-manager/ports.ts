@@ -1,5 +1,6 @@
 /** What the parts of the queue manager share. */
 
+import { type DsnBudgetOptions } from '../../bounce/budget.ts';
 import { type DsnOptions } from '../../bounce/compose.ts';
 import { type Event } from '../../events/event.ts';
 import { type Duration } from '../../lib/time.ts';
@@ -22,6 +23,7 @@ export interface QueueSettings {
   readonly softBounce: boolean;
   readonly minFreeOctets: number;
   readonly dsn: DsnOptions;
+  readonly dsnBudget: DsnBudgetOptions;
   /** Connections to one next hop of stateless relay. */
   readonly maxLeases: number;
   /** How far ahead a retry's due time is moved before it is dialled. */

@@ -109,7 +109,7 @@ export class QueueManager {
       committed: () => this.#outbox.poke(),
     });
     const nextId = queueIds(QUEUE_MANAGER_MAKER, clock, random);
-    const budget = new DsnBudget();
+    const budget = new DsnBudget(deps.settings.dsnBudget);
     this.#teller = new Teller({ ...context, budget, nextId, accepted: (entries) => accepted(entries, false) });
     this.#gate = new Gate(context, (state) => this.#broadcast({ kind: 'intake', state }));
     this.#leases = new Leases(() => this.#settings.maxLeases);

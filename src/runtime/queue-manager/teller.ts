@@ -7,7 +7,7 @@
  */
 
 import { type DsnBudget } from '../../bounce/budget.ts';
-import { composeDsn, type DsnInput, type DsnMessage, type DsnResult } from '../../bounce/compose.ts';
+import { composeDsn, type DsnInput, type DsnMessage, withholdDsn } from '../../bounce/compose.ts';
 import { composeSummary } from '../../bounce/summary.ts';
 import { dueForDsn } from '../../bounce/when.ts';
 import { SECOND } from '../../lib/time.ts';
@@ -116,15 +116,18 @@ export class Teller {
       about: message,
     };
     const addresses = notices.map(({ recipient }) => formatMailbox(recipient.forwardPath));
-    await this.#settle(message, composeDsn(input), addresses);
+    await this.#settle(input, addresses);
   }
 
-  async #settle(about: StoredMessage, result: DsnResult, addresses: readonly string[]): Promise<void> {
+  async #settle(input: DsnInput, addresses: readonly string[]): Promise<void> {
     const { settler } = this.#deps;
+    const { about } = input;
+    const result = composeDsn(input);
     const told = [{ message: about.id, recipients: result.told }];
     if (result.kind === 'nothing') return settler.settle({ told, events: result.events });
     const candidate = { to: result.recipient.forwardPath, tenant: about.envelope.tenant, recipients: addresses };
-    if (this.#deps.budget.take(candidate, this.#deps.clock.now()) === 'withhold') return settler.settle({ told });
+    if (this.#deps.budget.take(candidate, this.#deps.clock.now()) === 'withhold')
+      return settler.settle({ told, events: withholdDsn(input).events });
     return this.#add(result, told);
   }
 

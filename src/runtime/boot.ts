@@ -1,0 +1,34 @@
+/** What the main thread hands to a new thread. Plain values, shared memory and ports: all of it can be cloned. */
+
+import { type MessagePort } from 'node:worker_threads';
+import { type ConfigSource } from './config-source.ts';
+
+export interface Boot {
+  readonly config: ConfigSource;
+  /** How far the clock has been moved; shared by all threads. */
+  readonly clockOffset: SharedArrayBuffer;
+}
+
+export interface WorkerBoot extends Boot {
+  readonly id: number;
+  /** Counts of connections by client, shared by all workers. */
+  readonly counts: SharedArrayBuffer;
+  readonly reusePort: boolean;
+  /** To the queue manager. */
+  readonly port: MessagePort;
+  readonly incoming: string;
+  readonly certificates: Certificates;
+}
+
+/** PEM texts by listener-independent default; the main thread reads or makes them. */
+export interface Certificates {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** A worker that has joined, as the queue manager hears of it. */
+export interface Joining {
+  readonly id: number;
+  readonly port: MessagePort;
+  readonly capacity: number;
+}

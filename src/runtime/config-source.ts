@@ -1,0 +1,31 @@
+/** Where a thread gets its configuration from: each loads the file itself, since a file may hold functions. */
+
+import process from 'node:process';
+import { type Config, readConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { formatProblem } from '../lib/schema-reading.ts';
+
+export type ConfigSource =
+  /** `version` grows with each reload, so that a changed file is read anew. */
+  | { readonly kind: 'file'; readonly file: string; readonly version: number }
+  /** Plain values, as a file would export them: the sandbox's. */
+  | { readonly kind: 'value'; readonly written: unknown; readonly folder: string };
+
+/** Rejects with `ConfigProblems` when it cannot be used. */
+export async function loadSource(source: ConfigSource): Promise<Config> {
+  const read =
+    source.kind === 'file'
+      ? await loadConfig(source.file, source.version)
+      : readConfig(source.written, source.folder || process.cwd());
+  if (read.ok) return read.value;
+  throw new ConfigProblems(read.problems.map(formatProblem));
+}
+
+/** One line for each problem, with path, value and fix. */
+export class ConfigProblems extends Error {
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}

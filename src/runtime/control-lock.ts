@@ -1,0 +1,42 @@
+/**
+ * The control socket as the lock of a spool: only one server may have a spool open, and it is the one that
+ * answers there.
+ *
+ * ECONNREFUSED and ENOENT mean that nobody does. Any other failure to connect, silence too, means that
+ * somebody might: two servers on one spool would deliver everything twice.
+ */
+
+import { unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+
+const ANSWER_WITHIN_MS = 2000;
+
+export function controlSocket(spoolFolder: string): string {
+  return join(spoolFolder, 'control.sock');
+}
+
+export type Holder = 'nobody' | 'somebody';
+
+/** Whether a server holds the spool. A socket that was left behind by a dead server is removed. */
+export async function holderOf(socketPath: string): Promise<Holder> {
+  const code = await connectError(socketPath);
+  if (code === 'ENOENT') return 'nobody';
+  if (code !== 'ECONNREFUSED') return 'somebody';
+  await unlink(socketPath).catch(() => undefined); // Removed by whoever is starting too: the bind will tell.
+  return 'nobody';
+}
+
+/** The code of the failure; `undefined` when the connection was made. */
+function connectError(path: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (code: string | undefined): void => {
+      socket.destroy();
+      resolve(code);
+    };
+    socket.setTimeout(ANSWER_WITHIN_MS, () => end('silent'));
+    socket.once('connect', () => end(undefined));
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? 'unknown'));
+  });
+}

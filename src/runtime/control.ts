@@ -1,0 +1,196 @@
+/**
+ * The main thread's answers to the faces: the `Admin` contract, joined from the threads that know.
+ *
+ * It decides nothing about mail. Reload is in two halves, so that a configuration that cannot be used
+ * everywhere is used nowhere.
+ */
+
+import process from 'node:process';
+import {
+  type Admin,
+  type Changed,
+  type Checked,
+  type ExplanationView,
+  type MessageStory,
+  type PageQuery,
+  type PauseRequest,
+  type QueueChange,
+  type QueuePage,
+  type QueueQuery,
+  type QueueRemoval,
+  Refusal,
+  type Reloaded,
+  type Resumed,
+  type ResumeRequest,
+  type SitesPage,
+  type Status,
+  type Suspended,
+  type SuspendRequest,
+} from '../api/contract.ts';
+import { parseMailbox } from '../mail/path.ts';
+import { parseQueueId } from '../mail/queue-id.ts';
+import { type Rule } from '../mail/rule.ts';
+import { type Clock } from '../ports/clock.ts';
+import { type Explaining, explainAddress, explainMessage } from './explaining.ts';
+import { type ListeningAddress, type Threads } from './threads.ts';
+import { VERSION } from './version.ts';
+
+export interface ControlDeps {
+  readonly threads: Threads;
+  readonly clock: Clock;
+  readonly facts: () => ControlFacts;
+  readonly reload: () => Promise<Reloaded>;
+  /** Begins to stop; returns at once. */
+  readonly drain: () => void;
+  readonly explaining: () => Explaining;
+}
+
+export interface ControlFacts {
+  readonly hostname: string;
+  readonly configFile: string;
+  readonly startedAt: number;
+  readonly draining: boolean;
+  readonly listeners: readonly (ListeningAddress & { readonly protocol: string })[];
+}
+
+interface QueueManagerStatus {
+  readonly figures: Readonly<Record<string, number>>;
+  readonly intake: Status['intake'];
+  readonly delivery: Status['delivery'];
+  readonly softBounce: boolean;
+  readonly spool: Status['spool'];
+}
+
+export class Control implements Admin {
+  readonly #deps: ControlDeps;
+
+  constructor(deps: ControlDeps) {
+    this.#deps = deps;
+  }
+
+  list(query: QueueQuery): Promise<QueuePage> {
+    return this.#ask('list', query);
+  }
+
+  retry(change: QueueChange): Promise<Changed> {
+    return this.#ask('retry', change);
+  }
+
+  hold(change: QueueChange): Promise<Changed> {
+    return this.#ask('hold', change);
+  }
+
+  release(change: QueueChange): Promise<Changed> {
+    return this.#ask('release', change);
+  }
+
+  remove(change: QueueRemoval): Promise<Changed> {
+    return this.#ask('remove', change);
+  }
+
+  flush(change: QueueChange): Promise<Changed> {
+    return this.#ask('flush', change);
+  }
+
+  /** The queue knows what waits, the archivist what happened; either alone is enough. */
+  async message(query: { readonly id: string }): Promise<MessageStory> {
+    const events = parseQueueId(query.id) === undefined ? [] : await this.#story(query.id);
+    try {
+      return { ...(await this.#ask<MessageStory>('message', query)), events };
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.kind !== 'notFound' || events.length === 0) throw error;
+      return { id: query.id, message: undefined, entries: [], events };
+    }
+  }
+
+  content(query: { readonly id: string }): Promise<Uint8Array> {
+    return this.#ask('content', query);
+  }
+
+  rules(): Promise<{ readonly rules: readonly Rule[] }> {
+    return this.#ask('rules');
+  }
+
+  check(): Promise<Checked> {
+    return this.#ask('check');
+  }
+
+  backup(request: { readonly folder: string }): Promise<{ readonly octets: number }> {
+    return this.#ask('backup', request);
+  }
+
+  suspend(request: SuspendRequest): Promise<Suspended> {
+    return this.#ask('suspend', request);
+  }
+
+  resume(request: ResumeRequest): Promise<Resumed> {
+    return this.#ask('resume', request);
+  }
+
+  async explain({ target }: { readonly target: string }): Promise<ExplanationView> {
+    const id = parseQueueId(target.split('/')[0] ?? '');
+    if (id !== undefined) return explainMessage(this.#deps.explaining(), target);
+    const mailbox = parseMailbox(target);
+    if (mailbox.ok) return explainAddress(this.#deps.explaining(), mailbox.value);
+    throw new Refusal('invalid', `"${target}" is neither a queue id nor an address: ${mailbox.reason}`);
+  }
+
+  async pause({ what }: PauseRequest): Promise<Status> {
+    await this.#ask('pause', what);
+    return this.status();
+  }
+
+  async unpause({ what }: PauseRequest): Promise<Status> {
+    await this.#ask('unpause', what);
+    return this.status();
+  }
+
+  async softBounce({ on }: { readonly on: boolean }): Promise<Status> {
+    await this.#ask('softBounce', on);
+    return this.status();
+  }
+
+  reload(): Promise<Reloaded> {
+    return this.#deps.reload();
+  }
+
+  async drain(): Promise<Status> {
+    const status = await this.status();
+    this.#deps.drain();
+    return { ...status, state: 'draining' };
+  }
+
+  async status(): Promise<Status> {
+    const { threads, clock, facts } = this.#deps;
+    const { hostname, configFile, startedAt, draining, listeners } = facts();
+    const queue = await this.#ask<QueueManagerStatus>('status');
+    const workers = await Promise.all(
+      threads.workers.map(async ({ id, thread }) => {
+        const figures = (await thread.ask('figures')) as { readonly sessions: number; readonly deliveries: number };
+        return { slot: id, ...figures };
+      }),
+    );
+    return {
+      ...{ version: VERSION, hostname, pid: process.pid, now: clock.now(), startedAt, configFile, workers },
+      ...{ state: draining ? 'draining' : 'running', intake: queue.intake, delivery: queue.delivery },
+      ...{ softBounce: queue.softBounce, spool: queue.spool, inFlight: queue.figures['inFlight'] ?? 0 },
+      listeners: listeners.map(({ name, address, port, protocol }) => ({
+        ...{ name, protocol },
+        address: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+      })),
+    };
+  }
+
+  sites(query: PageQuery): Promise<SitesPage> {
+    return this.#ask('sites', query);
+  }
+
+  async #story(id: string): Promise<MessageStory['events']> {
+    return (await this.#deps.threads.archivist.ask('story', id)) as MessageStory['events'];
+  }
+
+  /** The queue manager answers what the contract says: the same types are on both sides of the link. */
+  #ask<Result>(method: string, argument?: unknown): Promise<Result> {
+    return this.#deps.threads.queueManager.ask(method, argument) as Promise<Result>;
+  }
+}

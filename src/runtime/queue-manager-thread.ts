@@ -1,0 +1,135 @@
+/** The thread of the queue manager: opens the spool and the event log, and answers the main thread. */
+
+import { workerData } from 'node:worker_threads';
+import { type QueueFilter } from '../api/contract.ts';
+import { EventLog } from '../events/event-log.ts';
+import { type QueueId } from '../mail/queue-id.ts';
+import { snapshot } from '../observe/metrics.ts';
+import { Scheduler } from '../queue/scheduler.ts';
+import { openLmdbSpool } from '../spool/lmdb/open.ts';
+import { backupSpool, checkOpenSpool } from '../spool/lmdb/maintenance.ts';
+import { type Boot, type Joining } from './boot.ts';
+import { SystemClock } from './clock.ts';
+import { loadSource } from './config-source.ts';
+import { PortLink } from './link.ts';
+import { operatorLog } from './operator-log.ts';
+import { QueueManager } from './queue-manager/queue-manager.ts';
+import { QueueOperations } from './queue-manager/queue-admin.ts';
+import { systemRandom } from './random.ts';
+import { queueSettings, schedulerOptions } from './settings.ts';
+import { serveAsks } from './thread.ts';
+import { systemTimers } from './timers.ts';
+
+const boot = workerData as Boot;
+const clock = new SystemClock(boot.clockOffset);
+const log = operatorLog(clock);
+
+const post = serveAsks({
+  start,
+  join: (joining: Joining) => manager().workerJoined(joining.id, new PortLink(joining.port), joining.capacity),
+  left: (id: number) => manager().workerLeft(id),
+  reload: async (source: Boot['config']) => {
+    const config = await loadSource(source);
+    manager().reconfigure(queueSettings(config, softBounce), schedulerOptions(config));
+  },
+  clockMoved: () => manager().clockMoved(),
+  drain: (within: number) => manager().drain(within),
+  close: async () => {
+    await eventLog?.close();
+    await spool?.close();
+  },
+  metrics: () => snapshot(),
+  status: async () => ({
+    figures: manager().figures(),
+    intake: manager().gate.state,
+    delivery: manager().delivery,
+    softBounce,
+    spool: await spool?.figures(),
+  }),
+  pause: async (what: 'intake' | 'delivery' | 'all') => {
+    if (what !== 'delivery') await manager().gate.pause();
+    if (what !== 'intake') manager().pauseDelivery();
+  },
+  unpause: async (what: 'intake' | 'delivery' | 'all') => {
+    if (what !== 'delivery') await manager().gate.unpause();
+    if (what !== 'intake') manager().unpauseDelivery();
+  },
+  softBounce: async (on: boolean) => {
+    softBounce = on;
+    manager().reconfigure({ ...manager().settings, softBounce: on });
+  },
+  explainEntries: (id: string) => explainEntries(id),
+  sites: () => manager().sites(),
+  list: (query: never) => operations().list(query),
+  retry: (change: never) => operations().retry(change),
+  hold: (change: never) => operations().hold(change),
+  release: (change: never) => operations().release(change),
+  remove: (change: never) => operations().remove(change),
+  flush: (change: never) => operations().flush(change),
+  message: (query: never) => operations().message(query),
+  content: (query: never) => operations().content(query),
+  rules: () => operations().rules(),
+  check: () => operations().check(),
+  backup: (request: never) => operations().backup(request),
+  suspend: (request: never) => operations().suspend(request),
+  resume: (request: never) => operations().resume(request),
+});
+
+let softBounce = false;
+let opened: { readonly manager: QueueManager; readonly operations: QueueOperations } | undefined;
+let spool: Awaited<ReturnType<typeof openLmdbSpool>> | undefined;
+let eventLog: EventLog | undefined;
+
+function manager(): QueueManager {
+  if (opened === undefined) throw new Error('the queue manager has not started');
+  return opened.manager;
+}
+
+function operations(): QueueOperations {
+  if (opened === undefined) throw new Error('the queue manager has not started');
+  return opened.operations;
+}
+
+function broken(error: unknown): void {
+  post({ kind: 'broken', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+}
+
+async function start(): Promise<{ readonly incoming: string }> {
+  const config = await loadSource(boot.config);
+  softBounce = config.softBounce;
+  const folder = config.spool.folder;
+  const store = await openLmdbSpool({ folder, log, clock, timers: systemTimers, onBroken: broken });
+  const events = await EventLog.open({ folder: config.events.folder, clock, log });
+  spool = store;
+  eventLog = events;
+  const settings = queueSettings(config, softBounce);
+  const scheduler = new Scheduler(schedulerOptions(config));
+  const queueManager = new QueueManager({
+    ...{ spool: store, scheduler, clock, timers: systemTimers, random: systemRandom, log, settings },
+    memoryOctets: config.memory.content,
+    append: async (sequence, lines) => {
+      await events.append(sequence, lines);
+      post({ kind: 'events', lines });
+    },
+    broken,
+  });
+  const queueOperations = new QueueOperations({
+    ...{ spool: store, changes: queueManager.changes, locks: queueManager.locks },
+    forgetBackOffs: () => queueManager.forgetBackOffs(),
+    maintenance: { check: () => checkOpenSpool(store), backup: (target) => backupSpool(store, target) },
+    story: async () => [], // The archivist has it; the main thread joins both.
+  });
+  opened = { manager: queueManager, operations: queueOperations };
+  await queueManager.start();
+  return { incoming: store.incoming };
+}
+
+async function explainEntries(id: string): Promise<readonly unknown[]> {
+  const filter: QueueFilter = { id };
+  const { entries } = await operations().list(filter);
+  const stored = await spool?.entriesOf((entries[0]?.message ?? id) as QueueId);
+  return entries.map((view) => {
+    const entry = stored?.find((each) => each.id === view.id);
+    return { entry: view, explanations: entry === undefined ? [] : manager().explain(entry) };
+  });
+}

@@ -1,0 +1,53 @@
+/** Routes, compiled: which way a recipient goes, and which entries a message becomes. */
+
+import { Networks } from '../lib/ip.ts';
+import { type Entry, type EntryRecipient } from '../mail/entry.ts';
+import { type Mailbox } from '../mail/path.ts';
+import { type Route } from '../mail/route.ts';
+import { type RetryOptions } from '../queue/retry.ts';
+import { compileRoutes, entriesFor, routeFor, type Routes } from '../queue/routes.ts';
+import { type PlannedMessage, type RouteFacts } from '../receive/ports.ts';
+
+/** Last of all: what no configured route takes. A message that was accepted under older routes ends here, and is told. */
+const UNROUTED: Route = {
+  name: 'unrouted',
+  kind: 'fail',
+  match: {},
+  code: 550,
+  status: '5.4.4',
+  text: 'No route to this recipient is configured',
+};
+
+export class RoutePlan {
+  readonly #routes: Routes;
+  readonly #retry: RetryOptions;
+
+  constructor(routes: readonly Route[], retry: RetryOptions) {
+    this.#routes = compileRoutes([...routes, UNROUTED], networksOf);
+    this.#retry = retry;
+  }
+
+  routeOf(recipient: Mailbox, facts: RouteFacts): Route | undefined {
+    return routeFor(recipient, facts, this.#routes);
+  }
+
+  byName(name: string): Route | undefined {
+    return this.#routes.byName.get(name);
+  }
+
+  entriesOf(message: PlannedMessage, recipients: readonly EntryRecipient[]): readonly Entry[] {
+    const { id, envelope, acceptedAt, octets } = message;
+    const { reversePath: sender, tenant, campaign, client } = envelope;
+    const facts = {
+      ...{ message: id, sender, tenant, campaign, acceptedAt, octets, class: message.class },
+      ...{ clientAddress: client.address, dueAt: acceptedAt },
+    };
+    return entriesFor(facts, recipients, this.#routes, this.#retry).entries;
+  }
+}
+
+function networksOf(list: readonly string[]): Networks {
+  const networks = Networks.parse(list);
+  if (!networks.ok) throw new Error(`a network that the configuration should have refused: ${networks.reason}`);
+  return networks.value;
+}

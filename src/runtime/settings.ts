@@ -1,0 +1,249 @@
+/** Turns a configuration into what the parts take: compiled patterns, networks, limits. */
+
+import { readFileSync } from 'node:fs';
+import { availableParallelism, networkInterfaces } from 'node:os';
+import { type Config } from '../config/config.ts';
+import { type AddressFamily } from '../deliver/smtp/addresses.ts';
+import { type DnsServer, readResolvConf } from '../dns/resolv-conf.ts';
+import { canonicalIp, isLoopback, Networks } from '../lib/ip.ts';
+import { MINUTE } from '../lib/time.ts';
+import { type Parsed } from '../lib/parsed.ts';
+import { formatMailbox, parseMailbox } from '../mail/path.ts';
+import { type Pacing, type PacingRule, SHIPPED_RULES } from '../queue/pace.ts';
+import { type SchedulerOptions } from '../queue/scheduler.ts';
+import { Aliases } from '../receive/aliases.ts';
+import { type ReceiveSettings } from '../receive/ports.ts';
+import { type Timeouts } from '../receive/timeouts.ts';
+import { type ServerOptions } from '../wire/smtp/server-options.ts';
+import { type Certificates } from './boot.ts';
+import { type QueueSettings } from './queue-manager/ports.ts';
+import { systemRandom } from './random.ts';
+import { RoutePlan } from './route-plan.ts';
+import { type WorkerSettings } from './worker.ts';
+
+/** One listener, as every worker opens it. */
+export interface ListenerSettings {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly implicitTls: boolean;
+  readonly proxyFrom: Networks;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerClient: number;
+  readonly machine: ServerOptions;
+  readonly timeouts: Timeouts;
+  /** Absent: no encryption is offered. */
+  readonly certificates: Certificates | undefined;
+  readonly minTls: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** How far a due time is moved before a recorded dispatch: a crash then finds the entry due again soon, but not at once. */
+const RECORD_AHEAD = 5 * MINUTE;
+const MAX_LEASES = 100;
+const MAX_HOSTS = 20;
+
+export function workerSettings(config: Config, certificates: Certificates): WorkerSettings {
+  return {
+    receive: receiveSettings(config),
+    plan: planOf(config),
+    listeners: config.listeners.map((listener) => listenerSettings(config, listener, certificates)),
+    dns: {
+      servers: dnsServers(config),
+      timeoutMs: config.dns.timeout,
+      attempts: config.dns.attempts,
+      trustAd: config.dns.trustAd,
+      cacheOctets: config.dns.cache,
+    },
+    delivery: deliverySettings(config),
+    maxHosts: MAX_HOSTS,
+    ownAddresses: ownAddressTest(config),
+    memoryOctets: config.memory.content,
+  };
+}
+
+export function queueSettings(config: Config, softBounce: boolean): QueueSettings {
+  const plan = planOf(config);
+  const { maxReturnedOctets, returnUnasked, doubleBounce, perSenderAndHour, sendersRemembered } = config.bounce;
+  return {
+    hostname: config.hostname,
+    postmaster: certain(parseMailbox(config.local.postmaster)),
+    retry: config.queue.retry,
+    softBounce,
+    minFreeOctets: config.spool.minFree,
+    dsn: { maxReturnedOctets, returnUnasked, doubleBounce },
+    dsnBudget: { perHour: perSenderAndHour, maxSenders: sendersRemembered },
+    maxLeases: MAX_LEASES,
+    recordAhead: RECORD_AHEAD,
+    entriesOf: (message, recipients) => plan.entriesOf(message, recipients),
+  };
+}
+
+export function schedulerOptions(config: Config): SchedulerOptions {
+  const plan = planOf(config);
+  return {
+    memory: config.queue.memory,
+    pacing: pacingOf(config),
+    retry: config.queue.retry,
+    random: () => systemRandom.next(),
+    routeOf: (name, entry) => {
+      const [first] = entry.recipients;
+      // A route that is gone from the configuration: the way is chosen anew, as for a message without a client.
+      const chosen = { sender: null, tenant: '', clientAddress: '' };
+      return plan.byName(name) ?? (first === undefined ? undefined : plan.routeOf(first.forwardPath, chosen));
+    },
+  };
+}
+
+/** Threads for sessions and deliveries. A port that the system chooses cannot be shared by several. */
+export function workerCount(config: Config): number {
+  if (config.listeners.some(({ port }) => port === 0)) return 1;
+  return Math.max(1, config.workers ?? availableParallelism() - 1);
+}
+
+export function planOf(config: Config): RoutePlan {
+  return new RoutePlan(config.routes, config.queue.retry);
+}
+
+export function receiveSettings(config: Config): ReceiveSettings {
+  const { local, relay, limits, memory, queue, hostname } = config;
+  const aliases = aliasesOf(config);
+  const trusted = certain(Networks.parse(relay.networks));
+  const trustedOptions = certain(Networks.parse(queue.trustOptionHeaders));
+  const relayDomains = new Set<string>(relay.domains);
+  const mailboxes = local.mailboxes === undefined ? undefined : new Set(local.mailboxes);
+  return {
+    hostname,
+    aliases,
+    relay: {
+      isLocal: (mailbox) => aliases.isLocal(mailbox),
+      isRelayDomain: (domain) => relayDomains.has(domain),
+      isTrusted: (address) => trusted.contains(address),
+    },
+    optionsFrom: (address) => trustedOptions.contains(address),
+    mailboxExists: (mailbox) =>
+      mailboxes === undefined ||
+      mailboxes.has(mailbox.localPart.toLowerCase()) ||
+      mailboxes.has(formatMailbox(mailbox).toLowerCase()),
+    softBounce: config.softBounce,
+    defaultClass: queue.defaultClass,
+    maxOctets: limits.messageOctets,
+    maxHeaderOctets: limits.headerOctets,
+    maxHops: limits.hops,
+    memoryOctets: memory.spillAt,
+    tightOctets: memory.tightSpillAt,
+    refuseNullMxSenders: limits.nullMxSenders === 'refuse',
+  };
+}
+
+export function aliasesOf({ local, hostname }: Config): Aliases {
+  return certain(
+    Aliases.compile({
+      aliases: local.aliases,
+      localDomains: local.domains,
+      postmaster: local.postmaster,
+      hostname,
+    }),
+  );
+}
+
+function listenerSettings(
+  { hostname, limits, tls }: Config,
+  listener: Config['listeners'][number],
+  certificates: Certificates,
+): ListenerSettings {
+  return {
+    ...{ name: listener.name, host: listener.host, port: listener.port },
+    implicitTls: listener.tls === 'implicit',
+    proxyFrom: certain(Networks.parse(listener.proxyFrom)),
+    maxConnections: listener.connections,
+    maxConnectionsPerClient: listener.connectionsPerClient,
+    machine: {
+      hostname,
+      protocol: listener.protocol === 'lmtp' ? 'LMTP' : 'SMTP',
+      withheld: [],
+      maxContentOctets: limits.messageOctets,
+      maxLineOctets: limits.lineOctets,
+      maxCommandOctets: limits.commandOctets,
+      maxRecipients: limits.recipients,
+      maxTransactions: limits.transactions,
+      maxErrors: limits.errors,
+      maxJunk: limits.junkCommands,
+      earlyTalk: limits.earlyTalk,
+      improperPipelining: limits.improperPipelining,
+    },
+    timeouts: limits.timeouts,
+    certificates: listener.tls === 'off' ? undefined : certificates,
+    minTls: tls.minVersion,
+  };
+}
+
+const FAMILIES: Readonly<Record<Config['dns']['family'], AddressFamily>> = {
+  both: 'both',
+  ipv4: 'ipv4',
+  ipv6: 'ipv6',
+  preferIpv4: 'ipv4First',
+  preferIpv6: 'ipv6First',
+};
+
+function deliverySettings(config: Config): WorkerSettings['delivery'] {
+  const { deliver, hostname, dns, listeners } = config;
+  const { address4, address6, tls } = deliver;
+  const ours = ownAddressTest(config);
+  const ports = new Set(listeners.map(({ port }) => port));
+  return {
+    helloName: deliver.helloName ?? hostname,
+    source: {
+      ...(address4 !== undefined && { address4 }),
+      ...(address6 !== undefined && { address6 }),
+    },
+    timeouts: deliver.timeouts,
+    maxAddresses: deliver.addressesPerAttempt,
+    maxGreetings: deliver.hostsPerAttempt,
+    family: FAMILIES[dns.family],
+    tls: { minVersion: tls.minVersion, ...(tls.ca !== undefined && { ca: readFileSync(tls.ca, 'utf8') }) },
+    convertSigned: deliver.signedContent,
+    prohibited: (address, port) => ports.has(port) && ours(address),
+  };
+}
+
+/** Addresses at which our own listeners answer: mail that is sent there comes back. */
+function ownAddressTest({ listeners }: Config): (address: string) => boolean {
+  const named = new Set(listeners.map(({ host }) => canonical(host)));
+  const everywhere = named.has('::') || named.has('0.0.0.0');
+  const interfaces = new Set(
+    Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => canonical(address))),
+  );
+  return (address) => {
+    const known = canonical(address);
+    return named.has(known) || (everywhere && (interfaces.has(known) || isLoopback(known)));
+  };
+}
+
+function canonical(address: string): string {
+  const ip = canonicalIp(address);
+  return ip.ok ? ip.value : address;
+}
+
+function dnsServers({ dns }: Config): readonly DnsServer[] {
+  if (dns.servers.length > 0) return dns.servers;
+  try {
+    return readResolvConf(readFileSync('/etc/resolv.conf', 'utf8'));
+  } catch {
+    // No such file on this system: a resolver on this machine is the best guess there is.
+    return readResolvConf('');
+  }
+}
+
+function pacingOf({ queue }: Config): Pacing {
+  const { defaults, rules, shippedRules } = queue.pace;
+  const written: readonly PacingRule[] = rules.map(({ name, match, limits }, i) => ({
+    ...{ name, match, limits, by: `queue.pace.rules[${i}] ${name}` },
+  }));
+  return { defaults, rules: shippedRules ? [...written, ...SHIPPED_RULES] : written };
+}
+
+/** What `readConfig` has checked already. */
+function certain<T>(value: Parsed<T>): T {
+  if (!value.ok) throw new Error(`the configuration was accepted and cannot be used: ${value.reason}`);
+  return value.value;
+}

@@ -1,0 +1,64 @@
+/** The thread of one worker. */
+
+import { workerData } from 'node:worker_threads';
+import { type Route } from '../mail/route.ts';
+import { snapshot } from '../observe/metrics.ts';
+import { type WorkerBoot } from './boot.ts';
+import { SystemClock } from './clock.ts';
+import { type ConfigSource, loadSource } from './config-source.ts';
+import { PortLink } from './link.ts';
+import { operatorLog } from './operator-log.ts';
+import { systemRandom } from './random.ts';
+import { workerSettings } from './settings.ts';
+import { serveAsks } from './thread.ts';
+import { systemTimers } from './timers.ts';
+import { WorkerRuntime, type WorkerSettings } from './worker.ts';
+
+const boot = workerData as WorkerBoot;
+const clock = new SystemClock(boot.clockOffset);
+
+interface Reload {
+  readonly source: ConfigSource;
+  readonly certificates: WorkerBoot['certificates'];
+}
+
+let runtime: WorkerRuntime | undefined;
+let prepared: WorkerSettings | undefined;
+
+serveAsks({
+  start: async () => {
+    const { id, port, incoming, counts, reusePort } = boot;
+    const settings = workerSettings(await loadSource(boot.config), boot.certificates);
+    runtime = new WorkerRuntime({
+      ...{ id, incoming, counts, reusePort, settings, clock, random: systemRandom, timers: systemTimers },
+      link: new PortLink(port),
+      log: operatorLog(clock),
+    });
+    await runtime.start();
+    return runtime.addresses;
+  },
+  prepare: async ({ source, certificates }: Reload) => {
+    prepared = workerSettings(await loadSource(source), certificates);
+    await worker().prepare(prepared);
+  },
+  swap: () => {
+    if (prepared === undefined) throw new Error('a reload that was not prepared');
+    worker().swap(prepared);
+    prepared = undefined;
+  },
+  abandon: () => {
+    prepared = undefined;
+    worker().abandon();
+  },
+  addresses: () => worker().addresses,
+  figures: () => worker().figures(),
+  metrics: () => snapshot(),
+  site: ({ routingDomain, route }: { routingDomain: string; route: Route }) => worker().site(routingDomain, route),
+  drainIntake: (within: number) => worker().drainIntake(within),
+  drainDeliveries: (within: number) => worker().drainDeliveries(within),
+});
+
+function worker(): WorkerRuntime {
+  if (runtime === undefined) throw new Error('the worker has not started');
+  return runtime;
+}
