@@ -47,11 +47,6 @@ export class ContentIntake {
     this.#judge();
   }
 
-  /** The receiver could not take it. */
-  fail(): void {
-    this.#refusal ??= { name: 'localError' };
-  }
-
   #judge(): void {
     const { maxContentOctets, maxLineOctets } = this.#options;
     const fault = this.#cutter?.fault;

@@ -112,6 +112,13 @@ const FIXED: ReadonlyMap<string, Reply> = new Map(
   Object.entries(SERVER_REPLIES).map(([name, { code, status, text }]) => [name, reply(code, status, text)]),
 );
 
+const NAMES: ReadonlyMap<Reply, ReplyName> = new Map([...FIXED].map(([name, fixed]) => [fixed, name as ReplyName]));
+
+/** The name of a reply that `serverReply` gave without values. */
+export function nameOf(fixed: Reply): ReplyName | undefined {
+  return NAMES.get(fixed);
+}
+
 export function serverReply(name: ReplyName, values?: ReplyValues): Reply {
   const fixed = FIXED.get(name);
   if (fixed === undefined) throw new Error(`no reply named ${name}`);

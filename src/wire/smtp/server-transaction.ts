@@ -163,12 +163,6 @@ export class ServerTransactions {
     return this.#voice.give(refusal);
   }
 
-  /** The receiver could not take what it was given. */
-  contentFault(): void {
-    this.#intake?.fail();
-    this.#abort();
-  }
-
   takeData(lines: LineCutter): 'more' | 'wait' {
     const octets = lines.take();
     if (octets.length === 0 || this.#intake === undefined) return 'wait';

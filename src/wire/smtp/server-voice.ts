@@ -9,6 +9,7 @@ import { type Reply } from '../../mail/reply.ts';
 import { type Action, type Question } from './server-actions.ts';
 import { type ServerOptions } from './server-options.ts';
 import {
+  nameOf,
   type Refusal,
   type ReplyName,
   type ReplyValues,
@@ -93,7 +94,7 @@ export class ServerVoice {
   send(what: Reply, name?: ReplyName): void {
     const safe = safeReply(what);
     const plain = this.#options.withheld.includes('ENHANCEDSTATUSCODES') ? { ...safe, status: undefined } : safe;
-    this.#actions.push({ kind: 'send', reply: plain, name });
+    this.#actions.push({ kind: 'send', reply: plain, name: name ?? nameOf(what) });
   }
 
   close(): void {

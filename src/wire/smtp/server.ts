@@ -131,15 +131,9 @@ export class SmtpServer {
     return this.#run();
   }
 
-  /** The open question cannot be answered. */
+  /** The open question cannot be answered; or, of `finish`, the content could not be taken. */
   fault(): readonly Action[] {
     return this.answer(serverReply(this.#voice.question?.kind === 'connect' ? 'connectError' : 'localError'));
-  }
-
-  /** Content could not be taken: its end will be a refusal. */
-  contentFault(): readonly Action[] {
-    this.#transactions.contentFault();
-    return this.#run();
   }
 
   /** TLS has begun. Nothing said in clear text counts any more (RFC 3207 §4.2). */
