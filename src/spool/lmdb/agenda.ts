@@ -52,8 +52,6 @@ export class Agenda {
     if (truth === dueAt || !this.#store.has(row)) return;
     writes.remove(row);
     if (truth === undefined) return this.#rowBy.delete(`${partition}/${queue}`);
-    // A row that is later than the truth is one too many: by the rule there is another that is not.
-    if (dueAt > truth) return;
     writes.mark(agendaPrefix(partition) + agendaSuffix(truth, queue));
     this.#rowBy.set(`${partition}/${queue}`, truth);
   }

@@ -31,6 +31,7 @@ export class ContentFiles {
   /** While a backup copies files none is unlinked. */
   #holds = 0;
   #held: string[] = [];
+  readonly #unlinking = new Set<Promise<void>>();
 
   constructor(root: string, incoming: string) {
     this.#root = root;
@@ -92,6 +93,11 @@ export class ContentFiles {
     else kept.unlink = file;
   }
 
+  /** Resolves when no file is being unlinked. */
+  async idle(): Promise<void> {
+    while (this.#unlinking.size > 0) await Promise.allSettled(this.#unlinking);
+  }
+
   hold(): void {
     this.#holds += 1;
   }
@@ -123,8 +129,14 @@ export class ContentFiles {
   }
 
   async #unlink(file: string): Promise<void> {
-    if (this.#holds > 0) this.#held.push(file);
-    else await removeFile(this.path(file));
+    if (this.#holds > 0) return void this.#held.push(file);
+    const unlinked = removeFile(this.path(file));
+    this.#unlinking.add(unlinked);
+    try {
+      await unlinked;
+    } finally {
+      this.#unlinking.delete(unlinked);
+    }
   }
 
   async #fileTime(): Promise<number> {

@@ -24,6 +24,7 @@ import { SpoolError } from '../spool.ts';
 import { entry, EPOCH, idOf, laneOf, message, notice, Reader, rule, settlement } from '../spool.fixtures.contract.ts';
 import { foldersOf } from './folder.ts';
 import { dueKey } from './keys.ts';
+import { checkSpool } from './maintenance.ts';
 import { type LmdbSpool } from './lmdb-spool.ts';
 import { diskFree, openStore } from './open.ts';
 import { type Scratch, scratch } from './scratch.contract.ts';
@@ -188,6 +189,23 @@ describe('records that cannot be read', () => {
     // An entry without its message can be ended like any other.
     await spool.settle(settlement({ remove: [`${idOf(1)}/0`, `${m0}/1`] }), EPOCH);
     assert.deepEqual(await read.entries(), []);
+    await spool.close();
+    const { problems } = await checkSpool(here.folder);
+    assert.deepEqual(problems, []);
+  });
+
+  test('a record that was put right before it is set aside stays', async () => {
+    const here = place();
+    let spool = await here.open();
+    await spool.accept([message(0)], EPOCH);
+    await spool.close();
+    await tamper(here.folder, (writes) => writes.put(`entry/${m0}/0`, Buffer.from('{')));
+    spool = await here.open();
+    const right = entry(`${m0}/0`, { lane: 'deferred', dueAt: 5 });
+    assert.equal(await spool.entry(right.id), undefined);
+    await spool.settle(settlement({ put: [right] }), EPOCH);
+    await until(() => here.log.lines.length === 1);
+    assert.deepEqual(await spool.entry(right.id), right);
     await spool.close();
   });
 

@@ -131,7 +131,7 @@ export class LmdbSpool implements Spool {
 
   async due(lane: LaneKey, after: DueKey | undefined, limit: number): Promise<Page<Entry, DueKey>> {
     checkPage(limit);
-    const { store } = this.#parts;
+    const { store, committer } = this.#parts;
     const behind = after === undefined ? undefined : dueSuffix(after.dueAt, after.entry);
     const prefix = lanePrefix(lane);
     const keys = store.keys(under(prefix, behind), limit + 1);
@@ -143,7 +143,7 @@ export class LmdbSpool implements Spool {
       const entry = this.#read(entryKey(id), decodeEntry);
       if (entry !== undefined && dueKey(entry) === key) rows.push(entry);
       // Still there and leading nowhere: what a record that was set aside leaves behind.
-      else if (store.has(key)) this.#drop(key);
+      else if (store.has(key)) this.#inBackground(committer.submit({ kind: 'dropDue', row: key, entry: id }));
     });
     const last = keys[limit - 1];
     return { rows, next: keys.length > limit && last !== undefined ? dueKeyIn(last, prefix) : undefined };
@@ -255,6 +255,7 @@ export class LmdbSpool implements Spool {
     for (const timer of this.#timers.values()) timer.cancel();
     while (this.#work.size > 0) await Promise.allSettled(this.#work);
     await this.#parts.committer.idle();
+    await this.#parts.files.idle();
     await this.#parts.store.close();
     this.#parts.onClosed();
   }
@@ -327,10 +328,6 @@ export class LmdbSpool implements Spool {
 
   async #prefetch(keys: readonly string[]): Promise<void> {
     if (keys.length >= PREFETCH_FROM) await this.#parts.store.prefetch(keys);
-  }
-
-  #drop(key: string): void {
-    this.#inBackground(this.#parts.committer.submit({ kind: 'drop', keys: [key] }));
   }
 
   /** Mending that nobody waits for, but `close`. That it fails is known by then: the store is full or broken. */

@@ -95,7 +95,7 @@ function join({ log, timers, onBroken }: LmdbSpoolOptions, opened: Opened): Lmdb
         files.end(message, file).catch((error: unknown) => log.warn('a content file stays', { why: String(error) }));
     },
   });
-  const drop = (key: string): Promise<unknown> => committer.submit({ kind: 'drop', keys: [key] });
+  const drop = (key: string, seen: Buffer): Promise<unknown> => committer.submit({ kind: 'drop', key, seen });
   const setAside = setAsideInto({ store, folder: folders.corrupt, log, drop });
   return new LmdbSpool({ ...opened, planner, committer, files, setAside, log, timers });
 }

@@ -49,8 +49,10 @@ export type Change =
     }
   /** Agenda rows that a reader found to be too early or too many. */
   | { readonly kind: 'mend'; readonly rows: readonly string[] }
-  /** Records that are set aside, or due rows that lead nowhere. */
-  | { readonly kind: 'drop'; readonly keys: readonly string[] };
+  /** A record that was set aside, if it is still what was seen. */
+  | { readonly kind: 'drop'; readonly key: string; readonly seen: Buffer }
+  /** A due row that leads nowhere, if it still does. */
+  | { readonly kind: 'dropDue'; readonly row: string; readonly entry: EntryId };
 
 export type Verdict = Committed | { readonly kind: 'refused'; readonly error: unknown };
 
@@ -116,9 +118,8 @@ export class Planner {
       state: { ...this.#standing.state },
       logged: this.#standing.logged,
     };
-    // Mending looks at the committed state alone and so comes first.
-    for (const change of changes)
-      if (change.kind === 'mend') for (const row of change.rows) this.#agenda.mend(row, draft.writes);
+    // Mending looks at the committed state alone and so comes first: what is put in the same commit stays.
+    for (const change of changes) this.#mend(change, draft);
     const verdicts = changes.map((change) => this.#change(change, draft));
     const files = this.#endMessages(draft);
     const standing = this.#finish(draft);
@@ -137,12 +138,23 @@ export class Planner {
     this.#agenda.forget();
   }
 
+  #mend(change: Change, draft: Draft): void {
+    if (change.kind === 'mend') for (const row of change.rows) this.#agenda.mend(row, draft.writes);
+    if (change.kind === 'drop') this.#drop(change.key, change.seen, draft);
+    if (change.kind === 'dropDue' && this.#dueKeyOf(change.entry) !== change.row) draft.writes.remove(change.row);
+  }
+
+  #drop(key: string, seen: Buffer, { writes, state }: Draft): void {
+    if (this.#store.get(key)?.equals(seen) !== true) return;
+    writes.remove(key);
+    if (key.startsWith('entry/')) state.entries -= 1;
+    if (key.startsWith('message/')) state.messages -= 1;
+    // Read anew when it is needed: what was known of its message is no longer so.
+    this.#messages.drop(messageOf(`${afterWord(key)}/0`));
+  }
+
   #change(change: Change, draft: Draft): Verdict {
-    if (change.kind === 'mend') return COMMITTED;
-    if (change.kind === 'drop') {
-      for (const key of change.keys) draft.writes.remove(key);
-      return COMMITTED;
-    }
+    if (change.kind !== 'settle') return COMMITTED;
     if (change.epoch < draft.state.epoch) return { kind: 'stale', epoch: draft.state.epoch };
     try {
       this.#check(change.batch);
@@ -260,7 +272,7 @@ export class Planner {
         state.fileOctets -= octets;
       }
       this.#messages.drop(id);
-      state.messages -= 1;
+      if (references.isRecorded) state.messages -= 1;
     }
     return files;
   }

@@ -20,9 +20,12 @@ const REMEMBERED_REFERENCES = 16;
 const SCAN = 64;
 
 const NO_DUE = '';
+const NO_CONTENT: ContentRef = { octets: 0, file: undefined };
 
 export class References {
   readonly content: ContentRef;
+  /** The message has a record; one that was set aside has none. */
+  readonly isRecorded: boolean;
   /** Every reference is in the maps below. */
   readonly #whole: boolean;
   /** Due key of each entry that is known; `undefined` when it is gone. */
@@ -31,9 +34,10 @@ export class References {
   readonly #notices = new Map<string, 'here' | 'gone'>();
   readonly #id: QueueId;
 
-  constructor(id: QueueId, content: ContentRef, known: 'whole' | 'partly') {
+  constructor(id: QueueId, content: ContentRef | undefined, known: 'whole' | 'partly') {
     this.#id = id;
-    this.content = content;
+    this.content = content ?? NO_CONTENT;
+    this.isRecorded = content !== undefined;
     this.#whole = known === 'whole';
   }
 
@@ -89,7 +93,7 @@ export class KnownMessages {
     if (known !== undefined) return known;
     const json = this.#store.text(messageKey(id));
     if (json === undefined && this.#store.first(under(entriesPrefix(id))) === undefined) return undefined;
-    const found = new References(id, json === undefined ? NO_CONTENT : contentIn(json), 'partly');
+    const found = new References(id, json === undefined ? undefined : contentIn(json), 'partly');
     this.#recent.set(id, found);
     return found;
   }
@@ -113,8 +117,6 @@ export class KnownMessages {
     this.#recent.clear();
   }
 }
-
-const NO_CONTENT: ContentRef = { octets: 0, file: undefined };
 
 function contentIn(json: string): ContentRef {
   try {

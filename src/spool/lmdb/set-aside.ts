@@ -20,7 +20,7 @@ export interface SetAsideOptions {
   readonly store: Store;
   readonly folder: string;
   readonly log: Log;
-  readonly drop: (key: string) => Promise<unknown>;
+  readonly drop: (key: string, seen: Buffer) => Promise<unknown>;
 }
 
 export function setAsideInto({ store, folder, log, drop }: SetAsideOptions): SetAside {
@@ -31,7 +31,7 @@ export function setAsideInto({ store, folder, log, drop }: SetAsideOptions): Set
     const name = encodeURIComponent(key).slice(0, MAX_NAME);
     await writeNew(join(folder, name), octets);
     await syncFolder(folder);
-    await drop(key);
+    await drop(key, octets);
     log.error('a record of the spool cannot be read and was set aside', { record: key, file: name, why: String(why) });
   };
   return (key, why) => {
