@@ -268,6 +268,34 @@ describe('StubResolver answers', () => {
     assert.equal(answer.kind, 'temporary');
     assert.equal(asked.length, 1);
   });
+  test('a CNAME that the server did not follow is followed', async () => {
+    const { server, asked } = await serve(({ question: { name } }) => {
+      const n = Number(/^c(\d)/.exec(name)?.[1]);
+      if (n === 3) return { records: [a(name)], authenticated: false };
+      return { records: [{ name, type: 'CNAME', ttl: 9 - n, data: `c${n + 1}.test` }], authenticated: true };
+    });
+    const { resolver } = setUp({ servers: [server] });
+    const answer = await resolver.resolve('c0.test', 'A');
+    assert.deepEqual(answer, { kind: 'found', records: ['192.0.2.1'], ttl: 7, authenticated: false });
+    assert.equal(asked.length, 4);
+  });
+  test('a CNAME to a name that does not exist', async () => {
+    const { server } = await serve(({ question: { name } }) =>
+      name === 'x.test'
+        ? { records: [{ name, type: 'CNAME', ttl: 9, data: 'y.test' }] }
+        : { rcode: 3, authority: [soa] },
+    );
+    const { resolver } = setUp({ servers: [server] });
+    assert.deepEqual(await resolver.resolve('x.test', 'A'), { kind: 'noName', ttl: 9, authenticated: false });
+  });
+  test('CNAMEs without end are followed eight times', async () => {
+    const { server, asked } = await serve(({ question: { name } }) => ({
+      records: [{ name, type: 'CNAME', ttl: 9, data: `a.${name}` }],
+    }));
+    const { resolver } = setUp({ servers: [server] });
+    assert.equal((await resolver.resolve('x.test', 'A')).kind, 'temporary');
+    assert.equal(asked.length, 9);
+  });
   test('with at most a hundred records of a thousand', async () => {
     const many = Array.from({ length: 1000 }, (_, i) => a('x.test', `192.0.2.${i % 256}`));
     const { server, asked } = await serve(({ way }) => (way === 'udp' ? { truncated: true } : { records: many }));

@@ -17,7 +17,7 @@ import { type Clock } from '../ports/clock.ts';
 import { type DnsAnswer, type DnsRecords, type DnsType, type Resolver } from '../ports/resolver.ts';
 import { type Timers } from '../ports/timers.ts';
 import { decodeAnswer, type DnsReply, encodeQuery, RCODE, rcodeName, typeNumber } from '../wire/dns/message.ts';
-import { recordsFor } from '../wire/dns/records-for.ts';
+import { MAX_CNAMES, recordsFor } from '../wire/dns/records-for.ts';
 import { AnswerCache, type AnyAnswer } from './answer-cache.ts';
 import { askByTcp, askByUdp, type Accept, type Exchange, type Exchanged } from './exchange.ts';
 import { type DnsServer } from './resolv-conf.ts';
@@ -43,6 +43,7 @@ const MAX_TTL = 86_400;
 const MAX_NEGATIVE_TTL = 3600;
 // RFC 2308 §5: without an SOA there is no leave to keep it; this only keeps a burst from asking again each time.
 const UNSIGNED_NEGATIVE_TTL = 5;
+const BAD_CHAIN = 'CNAME chain is too long or a loop';
 
 export class StubResolver implements Resolver {
   readonly #options: StubResolverOptions;
@@ -107,7 +108,8 @@ export class StubResolver implements Resolver {
     }
   }
 
-  async #askServers(name: string, type: DnsType): Promise<AnyAnswer> {
+  /** `cnames` were followed before. */
+  async #askServers(name: string, type: DnsType, cnames = 0): Promise<AnyAnswer> {
     const { servers, attempts } = this.#options;
     const first = this.#preferred;
     const refused = new Set<number>();
@@ -121,12 +123,20 @@ export class StubResolver implements Resolver {
       const answer = await this.#askServer(server, name, type);
       if (answer.kind !== 'temporary') {
         this.#preferred = index;
-        return answer;
+        return answer.kind === 'alias' ? this.#follow(answer, type, cnames + answer.cnames) : answer;
       }
       if (answer.final) refused.add(index);
       last = `${answer.reason} (${server.address})`;
     }
     return temporary(last);
+  }
+
+  /** A server that follows no CNAME out of its own zones leaves the rest of the way to us. */
+  async #follow({ target, ttl, authenticated }: Alias, type: DnsType, cnames: number): Promise<AnyAnswer> {
+    if (cnames > MAX_CNAMES) return temporary(BAD_CHAIN);
+    const answer = await this.#askServers(target, type, cnames);
+    if (answer.kind === 'temporary') return answer;
+    return { ...answer, ttl: Math.min(ttl, answer.ttl), authenticated: authenticated && answer.authenticated };
   }
 
   async #askServer(server: DnsServer, name: string, type: DnsType): Promise<Answered | Unanswered> {
@@ -149,7 +159,16 @@ export class StubResolver implements Resolver {
   }
 }
 
-type Answered = Exclude<AnyAnswer, { kind: 'temporary' }>;
+type Answered = Exclude<AnyAnswer, { kind: 'temporary' }> | Alias;
+
+/** The name is another name, of which the server said nothing. */
+interface Alias {
+  readonly kind: 'alias';
+  readonly target: string;
+  readonly cnames: number;
+  readonly ttl: number;
+  readonly authenticated: boolean;
+}
 
 /** No answer from this server. `final`: it would say the same if it were asked again. */
 interface Unanswered {
@@ -182,9 +201,12 @@ function answerOf(reply: DnsReply, name: string, type: DnsType, trusted: boolean
     case 'records':
       return { kind: 'found', records: found.records, ttl: Math.min(found.ttl, MAX_TTL), authenticated };
     case 'none':
-      return { kind: 'noData', ttl: negativeTtl(reply), authenticated };
+      // An SOA says that the server knows of nothing at the end of the chain; without one it did not look.
+      if (found.cnames === 0 || reply.soa !== undefined)
+        return { kind: 'noData', ttl: negativeTtl(reply), authenticated };
+      return { kind: 'alias', target: found.owner, cnames: found.cnames, ttl: found.ttl, authenticated };
     case 'badChain':
-      return { kind: 'temporary', reason: 'CNAME chain is too long or a loop', final: true };
+      return { kind: 'temporary', reason: BAD_CHAIN, final: true };
   }
 }
 

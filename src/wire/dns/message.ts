@@ -3,7 +3,7 @@
  *
  * Reading trusts nothing and never throws: what breaks the format is the reason of a `Parsed`. At most 100 answer
  * records are looked at; nobody needs more to send mail. Writing, of octets that are ours, is left to `dns-packet`
- * (docs/decisions/dns-packet.md).
+ * (docs/decisions/0010-dns-packet.md).
  *
  * RFC 1035 §4 (format), RFC 2181 §8 (TTL), RFC 6840 §5.7 (AD in queries), RFC 6891 (EDNS).
  */

@@ -8,7 +8,8 @@ export const MAX_CNAMES = 8;
 
 export type RecordsFor<T extends RecordType> =
   | { readonly kind: 'records'; readonly records: readonly [RecordData[T], ...RecordData[T][]]; readonly ttl: number }
-  | { readonly kind: 'none' }
+  /** `owner` is the name that has none: where `cnames` CNAMEs led to, or, without any, the one that was asked for. */
+  | { readonly kind: 'none'; readonly owner: string; readonly cnames: number; readonly ttl: number }
   | { readonly kind: 'badChain' };
 
 /** `ttl` is the lowest on the way, in seconds. Records of other names are not looked at, whatever they say. */
@@ -27,7 +28,7 @@ export function recordsFor<T extends RecordType>(reply: DnsReply, name: string, 
       };
     }
     const alias = here.find((record) => record.type === 'CNAME');
-    if (alias === undefined) return { kind: 'none' };
+    if (alias === undefined) return { kind: 'none', owner, cnames, ttl };
     owner = alias.data;
     ttl = Math.min(ttl, alias.ttl);
   }
