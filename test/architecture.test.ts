@@ -32,8 +32,8 @@ const PURE = new Set(['lib', 'mail', 'ports', 'wire', 'queue']);
 const IMPURE =
   /\bfrom 'node:(?!buffer|url'|crypto')|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.|\brandomBytes\b|\brandomUUID\b/;
 
-/** Real time and timers exist in `runtime/` (and in a client's command line) only. */
-const KEEPS_TIME = new Set(['runtime', 'cli', 'sandbox']);
+/** Real time and timers exist in `runtime/` only; and in a client's command line, and where a person's file is loaded. */
+const KEEPS_TIME = new Set(['runtime', 'cli', 'sandbox', 'config']);
 const REAL_TIME = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bset(?:Timeout|Interval)\(/;
 
 const BACKENDS = ['spool/lmdb/', 'spool/memory/'];
