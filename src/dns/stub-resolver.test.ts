@@ -354,6 +354,15 @@ describe('StubResolver remembers', () => {
     await resolver.resolve('x.test', 'A');
     assert.equal(asked.length, 2);
   });
+  test('no answer for longer than it is told to', async () => {
+    const { server, asked } = await serve(() => ({ rcode: 3, authority: [soa] }));
+    const { resolver, move } = setUp({ servers: [server], maxTtl: 10_000 });
+    const answer = await resolver.resolve('x.test', 'A');
+    assert.equal(answer.kind === 'noName' && answer.ttl, 10);
+    move(10);
+    await resolver.resolve('x.test', 'A');
+    assert.equal(asked.length, 2);
+  });
   test('types of one name apart', async () => {
     const { server, asked } = await serve(() => ({ rcode: 0, authority: [soa] }));
     const { resolver } = setUp({ servers: [server] });

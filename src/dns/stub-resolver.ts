@@ -13,6 +13,7 @@
 
 import { randomInt } from 'node:crypto';
 import { isLoopback } from '../lib/ip.ts';
+import { DAY, type Duration, SECOND } from '../lib/time.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type DnsAnswer, type DnsRecords, type DnsType, type Resolver } from '../ports/resolver.ts';
 import { type Timers } from '../ports/timers.ts';
@@ -32,6 +33,8 @@ export interface StubResolverOptions {
   /** From which servers the AD bit is believed. */
   readonly trustAd: 'loopback' | 'always' | 'never';
   readonly cacheOctets: number;
+  /** The longest that an answer is kept, in milliseconds; a day, unless told. */
+  readonly maxTtl?: Duration;
   readonly clock: Clock;
   readonly timers: Timers;
 }
@@ -39,7 +42,6 @@ export interface StubResolverOptions {
 const MAX_OPEN = 512;
 const MAX_WAITING = 10_000;
 const UDP_SIZE = 1232;
-const MAX_TTL = 86_400;
 const MAX_NEGATIVE_TTL = 3600;
 // RFC 2308 §5: without an SOA there is no leave to keep it; this only keeps a burst from asking again each time.
 const UNSIGNED_NEGATIVE_TTL = 5;
@@ -47,6 +49,8 @@ const BAD_CHAIN = 'CNAME chain is too long or a loop';
 
 export class StubResolver implements Resolver {
   readonly #options: StubResolverOptions;
+  /** Seconds. */
+  readonly #maxTtl: number;
   readonly #cache: AnswerCache;
   readonly #inFlight = new Map<string, Promise<AnyAnswer>>();
   /** Ends what is on its way. */
@@ -60,6 +64,7 @@ export class StubResolver implements Resolver {
   constructor(options: StubResolverOptions) {
     if (options.servers.length === 0) throw new Error('a resolver needs a server');
     this.#options = options;
+    this.#maxTtl = Math.floor((options.maxTtl ?? DAY) / SECOND);
     this.#cache = new AnswerCache(options.clock, options.cacheOctets);
   }
 
@@ -150,7 +155,8 @@ export class StubResolver implements Resolver {
     const byUdp = await askByUdp(exchange);
     const exchanged = byUdp.kind === 'reply' && byUdp.reply.truncated ? await askByTcp(exchange) : byUdp;
     if (exchanged.kind === 'failed') return { kind: 'temporary', reason: exchanged.reason, final: false };
-    return answerOf(exchanged.reply, name, type, this.#trusts(server));
+    const answer = answerOf(exchanged.reply, name, type, this.#trusts(server));
+    return answer.kind === 'temporary' ? answer : { ...answer, ttl: Math.min(answer.ttl, this.#maxTtl) };
   }
 
   #trusts({ address }: DnsServer): boolean {
@@ -199,7 +205,7 @@ function answerOf(reply: DnsReply, name: string, type: DnsType, trusted: boolean
   const found = recordsFor(reply, name, type);
   switch (found.kind) {
     case 'records':
-      return { kind: 'found', records: found.records, ttl: Math.min(found.ttl, MAX_TTL), authenticated };
+      return { kind: 'found', records: found.records, ttl: found.ttl, authenticated };
     case 'none':
       // An SOA says that the server knows of nothing at the end of the chain; without one it did not look.
       if (found.cnames === 0 || reply.soa !== undefined)
