@@ -16,6 +16,7 @@
  */
 
 import { type EnhancedStatus, type Reply, classOf } from '../../mail/reply.ts';
+import { type Cause } from '../../mail/outcome.ts';
 import { NO_OFFERS, type Offers, readOffers } from './client-extensions.ts';
 import { type Credentials, loginLines } from './client-login.ts';
 import { type Loss, diagnosticOf } from './client-outcomes.ts';
@@ -54,7 +55,7 @@ export interface Refusal {
   readonly stage: 'greeting' | 'hello' | 'tls' | 'login';
   readonly status: EnhancedStatus;
   readonly diagnostic: string;
-  readonly cause: 'reply' | 'connection' | 'tls' | 'protocol' | 'policy' | 'local';
+  readonly cause: Cause;
 }
 
 export type ClientWait = 'greeting' | 'command' | 'data' | 'final' | 'content' | 'handshake';
@@ -74,6 +75,7 @@ export class SmtpClient {
   #completed = 0;
   #begun = 0;
   #needsReset = false;
+  #heard = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -96,6 +98,11 @@ export class SmtpClient {
   /** The server takes no further transaction on this connection (RFC 9422 MAILMAX). */
   get exhausted(): boolean {
     return this.#begun >= this.#offers.maxTransactions;
+  }
+
+  /** Whole replies read so far: the driver's clock starts anew at each, and not at single octets. */
+  get heard(): number {
+    return this.#heard;
   }
 
   /** What the driver's clock is to watch; undefined while nothing is expected of the server. */
@@ -217,6 +224,7 @@ export class SmtpClient {
   }
 
   #take(reply: Reply): readonly ClientAction[] {
+    this.#heard += 1;
     switch (this.#state) {
       case 'greeting':
         return this.#greeted(reply);

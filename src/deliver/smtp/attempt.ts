@@ -1,0 +1,195 @@
+/**
+ * One attempt by SMTP or LMTP: an open connection that fits, or a new one; the message fitted to the server;
+ * an outcome for each recipient.
+ *
+ * A reused connection that turns out to be gone before the server took notice of the message is replaced
+ * without a word: the server's idle timeout is not the message's fault. A server that cannot take the message
+ * (SMTPUTF8, 8-bit content that must not be converted) is left for the next host; when none is left, the message fails.
+ */
+
+import { assertNever } from '../../lib/assert-never.ts';
+import { type Outcome, type Undelivered } from '../../mail/outcome.ts';
+import { type Route } from '../../mail/route.ts';
+import { type AttemptReport, type Dispatch } from '../../queue/dispatch.ts';
+import { type OutgoingContent } from '../content.ts';
+import { type AgentOptions } from '../options.ts';
+import { ourOutcome, reportOf, sameForAll } from '../report.ts';
+import { type SmtpConnection } from './connection.ts';
+import { type Destination, Dialer } from './dial.ts';
+import { type ContentFacts, contentFacts, prepare, type Prepared } from './prepare.ts';
+import { satisfies } from './proof.ts';
+
+export interface Attempted {
+  readonly report: AttemptReport;
+  /** Open, and to be kept for the next dispatch on the slot. */
+  readonly connection: SmtpConnection | undefined;
+}
+
+type DialledRoute = Extract<Route, { kind: 'mx' | 'smarthost' | 'lmtp' | 'relay' }>;
+
+export function destinationOf(route: DialledRoute, dispatch: Pick<Dispatch, 'hosts'>): Destination {
+  const base = { protocol: 'smtp', socket: undefined, implicitTls: false, credentials: undefined } as const;
+  switch (route.kind) {
+    case 'mx':
+      return { ...base, hosts: dispatch.hosts, port: route.port, tls: route.tls };
+    case 'relay':
+      return { ...base, hosts: [{ name: route.host, preference: 0 }], port: route.port, tls: route.tls };
+    case 'smarthost': {
+      const { host, port, tls, implicitTls, auth } = route;
+      return { ...base, hosts: [{ name: host, preference: 0 }], port, tls, implicitTls, credentials: auth };
+    }
+    case 'lmtp': {
+      const local = 'socket' in route.to;
+      const hosts = local ? [] : [{ name: route.to.host, preference: 0 }];
+      const port = local ? 0 : route.to.port;
+      return { ...base, protocol: 'lmtp', hosts, socket: local ? route.to.socket : undefined, port, tls: 'none' };
+    }
+    default:
+      return assertNever(route);
+  }
+}
+
+export class SmtpAttempt {
+  readonly #dispatch: Dispatch;
+  readonly #content: OutgoingContent;
+  readonly #destination: Destination;
+  readonly #options: AgentOptions;
+  readonly #dialer: Dialer;
+  #facts: ContentFacts | undefined;
+  #reused = false;
+  #connectTime = 0;
+  #transmitTime = 0;
+  /** Why servers that were reached could not take the message. */
+  #unfit: Undelivered | undefined;
+  #current: SmtpConnection | undefined;
+  #aborted = false;
+
+  constructor(dispatch: Dispatch, content: OutgoingContent, destination: Destination, options: AgentOptions) {
+    this.#dispatch = dispatch;
+    this.#content = content;
+    this.#destination = destination;
+    this.#options = options;
+    this.#dialer = new Dialer(destination, options);
+  }
+
+  /** `held`: the slot's open connection. It is closed when it does not fit. */
+  async run(held: SmtpConnection | undefined): Promise<Attempted> {
+    try {
+      const fitting = this.#fitting(held);
+      if (fitting !== undefined) {
+        this.#reused = true;
+        const attempted = await this.#deliver(fitting);
+        if (attempted !== undefined) return attempted;
+        this.#reused = false;
+      }
+      return await this.#dial();
+    } finally {
+      await this.#dialer.close();
+    }
+  }
+
+  /** This server is going down: what is not done is not waited for. */
+  abort(): void {
+    this.#aborted = true;
+    this.#current?.destroy(SHUTDOWN);
+  }
+
+  #fitting(held: SmtpConnection | undefined): SmtpConnection | undefined {
+    if (held === undefined) return undefined;
+    const { hosts, socket } = this.#destination;
+    const names = socket === undefined ? hosts.map(({ name }) => name) : [socket];
+    if (held.usable && satisfies(held.proof, { ...this.#destination, hosts: names })) return held;
+    held.end();
+    return undefined;
+  }
+
+  async #dial(): Promise<Attempted> {
+    while (!this.#aborted) {
+      const before = this.#options.clock.monotonic();
+      const dialed = await this.#dialer.next();
+      this.#connectTime += this.#options.clock.monotonic() - before;
+      if (dialed.kind === 'failed') return this.#failed(this.#unfit ?? dialed.outcome);
+      const attempted = await this.#deliver(dialed.connection);
+      if (attempted !== undefined) return attempted;
+    }
+    return this.#failed(ourOutcome('4.3.2', SHUTDOWN));
+  }
+
+  /** Undefined: go on with another connection. */
+  async #deliver(connection: SmtpConnection): Promise<Attempted | undefined> {
+    this.#current = connection;
+    if (this.#aborted) connection.destroy(SHUTDOWN);
+    const prepared = await this.#prepare(connection);
+    if (prepared === undefined) return this.#done(connection, sameForAll(this.#dispatch, UNREADABLE));
+    if (prepared.kind === 'unfit') return this.#unfitHere(connection, prepared.outcome);
+    if (!connection.usable) return this.#reused ? undefined : this.#goneEarly(connection);
+    const before = this.#options.clock.monotonic();
+    const result = await connection.deliver(prepared.message, prepared.content);
+    this.#transmitTime = this.#options.clock.monotonic() - before;
+    if (this.#reused && result.untouched && connection.closed && allDeferred(result.outcomes)) return undefined;
+    const outcomes = this.#dispatch.recipients.map((_, place) => {
+      return prepared.refused.get(place) ?? result.outcomes[prepared.places.indexOf(place)] ?? MISSING;
+    });
+    return this.#done(connection, outcomes);
+  }
+
+  /** Undefined: the content cannot be read. Then the message waits, and the connection is as good as before. */
+  async #prepare(connection: SmtpConnection): Promise<Prepared | undefined> {
+    const { sender, recipients, message } = this.#dispatch;
+    try {
+      this.#facts ??= await contentFacts(this.#content);
+      const outgoing = { sender, recipients, content: this.#content, facts: this.#facts };
+      return await prepare(outgoing, connection.offers, this.#options.convertSigned);
+    } catch (error) {
+      // A file that is gone or cut short, a disk that fails: an operator must look, the message loses nothing.
+      this.#options.log.error('content cannot be read', { message, error: String(error) });
+      return undefined;
+    }
+  }
+
+  #unfitHere(connection: SmtpConnection, outcome: Undelivered): undefined {
+    this.#unfit = { ...outcome, remoteMta: connection.proof.host };
+    this.#dialer.skipHost(connection.proof.host);
+    connection.end();
+  }
+
+  /** Lost between its opening and the message: no server has heard of it. */
+  #goneEarly(connection: SmtpConnection): Attempted {
+    const outcome = ourOutcome('4.4.2', 'the server closed the connection', { scope: 'host', cause: 'connection' });
+    return this.#done(connection, sameForAll(this.#dispatch, outcome));
+  }
+
+  #done(connection: SmtpConnection, outcomes: readonly Outcome[]): Attempted {
+    const { proof, usable } = connection;
+    if (!usable) connection.end();
+    const report = this.#report(outcomes, {
+      connection: usable ? 'open' : 'closed',
+      host: proof.host,
+      address: proof.address,
+      tls: proof.tls?.name,
+    });
+    return { report, connection: usable ? connection : undefined };
+  }
+
+  #failed(outcome: Undelivered): Attempted {
+    return { report: this.#report(sameForAll(this.#dispatch, outcome), this.#dialer.last), connection: undefined };
+  }
+
+  #report(outcomes: readonly Outcome[], more: Partial<AttemptReport>): AttemptReport {
+    return reportOf(this.#dispatch, outcomes, {
+      reused: this.#reused,
+      refused: this.#dialer.refused,
+      connectTime: this.#connectTime,
+      transmitTime: this.#transmitTime,
+      ...more,
+    });
+  }
+}
+
+const SHUTDOWN = 'this server is shutting down';
+const UNREADABLE = ourOutcome('4.3.0', 'the content cannot be read');
+const MISSING = ourOutcome('4.3.0', 'the attempt ended without an outcome');
+
+function allDeferred(outcomes: readonly Outcome[]): boolean {
+  return outcomes.every(({ kind }) => kind === 'deferred');
+}

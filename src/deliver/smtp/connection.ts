@@ -1,0 +1,403 @@
+/**
+ * Joins one socket to one client machine. All I/O of an SMTP or LMTP session is in this file; what to say
+ * and what a reply means is decided in `wire/smtp/client.ts`.
+ *
+ * Whatever the server, the network or the content file does ends in a value: `opened` says why a session
+ * could not be had, `deliver` has an outcome for each recipient. Nothing here rejects but for a bug.
+ *
+ * Reads at most one block ahead of the socket. Each wait has its deadline (RFC 5321 §4.5.3.2), and the
+ * whole has one, so that a server that says one octet a second is bounded too.
+ */
+
+import { type Socket } from 'node:net';
+import { type TLSSocket } from 'node:tls';
+import { assertNever } from '../../lib/assert-never.ts';
+import { isLoopback } from '../../lib/ip.ts';
+import { type Outcome } from '../../mail/outcome.ts';
+import { type Reply } from '../../mail/reply.ts';
+import { type TlsLevel } from '../../mail/route.ts';
+import { type Credentials } from '../../wire/smtp/client-login.ts';
+import { DataEncoder } from '../../wire/smtp/client-content.ts';
+import { type Offers } from '../../wire/smtp/client-extensions.ts';
+import { type Loss } from '../../wire/smtp/client-outcomes.ts';
+import { type ClientMessage, MAX_CHUNK_OCTETS } from '../../wire/smtp/client-transaction.ts';
+import { type ClientAction, type ClientWait, type Refusal, SmtpClient } from '../../wire/smtp/client.ts';
+import { type OutgoingContent } from '../content.ts';
+import { Deadline } from '../deadline.ts';
+import { type AgentOptions, type DeliveryTimeouts } from '../options.ts';
+import { type Proof, type TlsProof } from './proof.ts';
+import { type Dialled, dialSocket, startTls, tlsProof, whyOf } from './socket.ts';
+
+/** One address of one host, and what is wanted of it. */
+export interface Target {
+  readonly protocol: 'smtp' | 'lmtp';
+  readonly host: string;
+  /** Textual IP address, or the path of a local socket. */
+  readonly address: string;
+  readonly local: 'tcp' | 'unix';
+  readonly port: number;
+  readonly tls: TlsLevel;
+  readonly implicitTls: boolean;
+  readonly credentials: Credentials | undefined;
+}
+
+export type Opened =
+  | { readonly kind: 'open'; readonly connection: SmtpConnection }
+  | {
+      readonly kind: 'refused';
+      readonly refusal: Refusal;
+      /** The server was reached; it is a refused session and not a dead address. */
+      readonly reached: boolean;
+      /** The handshake failed where TLS is welcome and not needed: the same address may be tried in clear. */
+      readonly handshakeFailed: boolean;
+    };
+
+export interface TransactionResult {
+  readonly outcomes: readonly Outcome[];
+  /** The connection was gone before the server took notice: the message may be begun anew on another. */
+  readonly untouched: boolean;
+}
+
+interface OpenTransaction {
+  readonly message: ClientMessage;
+  readonly content: OutgoingContent;
+  readonly outcomes: Outcome[];
+  untouched: boolean;
+  readonly resolve: (result: TransactionResult) => void;
+}
+
+export type ConnectionOptions = Pick<AgentOptions, 'clock' | 'timers' | 'timeouts' | 'helloName' | 'source' | 'tls'>;
+
+/** Opens a session: connect, greeting, EHLO, TLS, login. */
+export async function openConnection(target: Target, options: ConnectionOptions): Promise<Opened> {
+  const dialled = await dialSocket(target, options);
+  if (dialled.kind === 'failed') return dialled.refused;
+  return new Promise((resolve) => void new SmtpConnection(target, options, { dialled, resolve }));
+}
+
+export class SmtpConnection {
+  readonly #target: Target;
+  readonly #timeouts: DeliveryTimeouts;
+  readonly #options: ConnectionOptions;
+  readonly #client: SmtpClient;
+  readonly #deadline: Deadline;
+  readonly #total: Deadline;
+  #socket: Socket;
+  #tls: TlsProof | undefined;
+  #opening: ((opened: Opened) => void) | undefined;
+  #handshaking = false;
+  #transaction: OpenTransaction | undefined;
+  #answered: ((reply: Reply | undefined) => void) | undefined;
+  #watched: { readonly wait: ClientWait | undefined; readonly heard: number } = { wait: undefined, heard: -1 };
+  #closed = false;
+  #drained: (() => void) | undefined;
+  /** Why it closed; for the operator. */
+  #reason = 'closed';
+  #chunks: Chunks | undefined;
+  /** Called once when the connection is gone. */
+  onClosed: (reason: string) => void = () => {};
+
+  /** For `openConnection`. */
+  constructor(
+    target: Target,
+    options: ConnectionOptions,
+    start: { readonly dialled: Dialled; readonly resolve: (opened: Opened) => void },
+  ) {
+    this.#target = target;
+    this.#options = options;
+    this.#timeouts = options.timeouts;
+    this.#opening = start.resolve;
+    this.#socket = start.dialled.socket;
+    this.#tls = start.dialled.tls;
+    this.#deadline = new Deadline(options, () => this.#timedOut());
+    this.#total = new Deadline(options, () => this.#lost('the session takes too long', '4.4.7'));
+    this.#client = new SmtpClient({
+      protocol: target.protocol,
+      helloName: options.source?.helloName ?? options.helloName,
+      peer: target.host,
+      tls: wantedTls(target, this.#tls),
+      credentials: target.credentials,
+      loopback: target.local === 'unix' || isLoopback(target.address),
+    });
+    this.#listen(this.#socket);
+    this.#total.set(this.#timeouts.total);
+    this.#watch();
+    if (this.#socket.destroyed) this.#lost('the connection was closed');
+  }
+
+  get proof(): Proof {
+    const { protocol, host, address, local, port, credentials } = this.#target;
+    return { protocol, host, address: local === 'tcp' ? address : '', port, tls: this.#tls, credentials };
+  }
+
+  get offers(): Offers {
+    return this.#client.offers;
+  }
+
+  /** A message may be begun. */
+  get usable(): boolean {
+    return !this.#closed && this.#client.ready && !this.#client.exhausted;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Keeps the content until it resolves. Only while `usable`. */
+  deliver(message: ClientMessage, content: OutgoingContent): Promise<TransactionResult> {
+    return new Promise((resolve) => {
+      this.#transaction = { message, content, outcomes: [], untouched: true, resolve };
+      this.#chunks = undefined;
+      this.#total.set(this.#timeouts.total);
+      this.#perform(this.#client.begin(message));
+    });
+  }
+
+  /** One command of a caller that leads the transaction itself; undefined: the connection was lost. */
+  ask(command: string): Promise<Reply | undefined> {
+    if (this.#closed || !this.#client.ready) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+      this.#total.set(this.#timeouts.total);
+      this.#perform(this.#client.ask(command));
+    });
+  }
+
+  /** Content of such a caller, already as DATA carries it. Resolves when there is room for more, or all is lost. */
+  async write(octets: Buffer): Promise<void> {
+    if (this.#closed || this.#socket.write(octets)) return;
+    this.#deadline.set(this.#timeouts.block);
+    await this.#room();
+    this.#watch();
+  }
+
+  /** Says goodbye when it may, and closes. */
+  end(): void {
+    if (this.#closed) return;
+    this.#reason = 'ended by us';
+    this.#perform(this.#client.quit());
+  }
+
+  destroy(reason: string): void {
+    this.#lost(reason, '4.3.0', 'local');
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => this.#perform(this.#client.receive(chunk)));
+    socket.on('error', (error) => this.#lost(`the connection failed: ${whyOf(error)}`));
+    socket.on('end', () => this.#lost('the server closed the connection'));
+    socket.on('close', () => this.#lost('the connection was closed'));
+    socket.on('drain', () => this.#drained?.());
+  }
+
+  #perform(actions: readonly ClientAction[]): void {
+    if (actions.length > 1) this.#socket.cork();
+    for (const action of actions) this.#act(action);
+    if (actions.length > 1) this.#socket.uncork();
+    this.#watch();
+  }
+
+  #act(action: ClientAction): void {
+    switch (action.kind) {
+      case 'send':
+        this.#socket.write(action.octets, 'utf8');
+        return undefined;
+      case 'content':
+        return this.#sendContent(action.framing);
+      case 'outcome':
+        if (this.#transaction !== undefined) this.#transaction.outcomes[action.index] = action.outcome;
+        return undefined;
+      case 'finished':
+        return this.#finish();
+      case 'startTls':
+        return this.#handshake();
+      case 'ready':
+        return this.#opened({ kind: 'open', connection: this });
+      case 'refused':
+        return this.#opened({
+          kind: 'refused',
+          refusal: action.refusal,
+          reached: true,
+          handshakeFailed: this.#handshaking && action.refusal.cause !== 'protocol',
+        });
+      case 'answer':
+        return this.#answer(action.reply);
+      case 'close':
+        return this.#close();
+      default:
+        return assertNever(action);
+    }
+  }
+
+  #opened(opened: Opened): void {
+    const resolve = this.#opening;
+    this.#opening = undefined;
+    this.#total.set(undefined);
+    resolve?.(opened);
+  }
+
+  #answer(reply: Reply | undefined): void {
+    const resolve = this.#answered;
+    this.#answered = undefined;
+    resolve?.(reply);
+  }
+
+  #finish(): void {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    this.#chunks = undefined;
+    this.#total.set(undefined);
+    transaction?.resolve({ outcomes: transaction.outcomes, untouched: transaction.untouched });
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#deadline.stop();
+    this.#total.stop();
+    this.#socket.destroy();
+    this.#drained?.();
+    this.#answer(undefined);
+    this.onClosed(this.#reason);
+  }
+
+  #lost(text: string, status: Loss['status'] = '4.4.2', cause: Loss['cause'] = 'connection'): void {
+    if (this.#closed) return;
+    this.#reason = text;
+    if (this.#transaction !== undefined) this.#transaction.untouched = this.#client.untouched;
+    const why: Loss =
+      this.#handshaking && cause === 'connection' ? { cause: 'tls', status: '4.7.5', text } : { cause, status, text };
+    this.#perform(this.#client.lost(why));
+    // A machine that closed itself has nothing more to say, and the socket must still go.
+    this.#close();
+  }
+
+  #timedOut(): void {
+    const waits: Readonly<Record<ClientWait, string>> = {
+      greeting: 'greeting',
+      command: 'reply to a command',
+      data: 'reply to DATA',
+      final: 'reply to the content',
+      content: 'room for more content',
+      handshake: 'TLS handshake',
+    };
+    const wait = this.#client.waitsFor;
+    this.#lost(`timed out waiting for the server's ${wait === undefined ? 'close' : waits[wait]}`);
+  }
+
+  /** Moves the deadline when something new is awaited, or a whole reply has come. */
+  #watch(): void {
+    if (this.#closed) return;
+    const wait = this.#client.waitsFor;
+    const heard = this.#client.heard;
+    if (wait === this.#watched.wait && heard === this.#watched.heard) return;
+    this.#watched = { wait, heard };
+    this.#deadline.set(wait === undefined ? undefined : this.#timeoutFor(wait));
+  }
+
+  #timeoutFor(wait: ClientWait): number {
+    if (this.#reason === 'ended by us') return this.#timeouts.quit;
+    return this.#timeouts[wait === 'content' ? 'block' : wait];
+  }
+
+  #handshake(): void {
+    this.#handshaking = true;
+    const raw = this.#socket;
+    raw.removeAllListeners();
+    raw.on('error', () => {}); // It comes by the TLS socket too.
+    const secure = startTls(raw, this.#target, this.#options);
+    this.#socket = secure;
+    this.#listen(secure);
+    secure.once('secureConnect', () => this.#secured(secure));
+  }
+
+  #secured(secure: TLSSocket): void {
+    if (this.#closed) return;
+    const proof = tlsProof(secure);
+    if (this.#target.tls === 'verify' && !proof.verified)
+      return this.#lost(
+        `the certificate of ${this.#target.host} is not valid: ${whyOf(secure.authorizationError)}`,
+        '4.7.5',
+        'tls',
+      );
+    this.#tls = proof;
+    this.#handshaking = false;
+    return this.#perform(this.#client.secured());
+  }
+
+  #sendContent(framing: 'data' | 'bdat'): void {
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    const { memory } = transaction.content;
+    if (framing === 'data' && memory !== undefined && memory.length <= MAX_CHUNK_OCTETS) return this.#sendAll(memory);
+    if (framing === 'bdat' && memory !== undefined && memory.length <= MAX_CHUNK_OCTETS)
+      return this.#sendChunk(memory, 'last');
+    const sending = framing === 'data' ? this.#stream(transaction.content) : this.#nextChunk(transaction.content);
+    // Reading the content is all that can fail: writing reports to the socket's listeners.
+    sending.catch((error: unknown) => this.#lost(`the content cannot be read: ${whyOf(error)}`, '4.3.0', 'local'));
+  }
+
+  #sendAll(octets: Buffer): void {
+    const encoder = new DataEncoder();
+    this.#socket.write(encoder.push(octets));
+    this.#socket.write(encoder.end());
+    this.#perform(this.#client.contentSent());
+  }
+
+  #sendChunk(octets: Buffer, last: 'last' | 'more'): void {
+    this.#socket.write(this.#client.chunk(octets.length, last), 'latin1');
+    this.#socket.write(octets);
+  }
+
+  async #stream(content: OutgoingContent): Promise<void> {
+    const encoder = new DataEncoder();
+    for await (const block of content.blocks()) {
+      if (this.#client.waitsFor !== 'content') return;
+      if (this.#socket.write(encoder.push(block))) continue;
+      this.#deadline.set(this.#timeouts.block);
+      await this.#room();
+    }
+    if (this.#client.waitsFor !== 'content') return;
+    this.#socket.write(encoder.end());
+    this.#perform(this.#client.contentSent());
+  }
+
+  async #nextChunk(content: OutgoingContent): Promise<void> {
+    this.#chunks ??= { blocks: content.blocks(), sent: 0 };
+    const chunks = this.#chunks;
+    const { value } = await chunks.blocks.next();
+    const block = value ?? Buffer.alloc(0);
+    if (this.#client.waitsFor !== 'content') return;
+    chunks.sent += block.length;
+    const last = chunks.sent >= content.octets || value === undefined;
+    this.#sendChunk(block, last ? 'last' : 'more');
+    if (last) this.#chunks = undefined;
+    this.#watch();
+    // Ends the generator, and with it the open file.
+    if (last) await chunks.blocks.return();
+  }
+
+  #room(): Promise<void> {
+    if (this.#closed || !this.#socket.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained = () => {
+        this.#drained = undefined;
+        resolve();
+      };
+    });
+  }
+}
+
+interface Chunks {
+  readonly blocks: AsyncGenerator<Buffer, void, undefined>;
+  sent: number;
+}
+
+function wantedTls(
+  { tls }: Target,
+  established: TlsProof | undefined,
+): 'none' | 'opportunistic' | 'required' | 'established' {
+  if (established !== undefined) return 'established';
+  if (tls === 'none' || tls === 'opportunistic') return tls;
+  return 'required';
+}

@@ -1,0 +1,108 @@
+/** Makes the sockets of outgoing sessions: dialling, and TLS on top (RFC 3207, or from the first octet). */
+
+import { connect as connectTcp, isIP, isIPv6, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { Deadline } from '../deadline.ts';
+import { type ConnectionOptions, type Opened, type Target } from './connection.ts';
+import { type TlsProof } from './proof.ts';
+
+export interface Dialled {
+  readonly kind: 'dialled';
+  readonly socket: Socket;
+  readonly tls: TlsProof | undefined;
+}
+
+type Dial = Dialled | { readonly kind: 'failed'; readonly refused: Opened };
+
+export function dialSocket(target: Target, options: ConnectionOptions): Promise<Dial> {
+  return new Promise((resolve) => {
+    let reached = false;
+    const socket = connectTo(target, options);
+    const deadline = new Deadline(options, () => fail(`no connection within ${options.timeouts.connect} ms`));
+    const done = (dial: Dial): void => {
+      deadline.stop();
+      socket.removeAllListeners();
+      socket.on('error', () => {}); // Its next owner listens from the next line on.
+      if (dial.kind === 'failed') socket.destroy();
+      resolve(dial);
+    };
+    const fail = (text: string): void => done({ kind: 'failed', refused: refusedBy(target, text, reached) });
+    deadline.set(options.timeouts.connect);
+    socket.once('error', (error) => fail(whyOf(error)));
+    socket.once('close', () => fail('the connection was closed'));
+    socket.once('connect', () => {
+      reached = true;
+      if (target.implicitTls) deadline.set(options.timeouts.handshake);
+      else done({ kind: 'dialled', socket, tls: undefined });
+    });
+    socket.once('secureConnect', () => {
+      const tls = tlsProof(socket as TLSSocket);
+      if (target.tls === 'verify' && !tls.verified) fail(invalidCertificate(socket as TLSSocket, target));
+      else done({ kind: 'dialled', socket, tls });
+    });
+  });
+}
+
+export function startTls(socket: Socket, target: Target, options: ConnectionOptions): TLSSocket {
+  return connectTls({ socket, ...tlsOptions(target, options) });
+}
+
+/** `authorized` includes the name: the check uses the host that was dialled. */
+export function tlsProof(socket: TLSSocket): TlsProof {
+  return { name: `${socket.getProtocol() ?? 'TLS'} ${socket.getCipher().standardName}`, verified: socket.authorized };
+}
+
+/** What an error says in few words: its code, which is stable, before its text. */
+export function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}
+
+function connectTo(target: Target, options: ConnectionOptions): Socket {
+  if (target.local === 'unix') return connectTcp({ path: target.address });
+  const { address4, address6 } = options.source ?? {};
+  const localAddress = isIPv6(target.address) ? address6 : address4;
+  const to = {
+    host: target.address,
+    port: target.port,
+    noDelay: true,
+    ...(localAddress === undefined ? {} : { localAddress }),
+  };
+  return target.implicitTls
+    ? connectTls({ ...to, ...tlsOptions(target, options), host: target.address })
+    : connectTcp(to);
+}
+
+/**
+ * The certificate is checked but never refused by Node: what it proved is a fact of the connection, and
+ * whether that is enough is decided by who knows what is wanted.
+ */
+function tlsOptions({ host }: Target, { tls }: ConnectionOptions) {
+  return {
+    // RFC 6066 §3: an IP address is no server name.
+    ...(isIP(host) === 0 ? { servername: host } : { host }),
+    rejectUnauthorized: false,
+    minVersion: tls?.minVersion ?? ('TLSv1.2' as const),
+    ...(tls?.ca === undefined ? {} : { ca: [tls.ca].flat() }),
+  };
+}
+
+function invalidCertificate(socket: TLSSocket, { host }: Target): string {
+  return `the certificate of ${host} is not valid: ${whyOf(socket.authorizationError)}`;
+}
+
+function refusedBy({ address, host, implicitTls }: Target, text: string, reached: boolean): Opened {
+  const tls = reached && implicitTls;
+  return {
+    kind: 'refused',
+    reached,
+    handshakeFailed: false,
+    refusal: {
+      kind: 'transient',
+      stage: tls ? 'tls' : 'greeting',
+      status: tls ? '4.7.5' : '4.4.1',
+      diagnostic: `postrider: connect to ${host === address ? host : `${host} (${address})`}: ${text}`,
+      cause: tls ? 'tls' : 'connection',
+    },
+  };
+}

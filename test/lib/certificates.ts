@@ -1,0 +1,57 @@
+/** Certificates for tests, made by openssl: an authority, and what it signs. */
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface Certificate {
+  /** PEM. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface Authority extends Certificate {
+  issue(...names: readonly string[]): Certificate;
+}
+
+const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+
+export function makeAuthority(): Authority {
+  const own = inFolder((folder) => {
+    const to = ['-keyout', join(folder, 'key'), '-out', join(folder, 'cert')];
+    openssl('req', '-x509', ...KEY, '-days', '2', '-subj', '/CN=Test authority', ...to);
+    return made(folder);
+  });
+  return { ...own, issue: (...names) => issue(own, names) };
+}
+
+function issue(authority: Certificate, names: readonly string[]): Certificate {
+  return inFolder((folder) => {
+    const file = (name: string): string => join(folder, name);
+    writeFileSync(file('ca'), authority.cert);
+    writeFileSync(file('ca-key'), authority.key);
+    writeFileSync(file('names'), `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}\n`);
+    openssl('req', '-new', ...KEY, '-subj', '/CN=Test server', '-keyout', file('key'), '-out', file('request'));
+    const by = ['-CA', file('ca'), '-CAkey', file('ca-key'), '-set_serial', '2', '-extfile', file('names')];
+    openssl('x509', '-req', '-in', file('request'), '-days', '2', ...by, '-out', file('cert'));
+    return made(folder);
+  });
+}
+
+function openssl(...args: readonly string[]): void {
+  execFileSync('openssl', args, { stdio: 'pipe' });
+}
+
+function made(folder: string): Certificate {
+  return { cert: readFileSync(join(folder, 'cert'), 'utf8'), key: readFileSync(join(folder, 'key'), 'utf8') };
+}
+
+function inFolder<T>(work: (folder: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), 'postrider-'));
+  try {
+    return work(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
