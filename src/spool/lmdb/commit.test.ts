@@ -36,7 +36,7 @@ afterEach(async () => {
 
 async function rig() {
   const folder = mkdtempSync(join(tmpdir(), 'postrider-commit-'));
-  const store = new FailingStore({ folder, freeOctets: PLENTY });
+  const store = new FailingStore({ folder, mapOctets: 2 ** 30, freeOctets: PLENTY });
   const planner = new Planner(store, await openState(store));
   store.writes = 0;
   const timers = new HandTimers();

@@ -6,7 +6,7 @@
  */
 
 import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isCode, syncFolder } from './files.ts';
 
 export interface SpoolFolders {
@@ -31,7 +31,8 @@ export function foldersOf(folder: string): SpoolFolders {
 
 /** Makes what is missing. Throws, in words for an operator, when the folder must not be used as it is. */
 export async function openFolders(folder: string): Promise<SpoolFolders> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (made !== undefined) for (const parent of new Set([dirname(made), dirname(folder)])) await syncFolder(parent);
   await closeToOthers(folder);
   const names = await readdir(folder);
   const strange = names.find((name) => !ALSO_OURS.has(name) && !name.startsWith('.'));

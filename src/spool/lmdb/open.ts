@@ -6,7 +6,9 @@ import { type Timers } from '../../ports/timers.ts';
 import { type SpoolError } from '../spool.ts';
 import { Committer } from './commit.ts';
 import { ContentFiles } from './content-files.ts';
+import { syncFolder } from './files.ts';
 import { openFolders, type SpoolFolders } from './folder.ts';
+import { mapOctets } from './map-size.ts';
 import { LmdbSpool } from './lmdb-spool.ts';
 import { Planner } from './plan.ts';
 import { setAsideInto } from './set-aside.ts';
@@ -18,8 +20,6 @@ export interface LmdbSpoolOptions {
   readonly folder: string;
   readonly log: Log;
   readonly timers: Timers;
-  /** Address space for the store; the default is larger than any spool. */
-  readonly mapOctets?: number;
   /** Free octets of the disk; asked of the file system by default. */
   readonly freeOctets?: () => Promise<number>;
   /** Called once, when the store can no longer be trusted: the process must end. */
@@ -33,10 +33,10 @@ export interface LmdbSpoolOptions {
 const openStores = new Set<string>();
 
 export async function openLmdbSpool(options: LmdbSpoolOptions): Promise<LmdbSpool> {
-  const { folder, mapOctets } = options;
+  const { folder } = options;
   const folders = await openFolders(folder);
   const freeOctets = options.freeOctets ?? (() => diskFree(folder));
-  const { store, onClosed } = await openStore(folders, freeOctets, mapOctets);
+  const { store, onClosed } = await openStore(folders, freeOctets);
   try {
     const spool = join(options, { folders, store, onClosed, freeOctets, state: await openState(store) });
     await spool.sweep('all');
@@ -52,14 +52,15 @@ export async function openLmdbSpool(options: LmdbSpoolOptions): Promise<LmdbSpoo
 export async function openStore(
   folders: SpoolFolders,
   freeOctets: () => Promise<number>,
-  mapOctets?: number,
 ): Promise<{ store: Store; onClosed: () => void }> {
   const path = await realpath(folders.store);
   if (openStores.has(path)) throw new Error(`the spool in ${folders.store} is open in this process already`);
   openStores.add(path);
   try {
     await checkStoreFile(path);
-    const store = new Store({ folder: path, mapOctets, freeOctets });
+    const store = new Store({ folder: path, mapOctets: await mapOctets(), freeOctets });
+    // The library syncs what it writes, not the names of the files that it makes.
+    await syncFolder(path);
     return { store, onClosed: () => void openStores.delete(path) };
   } catch (error) {
     openStores.delete(path);

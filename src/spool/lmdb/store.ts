@@ -6,9 +6,6 @@
  *
  * Reads share a snapshot that the library drops at the end of the tick, so no reader stands in the way of
  * free pages; what a reader of a dead process holds is freed by `checkReaders`.
- *
- * The map is made as large as it can sensibly be: growing it later leaves the old maps in place, and it costs
- * address space only.
  */
 
 import { chmod } from 'node:fs/promises';
@@ -17,7 +14,6 @@ import { type RootDatabase, open } from 'lmdb';
 import { SpoolError } from '../spool.ts';
 import { type KeyRange } from './keys.ts';
 
-const MAP_OCTETS = 2 ** 40;
 /** What is kept free of the disk when we decide whether a failed write was for want of room. */
 const ROOM_OCTETS = 4 * 1024 * 1024;
 
@@ -59,7 +55,8 @@ export interface StoreFigures {
 
 export interface StoreOptions {
   readonly folder: string;
-  readonly mapOctets?: number | undefined;
+  /** Address space for the map. */
+  readonly mapOctets: number;
   readonly freeOctets: () => Promise<number>;
 }
 
@@ -75,7 +72,7 @@ export class Store {
       encoding: 'binary',
       overlappingSync: false,
       eventTurnBatching: false,
-      mapSize: mapOctets ?? MAP_OCTETS,
+      mapSize: mapOctets,
       permissionsMode: 0o600,
     } as const;
     this.#db = open<Uint8Array, string>(options);
