@@ -25,6 +25,11 @@ export class TimeHeap<K> {
     return this.#nodes[0]?.time;
   }
 
+  /** The earliest key. */
+  first(): K | undefined {
+    return this.#nodes[0]?.key;
+  }
+
   timeOf(key: K): number | undefined {
     return this.#byKey.get(key)?.time;
   }

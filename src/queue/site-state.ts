@@ -1,0 +1,181 @@
+/** What is known of a site and of its group while mail for them is in memory. Data; others decide. */
+
+import { type Instant } from '../lib/time.ts';
+import { PRIORITY_CLASSES, type PriorityClass } from '../mail/priority-class.ts';
+import { Backoff } from './backoff.ts';
+import { ClassTurn } from './class-turn.ts';
+import { EgressPath } from './egress-path.ts';
+import { FairQueue } from './fair-queue.ts';
+import { type LaneReader } from './lanes.ts';
+import { type Pace } from './pace.ts';
+import { type Slot } from './slots.ts';
+import { type Waiting } from './window.ts';
+
+/** A site seen from one source. */
+export interface SiteSource {
+  readonly source: string;
+  readonly backoff: Backoff;
+  /** Slots with an open connection and nothing to do, the last used at the end. */
+  readonly idle: Slot[];
+  /** Busy slots on which another dispatch may be queued. */
+  readonly spare: Set<Slot>;
+  slots: number;
+  inFlight: number;
+  lastSuccessAt: Instant;
+}
+
+export class Site {
+  readonly name: string;
+  readonly group: SiteGroup;
+  readonly sources: ReadonlyMap<string, SiteSource>;
+  /** Host names of the MX set it was last seen with. */
+  hosts: ReadonlySet<string>;
+  /** Cached resolutions that lead here. */
+  resolutions = 0;
+  slots = 0;
+  /** Entries of this site in memory that are not ready: in flight or being settled. */
+  taken = 0;
+  /** Reads of its lanes that are not answered. */
+  reads = 0;
+  readyCount = 0;
+  hungryCount = 0;
+  /** Lanes that wait in `hungry`. */
+  readonly hungryReaders = new Set<LaneReader>();
+  readonly #ready = new Map<PriorityClass, FairQueue<Waiting>>();
+  readonly #hungry = new Map<PriorityClass, FairQueue<LaneReader>>();
+
+  constructor(name: string, group: SiteGroup, hosts: ReadonlySet<string>) {
+    this.name = name;
+    this.group = group;
+    this.hosts = hosts;
+    this.sources = new Map([...group.paths.keys()].map((source) => [source, siteSource(source)]));
+  }
+
+  /** When it may be tried: the earliest of its sources. In the past: now. */
+  blockedUntil(): Instant {
+    let until = Number.POSITIVE_INFINITY;
+    for (const { backoff } of this.sources.values()) until = Math.min(until, backoff.until);
+    return until;
+  }
+
+  /** Refusals in a row on the source that was refused least. */
+  get refusals(): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { backoff } of this.sources.values()) least = Math.min(least, backoff.refusals);
+    return least;
+  }
+
+  ready(priority: PriorityClass): FairQueue<Waiting> {
+    return queueIn(this.#ready, priority, ({ entry }) => entry.recipients.length);
+  }
+
+  /** Lanes with more on disk. */
+  hungry(priority: PriorityClass): FairQueue<LaneReader> {
+    return queueIn(this.#hungry, priority, () => 1);
+  }
+
+  readyIn(priority: PriorityClass): number {
+    return this.#ready.get(priority)?.length ?? 0;
+  }
+
+  hungryIn(priority: PriorityClass): number {
+    return this.#hungry.get(priority)?.length ?? 0;
+  }
+
+  /** Of one tenant. */
+  readyFor(priority: PriorityClass, tenant: string): number {
+    return this.#ready.get(priority)?.lengthOf(tenant) ?? 0;
+  }
+
+  pushReady(waiting: Waiting): void {
+    const { entry, tenant } = waiting;
+    const lane = entry.lane === 'fresh' ? 'fresh' : 'deferred';
+    this.ready(entry.class).push({ tenant, queue: entry.queue, lane }, waiting);
+    this.readyCount++;
+  }
+
+  /** The next that is still ready: one that was withdrawn stays in its queue until its turn, and is passed over. */
+  shiftReady(priority: PriorityClass): Waiting | undefined {
+    for (;;) {
+      const waiting = this.#ready.get(priority)?.shift();
+      if (waiting === undefined) return undefined;
+      this.readyCount--;
+      if (waiting.state === 'ready') return waiting;
+    }
+  }
+
+  pushHungry(reader: LaneReader): void {
+    const { ref, tenant } = reader;
+    const lane = ref.lane === 'fresh' ? 'fresh' : 'deferred';
+    this.hungry(ref.class).push({ tenant, queue: ref.queue, lane }, reader);
+    this.hungryReaders.add(reader);
+    this.hungryCount++;
+  }
+
+  shiftHungry(priority: PriorityClass): LaneReader | undefined {
+    const reader = this.#hungry.get(priority)?.shift();
+    if (reader === undefined) return undefined;
+    this.hungryReaders.delete(reader);
+    this.hungryCount--;
+    return reader;
+  }
+
+  /** Nothing of it is in memory but what was learned. */
+  get quiet(): boolean {
+    return this.slots + this.taken + this.readyCount + this.hungryCount + this.reads === 0;
+  }
+}
+
+export class SiteGroup {
+  readonly name: string;
+  pace: Pace;
+  readonly paths: ReadonlyMap<string, EgressPath>;
+  readonly sites = new Set<Site>();
+  readonly turn = new ClassTurn();
+  /** Sites with something ready that may be tried, by class, in turn. */
+  readonly runnable: Readonly<Record<PriorityClass, Set<Site>>>;
+  /** Turns of the sources. */
+  sourceTurn = 0;
+
+  constructor(pace: Pace, sources: readonly string[]) {
+    this.name = pace.group;
+    this.pace = pace;
+    this.paths = new Map(sources.map((source) => [source, new EgressPath(pace.group, source, pace.values)]));
+    this.runnable = { transactional: new Set(), normal: new Set(), bulk: new Set() };
+  }
+
+  /** Whether more than one site of the group waits to be tried. */
+  get contested(): boolean {
+    let one: Site | undefined;
+    for (const priority of PRIORITY_CLASSES)
+      for (const site of this.runnable[priority]) {
+        if (one !== undefined && one !== site) return true;
+        one = site;
+      }
+    return false;
+  }
+}
+
+function siteSource(source: string): SiteSource {
+  return {
+    source,
+    backoff: new Backoff(),
+    idle: [],
+    spare: new Set(),
+    slots: 0,
+    inFlight: 0,
+    lastSuccessAt: Number.NEGATIVE_INFINITY,
+  };
+}
+
+function queueIn<T>(
+  queues: Map<PriorityClass, FairQueue<T>>,
+  priority: PriorityClass,
+  cost: (value: T) => number,
+): FairQueue<T> {
+  const known = queues.get(priority);
+  if (known !== undefined) return known;
+  const made = new FairQueue<T>(cost);
+  queues.set(priority, made);
+  return made;
+}

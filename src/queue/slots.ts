@@ -1,0 +1,171 @@
+/**
+ * Slots: the connections that are allowed now, and the workers that hold them.
+ *
+ * A slot belongs to one site, one source and one worker for its whole life. It is idle or busy; only idle
+ * ones are closed by us.
+ */
+
+import { TimeHeap } from '../lib/heap.ts';
+import { type Instant } from '../lib/time.ts';
+import { type SlotId } from './dispatch.ts';
+import { type EgressPath } from './egress-path.ts';
+import { type WorkerId } from './scheduling.ts';
+import { type Site, type SiteSource } from './site-state.ts';
+import { type Waiting } from './window.ts';
+
+export interface Slot {
+  readonly id: SlotId;
+  readonly worker: Worker;
+  readonly site: Site;
+  readonly at: SiteSource;
+  readonly path: EgressPath;
+  /** On it now, in order; the first is running. */
+  readonly dispatches: Set<Waiting>;
+  /** Dispatches since the connection was opened. */
+  used: number;
+}
+
+export interface Worker {
+  readonly id: WorkerId;
+  /** Dispatches it may have at once. */
+  readonly capacity: number;
+  readonly slots: Set<Slot>;
+  inFlight: number;
+}
+
+export class Slots {
+  readonly #byId = new Map<SlotId, Slot>();
+  readonly #workers = new Map<WorkerId, Worker>();
+  /** When idle slots are closed. */
+  readonly #idle = new TimeHeap<Slot>();
+  /** The same by path, the one that rests longest first. */
+  readonly #idleByPath = new Map<EgressPath, Set<Slot>>();
+  #ids = 0;
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get idleCount(): number {
+    return this.#idle.size;
+  }
+
+  get(id: SlotId): Slot | undefined {
+    return this.#byId.get(id);
+  }
+
+  worker(id: WorkerId): Worker | undefined {
+    return this.#workers.get(id);
+  }
+
+  join(id: WorkerId, capacity: number): void {
+    if (!this.#workers.has(id)) this.#workers.set(id, { id, capacity, slots: new Set(), inFlight: 0 });
+  }
+
+  leave(id: WorkerId): void {
+    this.#workers.delete(id);
+  }
+
+  /** The worker with the least to do that may have more. There are few workers, so all are looked at. */
+  leastBusy(): Worker | undefined {
+    let best: Worker | undefined;
+    for (const worker of this.#workers.values())
+      if (worker.inFlight < worker.capacity && (best === undefined || loadOf(worker) < loadOf(best))) best = worker;
+    return best;
+  }
+
+  open(worker: Worker, { site, at, path }: Pick<Slot, 'site' | 'at' | 'path'>, now: Instant): Slot {
+    const slot: Slot = { id: ++this.#ids, worker, site, at, path, dispatches: new Set(), used: 0 };
+    this.#byId.set(slot.id, slot);
+    worker.slots.add(slot);
+    at.slots++;
+    site.slots++;
+    path.opened(now);
+    return slot;
+  }
+
+  /** A dispatch begins, or waits, on the slot. */
+  put(slot: Slot, waiting: Waiting): void {
+    if (slot.dispatches.size === 0) {
+      slot.path.busy++;
+      this.#unidle(slot);
+    }
+    slot.dispatches.add(waiting);
+    slot.used++;
+    slot.worker.inFlight++;
+    slot.at.inFlight++;
+    this.#listSpare(slot);
+  }
+
+  /** A dispatch on the slot is over. */
+  take(slot: Slot, waiting: Waiting): void {
+    if (!slot.dispatches.delete(waiting)) return;
+    slot.worker.inFlight--;
+    slot.at.inFlight--;
+    if (slot.dispatches.size === 0) slot.path.busy--;
+    this.#listSpare(slot);
+  }
+
+  /** The slot has an open connection and nothing to do until `until`. */
+  rest(slot: Slot, until: Instant): void {
+    this.#idle.set(slot, until);
+    slot.at.idle.push(slot);
+    const same = this.#idleByPath.get(slot.path);
+    if (same === undefined) this.#idleByPath.set(slot.path, new Set([slot]));
+    else same.add(slot);
+    slot.at.spare.delete(slot);
+  }
+
+  /** The slot is gone. Its dispatches are no longer counted. */
+  remove(slot: Slot): void {
+    if (!this.#byId.delete(slot.id)) return;
+    for (const waiting of slot.dispatches) this.take(slot, waiting);
+    this.#unidle(slot);
+    slot.at.spare.delete(slot);
+    slot.worker.slots.delete(slot);
+    slot.at.slots--;
+    slot.site.slots--;
+    slot.path.slots--;
+  }
+
+  /** The slot that has rested longest, or whose rest ends first. */
+  stalest(): Slot | undefined {
+    return this.#idle.first();
+  }
+
+  /** The slot of the path that rests longest. */
+  idleOn(path: EgressPath): Slot | undefined {
+    return this.#idleByPath.get(path)?.values().next().value;
+  }
+
+  nextRestEnd(): Instant | undefined {
+    return this.#idle.next();
+  }
+
+  /** A slot whose rest is over. */
+  rested(now: Instant): Slot | undefined {
+    return this.#idle.pop(now);
+  }
+
+  #unidle(slot: Slot): void {
+    this.#idle.remove(slot);
+    const same = this.#idleByPath.get(slot.path);
+    same?.delete(slot);
+    if (same?.size === 0) this.#idleByPath.delete(slot.path);
+    const place = slot.at.idle.indexOf(slot);
+    if (place !== -1) slot.at.idle.splice(place, 1);
+  }
+
+  #listSpare(slot: Slot): void {
+    const { dispatches, used, path, at } = slot;
+    const spare =
+      dispatches.size > 0 && dispatches.size < path.limits.depth && used < path.limits.messagesPerConnection;
+    if (spare) at.spare.add(slot);
+    else at.spare.delete(slot);
+  }
+}
+
+/** An idle connection costs a worker far less than a dispatch. */
+function loadOf({ inFlight, slots }: Worker): number {
+  return inFlight + slots.size / 16;
+}
