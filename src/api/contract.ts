@@ -215,6 +215,12 @@ export interface Reloaded {
   readonly needsRestart: readonly string[];
 }
 
+export interface BackedUp {
+  readonly messages: number;
+  /** Content files copied next to the store. */
+  readonly files: number;
+}
+
 export interface Checked {
   readonly messages: number;
   readonly entries: number;
@@ -238,7 +244,7 @@ export interface QueueAdmin {
   rules(): Promise<{ readonly rules: readonly Rule[] }>;
   check(): Promise<Checked>;
   /** Copies the spool into a folder that does not exist yet, while it is in use. */
-  backup(request: { readonly folder: string }): Promise<{ readonly octets: number }>;
+  backup(request: { readonly folder: string }): Promise<BackedUp>;
 }
 
 /** What only a running server can do. */
