@@ -1,0 +1,85 @@
+/**
+ * How many connections there are, counted over all worker threads.
+ *
+ * A table of fixed size in shared memory. Each worker writes a region of its own and reads all of them, so counting
+ * takes no lock, and the counts of a worker that died are cleared with its region. A key has a place in each of four
+ * rows, and its count is the least of the four: where keys collide it may be too high, never too low, and a key's
+ * count is too high only if it collides in every row. The seed keeps a client from choosing what it collides with.
+ */
+
+import { parseIp } from '../lib/ip.ts';
+
+export interface ConnectionCounts {
+  /** Counts one more; how many there are now. */
+  add(key: string): number;
+  /** Takes back one `add`. */
+  remove(key: string): void;
+}
+
+const ROWS = 4;
+const COLUMNS = 4096;
+const REGION = ROWS * COLUMNS;
+
+/** Shared memory for the counts of this many workers. */
+export function connectionTable(workers: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(workers * REGION * Int32Array.BYTES_PER_ELEMENT);
+}
+
+export interface SharedCountsOptions {
+  readonly table: SharedArrayBuffer;
+  /** Which of the table's workers this is, from 0. */
+  readonly worker: number;
+  /** The same for all workers of a table, and not to be guessed. */
+  readonly seed: number;
+}
+
+export class SharedCounts implements ConnectionCounts {
+  readonly #table: Int32Array;
+  readonly #region: number;
+  readonly #seed: number;
+
+  /** A worker begins with nothing: what a dead one in its place had counted is forgotten. */
+  constructor({ table, worker, seed }: SharedCountsOptions) {
+    this.#table = new Int32Array(table);
+    this.#region = worker * REGION;
+    this.#seed = seed;
+    if (this.#region + REGION > this.#table.length) throw new Error(`the table has no region ${worker}`);
+    for (let place = 0; place < REGION; place += 1) Atomics.store(this.#table, this.#region + place, 0);
+  }
+
+  add(key: string): number {
+    return Math.min(...this.#places(key).map((place) => this.#changed(place, 1)));
+  }
+
+  remove(key: string): void {
+    for (const place of this.#places(key)) this.#changed(place, -1);
+  }
+
+  /** The sum over all workers after the change. */
+  #changed(place: number, by: 1 | -1): number {
+    Atomics.add(this.#table, this.#region + place, by);
+    let sum = 0;
+    for (let at = place; at < this.#table.length; at += REGION) sum += Atomics.load(this.#table, at);
+    return sum;
+  }
+
+  #places(key: string): readonly number[] {
+    return Array.from({ length: ROWS }, (_, row) => row * COLUMNS + (hash(key, this.#seed + row) % COLUMNS));
+  }
+}
+
+/** FNV-1a with a seed, and a last mix so that neighbouring addresses do not stay neighbours. */
+function hash(key: string, seed: number): number {
+  let value = (0x811c9dc5 ^ Math.imul(seed, 0x9e3779b1)) >>> 0;
+  for (let i = 0; i < key.length; i += 1) value = Math.imul(value ^ key.charCodeAt(i), 0x01000193) >>> 0;
+  value = Math.imul(value ^ (value >>> 15), 0x85ebca6b) >>> 0;
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35) >>> 0;
+  return (value ^ (value >>> 16)) >>> 0;
+}
+
+/** Whose connections are counted together: one IPv4 address, or one IPv6 network of 64 bits, which is one site's. */
+export function clientKey(address: string): string {
+  const ip = parseIp(address);
+  if (!ip.ok) return address;
+  return ip.value.family === 4 ? `4/${ip.value.value}` : `6/${ip.value.value >> 64n}`;
+}
