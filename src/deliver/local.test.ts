@@ -206,6 +206,16 @@ describe('pipe', () => {
     assert.match(outcomes[0]!.diagnostic, /ENOENT/);
   });
 
+  test('arguments that are too long for the system cost this recipient only', async (t) => {
+    const long = {
+      ...recipient('a@x.test'),
+      forwardPath: { localPart: 'x'.repeat(200_000), domain: 'x.test' as never },
+    };
+    const route = shell('exit 0', '{user}');
+    const { verdicts } = await deliver(t, route, { recipients: [recipient('b@x.test'), long] });
+    assert.deepEqual(verdicts, ['delivered', 'deferred 4.3.0 recipient']);
+  });
+
   test('one that takes too long is ended with all its children', async (t) => {
     const pid = join(folderFor(t), 'pid');
     const route = shell('sleep 60 & echo $! > "$1"; sleep 60', pid);

@@ -7,7 +7,7 @@
  * in a process group of its own, which is ended whole when its time is over.
  */
 
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { type ChildProcess, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { type Readable, type Writable } from 'node:stream';
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Outcome } from '../mail/outcome.ts';
@@ -87,12 +87,9 @@ async function runFor(
 ): Promise<Outcome> {
   const [program, ...rest] = argumentsFor(dispatch, recipient) ?? [];
   if (program === undefined) return ourOutcome('5.1.3', 'the address cannot be an argument', { scope: 'recipient' });
-  const child = spawn(program, rest, {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    detached: true,
-    cwd: '/',
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' },
-  });
+  const child = start(program, rest);
+  if (typeof child === 'string')
+    return ourOutcome('4.3.0', `the program cannot be run: ${child}`, { scope: 'recipient' });
   const ended = watch(child, dispatch.route.timeout, deps);
   const fields = deliveryFields(dispatch.sender.reversePath, recipient.forwardPath);
   const fed = await feed(child, fields, content);
@@ -103,6 +100,27 @@ async function runFor(
     return ourOutcome('4.3.0', 'the content cannot be read');
   }
   return outcomeOf(await ended, program, deps.log);
+}
+
+/** Or why it cannot be: some failures are thrown, and some leave a child without pipes that tells of it later. */
+function start(program: string, args: readonly string[]): Program | string {
+  try {
+    const env = { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' };
+    const child: ChildProcess = spawn(program, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+      cwd: '/',
+      env,
+    });
+    child.on('error', () => {}); // `watch` listens too, unless there is nothing to watch.
+    return hasPipes(child) ? child : 'too many open files';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function hasPipes(child: ChildProcess): child is Program {
+  return Boolean(child.stdin) && Boolean(child.stdout) && Boolean(child.stderr);
 }
 
 interface Ended {

@@ -444,6 +444,9 @@ describe('what the next hop cannot take', () => {
     const without = await send(t, {}, { content, hosts, sender: { smtpUtf8: true } }, { resolver });
     assert.deepEqual(without.verdicts, ['failed 5.6.7 message']);
     assert.equal(without.server.connections, 2);
+    const dead = resolverOf({ 'a.test': ['127.0.0.1'], 'b.test': ['127.0.0.2'] });
+    const unknown = await send(t, {}, { content, hosts, sender: { smtpUtf8: true } }, { resolver: dead });
+    assert.deepEqual(unknown.verdicts, ['deferred 4.4.1 site']);
     const replies = {
       EHLO: (_: string, { number }: { number: number }) =>
         number === 1 ? '250 a' : '250-b\n250-8BITMIME\n250 SMTPUTF8',

@@ -108,11 +108,16 @@ export class SmtpAttempt {
       const before = this.#options.clock.monotonic();
       const dialed = await this.#dialer.next();
       this.#connectTime += this.#options.clock.monotonic() - before;
-      if (dialed.kind === 'failed') return this.#failed(this.#unfit ?? dialed.outcome);
+      if (dialed.kind === 'failed') return this.#failed(this.#lastWord(dialed.outcome));
       const attempted = await this.#deliver(dialed.connection);
       if (attempted !== undefined) return attempted;
     }
     return this.#failed(ourOutcome('4.3.2', SHUTDOWN));
+  }
+
+  /** That the message fits nowhere is known only when every host has been asked. */
+  #lastWord(failure: Undelivered): Undelivered {
+    return this.#unfit === undefined || this.#dialer.someUnknown ? failure : this.#unfit;
   }
 
   /** Undefined: go on with another connection. */

@@ -168,7 +168,8 @@ export class SmtpConnection {
     if (this.#closed || this.#socket.write(octets)) return;
     this.#deadline.set(this.#timeouts.block);
     await this.#room();
-    this.#watch();
+    // Until the caller has more, nobody waits for the server.
+    this.#deadline.set(undefined);
   }
 
   /** Says goodbye when it may, and closes. */

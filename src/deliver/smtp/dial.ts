@@ -46,7 +46,6 @@ export class Dialer {
   readonly #options: AgentOptions;
   readonly #targets: AsyncGenerator<Target, void, undefined>;
   readonly #failures: Failure[] = [];
-  /** Hosts that have been asked, and how many of them have not answered with 5xx. */
   #dialled = 0;
   #greetings = 0;
   #stopped: string | undefined;
@@ -76,6 +75,11 @@ export class Dialer {
   /** The rest of this host's addresses lead to the same server: go on with the next host. */
   skipHost(host: string): void {
     this.#skipped.add(host);
+  }
+
+  /** A host could not be asked, or not now: it may have been the one that can take the message. */
+  get someUnknown(): boolean {
+    return this.#stopped !== undefined || this.#failures.some(({ refusal }) => refusal.kind === 'transient');
   }
 
   /** Ends the search. */

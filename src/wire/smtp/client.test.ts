@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { type Recipient, type SenderParameters } from '../../mail/envelope.ts';
 import { type Outcome } from '../../mail/outcome.ts';
 import { type Mailbox } from '../../mail/path.ts';
@@ -593,4 +594,38 @@ test('a caller may lead the transaction itself', () => {
   stage.says('421 bye\r\n');
   assert.deepEqual(stage.answers, [250, 421]);
   assert.ok(stage.closed);
+});
+
+test('whatever a server sends, in whatever pieces: no throw, one outcome for each recipient, nothing after close', () => {
+  const piece = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom('220 a\r\n', '250 ok\r\n', '250-a\r\n250-PIPELINING\r\n250 CHUNKING\r\n', '354 go\r\n') },
+    { weight: 3, arbitrary: fc.constantFrom('450 x\r\n', '452 4.5.3 many\r\n', '550 5.1.1 x\r\n', '421 bye\r\n', '554 x\r\n') },
+    { weight: 1, arbitrary: fc.constantFrom('\r\n', '25', '0 x\r\n', 'text\r\n', '250-a\r\n', '250-LIMITS RCPTMAX=1 MAILMAX=2\r\n250 DSN\r\n', '\0\xff') },
+  ); // prettier-ignore
+  const recipients = ['a@x', 'b@x', 'c@x'].map((each) => to(each));
+  fc.assert(
+    fc.property(
+      fc.array(piece, { maxLength: 30 }),
+      fc.constantFrom('smtp', 'lmtp'),
+      fc.constantFrom('possible', 'never'),
+      (pieces, protocol, bdat) => {
+        const stage = new Stage({ protocol });
+        for (const text of pieces) {
+          if (stage.client.ready && !stage.client.exhausted) {
+            if (stage.finished > 0) assert.equal(stage.outcomes.filter(() => true).length, recipients.length);
+            stage.outcomes.length = 0;
+            stage.begins({ recipients, bdat });
+          }
+          stage.says(text);
+        }
+        const begun = stage.sent.some((line) => line.includes('MAIL FROM'));
+        stage.perform(stage.client.lost({ cause: 'connection', status: '4.4.2', text: 'gone' }));
+        assert.ok(stage.closed);
+        assert.equal(stage.client.waitsFor, undefined);
+        if (begun) assert.equal(stage.outcomes.filter(() => true).length, recipients.length);
+        else assert.ok(stage.refusal !== undefined || stage.client.completed === 0);
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });
