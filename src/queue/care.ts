@@ -36,6 +36,10 @@ export class Care {
     if (site.refusals >= REFUSALS_BEFORE_CARE) this.#wanted.add(site);
   }
 
+  forget(site: Site): void {
+    this.#wanted.delete(site);
+  }
+
   /** Where the walk has come to in the lane that `next` gave. */
   get after(): DuePosition | undefined {
     return this.#walk?.after;

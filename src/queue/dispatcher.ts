@@ -35,6 +35,8 @@ export interface DispatcherOwner {
   held(waiting: Waiting, rule: Rule): void;
   /** The site was refused on all its sources. */
   blocked(site: Site, now: Instant): void;
+  /** A connection of the site was closed: nothing of it may be left in memory. */
+  emptied(site: Site): void;
   /** The site took something, or a dispatch of it ended: it may want more from disk. */
   progressed(site: Site, now: Instant): void;
 }
@@ -354,6 +356,7 @@ export class Dispatcher {
     out.push({ kind: 'closeSlot', slot: slot.id, worker: slot.worker.id });
     this.#list(slot.site.group);
     this.#feedStarved();
+    this.#owner.emptied(slot.site);
   }
 }
 

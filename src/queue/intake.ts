@@ -81,8 +81,9 @@ export class Intake {
     return this.#reads.size;
   }
 
-  get hasRoomToOpen(): boolean {
-    return this.#opening.length < MOST_OPENING;
+  /** Whether more of the agenda should be read: well before the lanes to open run out, and not for each one opened. */
+  get wantsAgenda(): boolean {
+    return this.#opening.length < MOST_OPENING / 4 && (!this.#owner.lanes.full || this.#stale.size > 0);
   }
 
   /** Whether new entries of this kind may be handed over in memory. */
@@ -149,7 +150,7 @@ export class Intake {
 
   /** A queue that the agenda names. False: no room now. */
   open(ref: Pick<LaneRef, 'partition' | 'queue'>, now: Instant): boolean {
-    if (!this.hasRoomToOpen) return false;
+    if (this.#opening.length >= MOST_OPENING) return false;
     for (const lane of lanesOf(ref.partition, ref.queue)) {
       const known = this.#owner.lanes.get(laneKey(lane));
       if (known?.busy !== true && !this.want(lane, known?.site, now)) return false;
@@ -191,6 +192,13 @@ export class Intake {
     if (site.readyCount + site.hungryCount > 0) this.#stale.add(site);
     this.feed(site, now);
     this.#owner.table.release(site);
+  }
+
+  /** The site is no longer known. */
+  forget(site: Site): void {
+    this.#stale.delete(site);
+    this.#wanting.delete(site);
+    this.#care.forget(site);
   }
 
   /** The site wants more if it runs low and may be tried. */

@@ -111,6 +111,10 @@ export class Scheduler {
       pacing,
       sources: setup.sources ?? ['default'],
       maxResolutions: Math.max(256, Math.floor(memory / SHARE / RESOLUTION_OCTETS)),
+      released: (site) => {
+        this.#retrySites.remove(site);
+        this.#intake.forget(site);
+      },
     });
     this.#agenda = new AgendaReader({ ...AGENDA_DEFAULTS, partitions: setup.partitions });
     this.#intake = new Intake(this.#intakeOwner());
@@ -353,7 +357,7 @@ export class Scheduler {
     if (this.#paused.size === 0) {
       this.#dispatcher.run(now, out);
       this.#intake.run(this.#step);
-      while (this.#intake.hasRoomToOpen) {
+      while (this.#intake.wantsAgenda) {
         const read = this.#agenda.nextRead();
         if (read === undefined) break;
         out.push(read);
@@ -416,6 +420,7 @@ export class Scheduler {
         this.#intake.park(site, now);
         this.#retrySites.set(site, site.blockedUntil());
       },
+      emptied: (site) => this.#table.release(site),
       progressed: (site, now) => this.#intake.moved(site, now),
     };
   }

@@ -35,6 +35,8 @@ export interface SiteTableOptions {
   readonly pacing: Pacing;
   readonly sources: readonly string[];
   readonly maxResolutions: number;
+  /** The site is forgotten. */
+  readonly released: (site: Site) => void;
 }
 
 // Bounds on what a DNS answer may ask of us: never asked again for each message, never believed for a day.
@@ -146,6 +148,7 @@ export class SiteTable {
   release(site: Site): void {
     if (!site.quiet || site.resolutions > 0 || this.#sites.get(site.name) !== site) return;
     this.#sites.delete(site.name);
+    this.#options.released(site);
     site.group.sites.delete(site);
     if (site.group.sites.size === 0) this.#groups.delete(site.group.name);
   }

@@ -44,6 +44,7 @@ export interface WorldOptions extends Partial<SchedulerSetup> {
   readonly resolve?: (routingDomain: string, now: number) => SiteAnswer;
   readonly workers?: number;
   readonly seed?: number;
+  readonly spool?: SpoolModel;
 }
 
 export const MX: Route = { kind: 'mx', name: 'mx', match: {}, port: 25, tls: 'opportunistic' };
@@ -66,7 +67,7 @@ interface Deed {
 export class World {
   now = 0;
   readonly scheduler: Scheduler;
-  readonly spool = new ModelSpool();
+  readonly spool: SpoolModel;
   /** Every dispatch, in order. */
   readonly dispatches: { readonly at: number; readonly action: DispatchAction }[] = [];
   readonly over: { readonly at: number; readonly entry: Entry; readonly kind: string }[] = [];
@@ -86,6 +87,7 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
+    this.spool = options.spool ?? new ModelSpool();
     this.#random = seeded(options.seed ?? 1);
     this.scheduler = new Scheduler({
       partitions: Array.from({ length: PARTITIONS }, (_, i) => i),
@@ -274,18 +276,34 @@ export class World {
   }
 }
 
-interface AgendaRow {
+export interface AgendaRow {
   readonly dueAt: number;
   readonly queue: QueueName;
 }
 
-interface Position {
+export interface Position {
   readonly dueAt: number;
   readonly entry: EntryId;
 }
 
+/** What the world asks of a spool. */
+export interface SpoolModel {
+  readonly size: number;
+  entry(id: EntryId): Entry | undefined;
+  values(): Iterable<Entry>;
+  put(entry: Entry): void;
+  remove(id: EntryId): void;
+  due(lane: LaneRef, after: Position | undefined, limit: number): Page<Entry, Position>;
+  agenda(partition: number, after: AgendaRow | undefined, limit: number): Page<AgendaRow, AgendaRow>;
+}
+
+interface Page<T, K> {
+  readonly rows: readonly T[];
+  readonly next: K | undefined;
+}
+
 /** The spool's due index and agenda, as its contract has them: rows may be too early, never too late. */
-export class ModelSpool {
+export class ModelSpool implements SpoolModel {
   readonly #entries = new Map<EntryId, Entry>();
   readonly #lanes = new Map<string, Sorted<Position>>();
   readonly #agendas = new Map<number, Sorted<AgendaRow>>();
@@ -330,7 +348,7 @@ export class ModelSpool {
     return { rows, next: page.length === limit ? page.at(-1) : undefined };
   }
 
-  agenda(partition: number, after: { dueAt: number; queue: QueueName } | undefined, limit: number) {
+  agenda(partition: number, after: AgendaRow | undefined, limit: number): Page<AgendaRow, AgendaRow> {
     const sorted = this.#agendas.get(partition);
     const page = sorted?.page(after, limit) ?? [];
     for (const row of page) this.#mend(partition, row);
