@@ -22,7 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bounce: ['lib', 'mail', 'ports', 'events', 'observe'],
   api: ['lib', 'mail', 'ports', 'queue', 'receive', 'spool', 'events', 'observe'],
   sandbox: ['lib', 'mail', 'ports', 'wire', 'dns', 'observe'],
-  cli: ['lib', 'mail', 'ports', 'wire', 'api', 'config', 'runtime', 'sandbox'],
+  // Of events only how they are read: the command line shows them.
+  cli: ['lib', 'mail', 'ports', 'wire', 'events', 'api', 'config', 'runtime', 'sandbox'],
   config: ['lib', 'mail'],
 };
 
@@ -44,7 +45,7 @@ for (const path of sources) {
   const part = path.split('/')[1]!;
   if (part.endsWith('.ts')) continue; // src/main.ts and src/index.ts join what is below them.
   const text = readFileSync(path, 'utf8');
-  const imports = [...text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, target]) =>
+  const imports = [...text.matchAll(/\b(?:from|import\(?|URL\() ?'(\.[^']+)'/g)].map(([, target]) =>
     join(dirname(path), target!),
   );
 
