@@ -48,6 +48,11 @@ export class Backoff {
     return this.#diagnostic;
   }
 
+  /** An operator wants it tried now; what was learned stays. */
+  forget(): void {
+    this.#until = Number.NEGATIVE_INFINITY;
+  }
+
   /** Whether the refusal was news. */
   refused({ startedAt, now, wait, jitter, diagnostic }: Refusal, { first, max }: BackoffOptions): boolean {
     this.#lastStartedAt = Math.max(this.#lastStartedAt, startedAt);
@@ -66,6 +71,13 @@ export class Backoff {
     if (this.#refusals === 0 || startedAt < this.#since) return false;
     this.clear();
     return true;
+  }
+
+  /** The wall clock went back: nothing is waited for longer than the longest back-off. */
+  clockMoved(now: Instant, max: Duration): void {
+    this.#until = Math.min(this.#until, now + max);
+    this.#since = Math.min(this.#since, now);
+    this.#lastStartedAt = Math.min(this.#lastStartedAt, now);
   }
 
   clear(): void {

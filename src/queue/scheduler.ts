@@ -35,6 +35,7 @@ import {
 import { type Site } from './site-state.ts';
 import { SiteTable } from './site-table.ts';
 import { type SiteAnswer } from './site.ts';
+import { type SiteSummary, summaryOf } from './site-summary.ts';
 import { Slots } from './slots.ts';
 import { TimeHeap } from '../lib/heap.ts';
 import { Window, type Waiting } from './window.ts';
@@ -272,6 +273,21 @@ export class Scheduler {
     return this.#run(now);
   }
 
+  /** The wall clock went back: what was counted in a future that has not come does not hold mail. */
+  clockMoved(now: Instant): SchedulerAction[] {
+    this.#begin(now);
+    for (const group of this.#table.groups()) {
+      for (const path of group.paths.values()) path.clockMoved(now);
+      for (const site of group.sites) {
+        for (const { backoff } of site.sources.values()) backoff.clockMoved(now, group.pace.values.maxBackoff);
+        if (site.blockedUntil() > now) this.#retrySites.set(site, site.blockedUntil());
+      }
+    }
+    this.#dispatcher.listAll(this.#table.groups());
+    this.#agenda.sweep(now);
+    return this.#run(now);
+  }
+
   /** Nothing is dispatched or read while there is any reason to pause. */
   pause(reason: string): void {
     this.#paused.add(reason);
@@ -322,6 +338,22 @@ export class Scheduler {
     });
   }
 
+  /** What is known of the sites that mail in memory is for. */
+  sites(): readonly SiteSummary[] {
+    return Array.from(this.#table.sites(), summaryOf).flat();
+  }
+
+  /** Sites that were refused may be tried at once. */
+  forgetBackOffs(now: Instant): SchedulerAction[] {
+    this.#begin(now);
+    for (const site of this.#table.sites()) {
+      for (const { backoff } of site.sources.values()) backoff.forget();
+      this.#unblocked(site);
+    }
+    this.#agenda.sweep(now);
+    return this.#run(now);
+  }
+
   inFlight(): number {
     return this.#dispatcher.inFlight;
   }
@@ -370,7 +402,7 @@ export class Scheduler {
   #note(entry: Entry): void {
     if (entry.lane === 'held') return;
     if (entry.dueAt > this.#step.now) this.#lanes.note(laneOf(entry), entry.dueAt);
-    else this.#intake.want(laneOf(entry), undefined, this.#step.now);
+    else this.#intake.wantEntry(entry, this.#step.now);
   }
 
   #remove(waiting: Waiting): void {

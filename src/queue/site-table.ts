@@ -68,6 +68,10 @@ export class SiteTable {
     return this.#groups.values();
   }
 
+  sites(): Iterable<Site> {
+    return this.#sites.values();
+  }
+
   site(name: string): Site | undefined {
     return this.#sites.get(name);
   }

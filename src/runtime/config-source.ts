@@ -1,6 +1,5 @@
 /** Where a thread gets its configuration from: each loads the file itself, since a file may hold functions. */
 
-import process from 'node:process';
 import { type Config, readConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { formatProblem } from '../lib/schema-reading.ts';
@@ -13,10 +12,12 @@ export type ConfigSource =
 
 /** Rejects with `ConfigProblems` when it cannot be used. */
 export async function loadSource(source: ConfigSource): Promise<Config> {
-  const read =
-    source.kind === 'file'
-      ? await loadConfig(source.file, source.version)
-      : readConfig(source.written, source.folder || process.cwd());
+  if (source.kind === 'file') {
+    const loaded = await loadConfig(source.file, source.version);
+    if (loaded.ok) return loaded.config;
+    throw new ConfigProblems(loaded.problems.map(formatProblem));
+  }
+  const read = readConfig(source.written, source.folder);
   if (read.ok) return read.value;
   throw new ConfigProblems(read.problems.map(formatProblem));
 }

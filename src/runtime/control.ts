@@ -8,6 +8,7 @@
 import process from 'node:process';
 import {
   type Admin,
+  type BackedUp,
   type Changed,
   type Checked,
   type ExplanationView,
@@ -115,7 +116,7 @@ export class Control implements Admin {
     return this.#ask('check');
   }
 
-  backup(request: { readonly folder: string }): Promise<{ readonly octets: number }> {
+  backup(request: { readonly folder: string }): Promise<BackedUp> {
     return this.#ask('backup', request);
   }
 

@@ -1,13 +1,17 @@
 /** The thread of the queue manager: opens the spool and the event log, and answers the main thread. */
 
 import { workerData } from 'node:worker_threads';
-import { type QueueFilter } from '../api/contract.ts';
+import { type PageQuery, type QueueFilter, Refusal } from '../api/contract.ts';
 import { EventLog } from '../events/event-log.ts';
+import { type Entry } from '../mail/entry.ts';
 import { type QueueId } from '../mail/queue-id.ts';
+import { queueName } from '../mail/queue-name.ts';
+import { type Route } from '../mail/route.ts';
+import { PARTITIONS } from '../mail/partition.ts';
 import { snapshot } from '../observe/metrics.ts';
 import { Scheduler } from '../queue/scheduler.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
-import { backupSpool, checkOpenSpool } from '../spool/lmdb/maintenance.ts';
+import { backupSpool } from '../spool/lmdb/maintenance.ts';
 import { type Boot, type Joining } from './boot.ts';
 import { SystemClock } from './clock.ts';
 import { loadSource } from './config-source.ts';
@@ -16,7 +20,8 @@ import { operatorLog } from './operator-log.ts';
 import { QueueManager } from './queue-manager/queue-manager.ts';
 import { QueueOperations } from './queue-manager/queue-admin.ts';
 import { systemRandom } from './random.ts';
-import { queueSettings, schedulerOptions } from './settings.ts';
+import { type RoutePlan } from './route-plan.ts';
+import { planOf, queueSettings, routeOfEntry, schedulerOptions } from './settings.ts';
 import { serveAsks } from './thread.ts';
 import { systemTimers } from './timers.ts';
 
@@ -30,6 +35,7 @@ const post = serveAsks({
   left: (id: number) => manager().workerLeft(id),
   reload: async (source: Boot['config']) => {
     const config = await loadSource(source);
+    plan = planOf(config);
     manager().reconfigure(queueSettings(config, softBounce), schedulerOptions(config));
   },
   clockMoved: () => manager().clockMoved(),
@@ -59,7 +65,8 @@ const post = serveAsks({
     manager().reconfigure({ ...manager().settings, softBounce: on });
   },
   explainEntries: (id: string) => explainEntries(id),
-  sites: () => manager().sites(),
+  sites: (query: PageQuery) => manager().sites(query),
+  standing: (way: { routingDomain: string; route: Route }) => manager().explain(newcomer(way)),
   list: (query: never) => operations().list(query),
   retry: (change: never) => operations().retry(change),
   hold: (change: never) => operations().hold(change),
@@ -75,7 +82,11 @@ const post = serveAsks({
   resume: (request: never) => operations().resume(request),
 });
 
+const CHECK_A_COPY =
+  'a spool that is in use cannot be checked: stop the server first, or run `postrider backup <folder>` and check the copy with `postrider check --spool <folder>`';
+
 let softBounce = false;
+let plan: RoutePlan | undefined;
 let opened: { readonly manager: QueueManager; readonly operations: QueueOperations } | undefined;
 let spool: Awaited<ReturnType<typeof openLmdbSpool>> | undefined;
 let eventLog: EventLog | undefined;
@@ -98,12 +109,18 @@ async function start(): Promise<{ readonly incoming: string }> {
   const config = await loadSource(boot.config);
   softBounce = config.softBounce;
   const folder = config.spool.folder;
-  const store = await openLmdbSpool({ folder, log, clock, timers: systemTimers, onBroken: broken });
+  const store = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: broken });
   const events = await EventLog.open({ folder: config.events.folder, clock, log });
   spool = store;
   eventLog = events;
   const settings = queueSettings(config, softBounce);
-  const scheduler = new Scheduler(schedulerOptions(config));
+  plan = planOf(config);
+  const scheduler = new Scheduler({
+    ...schedulerOptions(config),
+    partitions: Array.from({ length: PARTITIONS }, (_, partition) => partition),
+    random: () => systemRandom.next(),
+    routeOf: (name, entry) => (plan === undefined ? undefined : routeOfEntry(plan, name, entry)),
+  });
   const queueManager = new QueueManager({
     ...{ spool: store, scheduler, clock, timers: systemTimers, random: systemRandom, log, settings },
     memoryOctets: config.memory.content,
@@ -116,7 +133,12 @@ async function start(): Promise<{ readonly incoming: string }> {
   const queueOperations = new QueueOperations({
     ...{ spool: store, changes: queueManager.changes, locks: queueManager.locks },
     forgetBackOffs: () => queueManager.forgetBackOffs(),
-    maintenance: { check: () => checkOpenSpool(store), backup: (target) => backupSpool(store, target) },
+    maintenance: {
+      check: async () => {
+        throw new Refusal('conflict', CHECK_A_COPY);
+      },
+      backup: (target) => backupSpool(store, target),
+    },
     story: async () => [], // The archivist has it; the main thread joins both.
   });
   opened = { manager: queueManager, operations: queueOperations };
@@ -132,4 +154,16 @@ async function explainEntries(id: string): Promise<readonly unknown[]> {
     const entry = stored?.find((each) => each.id === view.id);
     return { entry: view, explanations: entry === undefined ? [] : manager().explain(entry) };
   });
+}
+
+/** An entry as mail that came now for this way would be, to ask the scheduler about. */
+function newcomer({ routingDomain, route }: { readonly routingDomain: string; readonly route: Route }): Entry {
+  const now = clock.now();
+  const message = '00000000000000000000' as QueueId;
+  return {
+    ...{ id: `${message}/0`, message, queue: queueName({ campaign: '', tenant: '', domain: routingDomain }) },
+    ...{ routingDomain, route: route.name, class: 'normal', lane: 'fresh', dueAt: now, acceptedAt: now },
+    ...{ expiresAt: Number.MAX_SAFE_INTEGER, attempts: 0, recipients: [], reason: 'new', lastReply: '' },
+    ...{ lastAttemptAt: undefined, warned: false, crashes: 0, octets: 0 },
+  };
 }

@@ -6,23 +6,28 @@ import { type Config } from '../config/config.ts';
 import { type AddressFamily } from '../deliver/smtp/addresses.ts';
 import { type DnsServer, readResolvConf } from '../dns/resolv-conf.ts';
 import { canonicalIp, isLoopback, Networks } from '../lib/ip.ts';
-import { MINUTE } from '../lib/time.ts';
+import { MINUTE, SECOND } from '../lib/time.ts';
 import { type Parsed } from '../lib/parsed.ts';
+import { type Entry } from '../mail/entry.ts';
 import { formatMailbox, parseMailbox } from '../mail/path.ts';
+import { partsOf } from '../mail/queue-name.ts';
+import { type Route } from '../mail/route.ts';
+import { type PaceConfig } from '../queue/config.ts';
 import { type Pacing, type PacingRule, SHIPPED_RULES } from '../queue/pace.ts';
 import { type SchedulerOptions } from '../queue/scheduler.ts';
 import { Aliases } from '../receive/aliases.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
-import { type Timeouts } from '../receive/timeouts.ts';
+import { SESSION_TIMES, type SessionTimes } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
 import { type Certificates } from './boot.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
-import { systemRandom } from './random.ts';
 import { RoutePlan } from './route-plan.ts';
 import { type WorkerSettings } from './worker.ts';
 
 /** One listener, as every worker opens it. */
 export interface ListenerSettings {
+  /** Differs when anything in it does. */
+  readonly key: string;
   readonly name: string;
   readonly host: string;
   readonly port: number;
@@ -31,7 +36,7 @@ export interface ListenerSettings {
   readonly maxConnections: number;
   readonly maxConnectionsPerClient: number;
   readonly machine: ServerOptions;
-  readonly timeouts: Timeouts;
+  readonly times: SessionTimes;
   /** Absent: no encryption is offered. */
   readonly certificates: Certificates | undefined;
   readonly minTls: 'TLSv1.2' | 'TLSv1.3';
@@ -39,6 +44,7 @@ export interface ListenerSettings {
 
 /** How far a due time is moved before a recorded dispatch: a crash then finds the entry due again soon, but not at once. */
 const RECORD_AHEAD = 5 * MINUTE;
+const FREE_SPACE_CHECK = 2 * SECOND;
 const MAX_LEASES = 100;
 const MAX_HOSTS = 20;
 
@@ -53,6 +59,7 @@ export function workerSettings(config: Config, certificates: Certificates): Work
       attempts: config.dns.attempts,
       trustAd: config.dns.trustAd,
       cacheOctets: config.dns.cache,
+      maxTtl: config.dns.maxTtl,
     },
     delivery: deliverySettings(config),
     maxHosts: MAX_HOSTS,
@@ -70,6 +77,7 @@ export function queueSettings(config: Config, softBounce: boolean): QueueSetting
     retry: config.queue.retry,
     softBounce,
     minFreeOctets: config.spool.minFree,
+    freeSpaceCheck: FREE_SPACE_CHECK,
     dsn: { maxReturnedOctets, returnUnasked, doubleBounce },
     dsnBudget: { perHour: perSenderAndHour, maxSenders: sendersRemembered },
     maxLeases: MAX_LEASES,
@@ -78,20 +86,15 @@ export function queueSettings(config: Config, softBounce: boolean): QueueSetting
   };
 }
 
-export function schedulerOptions(config: Config): SchedulerOptions {
-  const plan = planOf(config);
-  return {
-    memory: config.queue.memory,
-    pacing: pacingOf(config),
-    retry: config.queue.retry,
-    random: () => systemRandom.next(),
-    routeOf: (name, entry) => {
-      const [first] = entry.recipients;
-      // A route that is gone from the configuration: the way is chosen anew, as for a message without a client.
-      const chosen = { sender: null, tenant: '', clientAddress: '' };
-      return plan.byName(name) ?? (first === undefined ? undefined : plan.routeOf(first.forwardPath, chosen));
-    },
-  };
+export function schedulerOptions({ queue }: Config): Pick<SchedulerOptions, 'memory' | 'pacing' | 'retry'> {
+  return { memory: queue.memory, pacing: pacingOf(queue.pace), retry: queue.retry };
+}
+
+/** The route of an entry. One that is gone from the configuration: the way is chosen anew, as for mail without a client. */
+export function routeOfEntry(plan: RoutePlan, name: string, entry: Entry): Route | undefined {
+  const [first] = entry.recipients;
+  const facts = { sender: null, tenant: partsOf(entry.queue).tenant, clientAddress: '' };
+  return plan.byName(name) ?? (first === undefined ? undefined : plan.routeOf(first.forwardPath, facts));
 }
 
 /** Threads for sessions and deliveries. A port that the system chooses cannot be shared by several. */
@@ -151,7 +154,9 @@ function listenerSettings(
   listener: Config['listeners'][number],
   certificates: Certificates,
 ): ListenerSettings {
+  const { command, content, session } = limits.timeouts;
   return {
+    key: JSON.stringify({ hostname, limits, tls, listener, certificates }),
     ...{ name: listener.name, host: listener.host, port: listener.port },
     implicitTls: listener.tls === 'implicit',
     proxyFrom: certain(Networks.parse(listener.proxyFrom)),
@@ -171,7 +176,7 @@ function listenerSettings(
       earlyTalk: limits.earlyTalk,
       improperPipelining: limits.improperPipelining,
     },
-    timeouts: limits.timeouts,
+    times: { ...SESSION_TIMES, command, content, transaction: session },
     certificates: listener.tls === 'off' ? undefined : certificates,
     minTls: tls.minVersion,
   };
@@ -234,8 +239,7 @@ function dnsServers({ dns }: Config): readonly DnsServer[] {
   }
 }
 
-function pacingOf({ queue }: Config): Pacing {
-  const { defaults, rules, shippedRules } = queue.pace;
+function pacingOf({ defaults, rules, shippedRules }: PaceConfig): Pacing {
   const written: readonly PacingRule[] = rules.map(({ name, match, limits }, i) => ({
     ...{ name, match, limits, by: `queue.pace.rules[${i}] ${name}` },
   }));

@@ -4,7 +4,8 @@ import { workerData } from 'node:worker_threads';
 import { type Route } from '../mail/route.ts';
 import { snapshot } from '../observe/metrics.ts';
 import { type WorkerBoot } from './boot.ts';
-import { SystemClock } from './clock.ts';
+import { SharedCounts } from '../receive/limits.ts';
+import { steadyClock, SystemClock } from './clock.ts';
 import { type ConfigSource, loadSource } from './config-source.ts';
 import { PortLink } from './link.ts';
 import { operatorLog } from './operator-log.ts';
@@ -27,10 +28,21 @@ let prepared: WorkerSettings | undefined;
 
 serveAsks({
   start: async () => {
-    const { id, port, incoming, counts, reusePort } = boot;
+    const { id, port, incoming, reusePort } = boot;
+    const counts = new SharedCounts({ table: boot.counts, worker: id, seed: boot.countsSeed });
     const settings = workerSettings(await loadSource(boot.config), boot.certificates);
     runtime = new WorkerRuntime({
-      ...{ id, incoming, counts, reusePort, settings, clock, random: systemRandom, timers: systemTimers },
+      ...{
+        id,
+        incoming,
+        counts,
+        reusePort,
+        settings,
+        clock,
+        steadyClock: steadyClock(clock),
+        random: systemRandom,
+        timers: systemTimers,
+      },
       link: new PortLink(port),
       log: operatorLog(clock),
     });

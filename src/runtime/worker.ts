@@ -6,7 +6,7 @@
 import { StubResolver, type StubResolverOptions } from '../dns/stub-resolver.ts';
 import { Agent } from '../deliver/agent.ts';
 import { type AgentOptions } from '../deliver/options.ts';
-import { openRelay } from '../deliver/relay.ts';
+import { openRelay } from '../deliver/smtp/open-relay.ts';
 import { findSite, nullMxSender } from '../deliver/smtp/mx.ts';
 import { eventLine } from '../events/format.ts';
 import { type Event } from '../events/event.ts';
@@ -19,6 +19,7 @@ import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Random } from '../ports/random.ts';
 import { type Timers } from '../ports/timers.ts';
+import { type Dispatch } from '../queue/dispatch.ts';
 import { type WorkerId } from '../queue/scheduling.ts';
 import { type SiteAnswer } from '../queue/site.ts';
 import { OctetBudget } from '../receive/octet-budget.ts';
@@ -36,6 +37,7 @@ import { queueIds } from './ids.ts';
 import { type Link } from './link.ts';
 import { ListenerSet, type ListenerSetDeps } from './listener-set.ts';
 import { type QueueManagerToWorker, type WorkerToQueueManager } from './messages.ts';
+import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
 
@@ -55,6 +57,8 @@ export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'
   readonly id: WorkerId;
   readonly link: Link<WorkerToQueueManager, QueueManagerToWorker>;
   readonly clock: Clock;
+  /** For deadlines of connections: does not follow a clock that is moved on purpose. */
+  readonly steadyClock: Clock;
   readonly random: Random;
   readonly timers: Timers;
   readonly log: Log;
@@ -74,6 +78,7 @@ export class WorkerRuntime {
   #resolver: StubResolver;
   #agent: Agent;
   #intake: IntakeState = 'open';
+  #deliveries = 0;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
@@ -82,7 +87,7 @@ export class WorkerRuntime {
     this.#resolver = this.#newResolver();
     this.#agent = this.#newAgent();
     this.#receiveDeps = this.#makeReceiveDeps();
-    const { clock, timers, log, counts, reusePort } = deps;
+    const { steadyClock: clock, timers, log, counts, reusePort } = deps;
     this.#listeners = new ListenerSet({
       ...{ clock, timers, log, counts, reusePort },
       makeReceiver: () => new SessionReceiver(this.#receiveDeps),
@@ -101,7 +106,7 @@ export class WorkerRuntime {
   }
 
   figures(): { readonly sessions: number; readonly deliveries: number } {
-    return { sessions: this.#listeners.sessions, deliveries: this.#agent.busy };
+    return { sessions: this.#listeners.sessions, deliveries: this.#deliveries };
   }
 
   /** The first half of a reload: opens what is new. Rejects, and leaves everything as it was, when that fails. */
@@ -147,9 +152,7 @@ export class WorkerRuntime {
       case 'leased':
         return this.#leases.answered(message.call, message.granted);
       case 'dispatch':
-        return void this.#agent // Never rejects.
-          .deliver(message.dispatch)
-          .then((report) => this.#deps.link.post({ kind: 'report', report }));
+        return void this.#deliver(message.dispatch);
       case 'closeSlot':
         return this.#agent.closeSlot(message.slot);
       case 'resolve':
@@ -158,6 +161,14 @@ export class WorkerRuntime {
         if (this.#intake !== 'draining') this.#intake = message.state;
         return undefined;
     }
+  }
+
+  /** The agent never rejects. */
+  async #deliver(dispatch: Dispatch): Promise<void> {
+    this.#deliveries += 1;
+    const report = await this.#agent.deliver(dispatch);
+    this.#deliveries -= 1;
+    this.#deps.link.post({ kind: 'report', report });
   }
 
   async #resolve(routingDomain: string, route: Route): Promise<void> {
@@ -194,7 +205,10 @@ export class WorkerRuntime {
     const granted = await this.#leases.ask((call) => this.#deps.link.post({ kind: 'lease', call, site }));
     if (!granted) return reply(451, '4.3.2', 'Too many connections to the next hop, try again later');
     const release = (): void => this.#deps.link.post({ kind: 'leaseEnd', site });
-    return openRelay(route, this.#agentOptions(), release);
+    const opened = await openRelay(route, this.#agentOptions());
+    if (opened.kind === 'open') return relayTransaction(opened.relay, route.host, release);
+    release();
+    return opened.reply;
   }
 
   #newResolver(): StubResolver {
@@ -203,7 +217,7 @@ export class WorkerRuntime {
   }
 
   #agentOptions(): AgentOptions {
-    const { clock, random, timers, log, link } = this.#deps;
+    const { steadyClock: clock, random, timers, log, link } = this.#deps;
     return {
       ...this.#settings.delivery,
       ...{ resolver: this.#resolver, clock, random, timers, log },

@@ -50,6 +50,8 @@ export function decodeEntry(json: string): Entry {
     warned: flag(from, 'warned'),
     crashes: number(from, 'crashes'),
     octets: number(from, 'octets'),
+    ...(from['sender'] === undefined ? {} : { sender: text(from, 'sender') }),
+    ...(from['beforeQueue'] === undefined ? {} : { beforeQueue: number(from, 'beforeQueue') }),
   };
 }
 

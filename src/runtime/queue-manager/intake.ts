@@ -56,13 +56,10 @@ export class Intake {
 
   #arrival(message: NewMessage, answer: Arrival['answer']): Arrival {
     const now = this.#context.clock.now();
-    const admitted = message.entries.length > 0 && this.#sinks.admit(message.entries);
-    const dueAt = admitted ? now + FAST_PATH_AHEAD : now;
-    return {
-      message: { ...message, entries: message.entries.map((entry) => ({ ...entry, dueAt })) },
-      admitted,
-      answer,
-    };
+    const ahead = dueAt(message.entries, now + FAST_PATH_AHEAD);
+    const admitted = ahead.length > 0 && this.#sinks.admit(ahead);
+    const entries = admitted ? ahead : dueAt(message.entries, now);
+    return { message: { ...message, entries }, admitted, answer };
   }
 
   async #commit(arrivals: readonly Arrival[]): Promise<void> {
@@ -89,4 +86,8 @@ export class Intake {
       return { kind: 'unavailable', reason: 'the spool failed' };
     }
   }
+}
+
+function dueAt(entries: readonly Entry[], at: number): readonly Entry[] {
+  return entries.map((entry) => ({ ...entry, dueAt: at }));
 }

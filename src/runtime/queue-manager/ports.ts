@@ -22,6 +22,8 @@ export interface QueueSettings {
   readonly retry: RetryOptions;
   readonly softBounce: boolean;
   readonly minFreeOctets: number;
+  /** How often the free space is looked at. */
+  readonly freeSpaceCheck: Duration;
   readonly dsn: DsnOptions;
   readonly dsnBudget: DsnBudgetOptions;
   /** Connections to one next hop of stateless relay. */

@@ -5,6 +5,7 @@
 
 import { open } from 'node:fs/promises';
 import {
+  type BackedUp,
   type Changed,
   type Checked,
   type MessageStory,
@@ -42,7 +43,7 @@ export interface QueueAdminDeps {
 /** What only a spool on disk has. */
 export interface Maintenance {
   check(): Promise<Checked>;
-  backup(folder: string): Promise<{ readonly octets: number }>;
+  backup(folder: string): Promise<BackedUp>;
 }
 
 const DEFAULT_PAGE = 100;
@@ -119,7 +120,7 @@ export class QueueOperations implements QueueAdmin {
     return this.#deps.maintenance.check();
   }
 
-  backup({ folder }: { readonly folder: string }): Promise<{ readonly octets: number }> {
+  backup({ folder }: { readonly folder: string }): Promise<BackedUp> {
     return this.#deps.maintenance.backup(folder);
   }
 

@@ -212,6 +212,8 @@ export class QueueChanges {
       notices: changes.flatMap(({ change }) => change.notices),
       events: changes.flatMap(({ change }) => (change.event === undefined ? [] : [eventLine(change.event)])),
     });
+    // Unlocked first: what the scheduler is told here it may dispatch at once.
+    this.#unlock(entries);
     for (const { entry, change } of changes)
       this.#sinks.settled(entry.id, change.next === undefined ? [] : [change.next]);
     return changes.length;

@@ -6,6 +6,7 @@
  * (pure) says what to do next. Here they are joined.
  */
 
+import { type PageQuery, type SitesPage } from '../../api/contract.ts';
 import { DsnBudget } from '../../bounce/budget.ts';
 import { eventLine } from '../../events/format.ts';
 import { type Event } from '../../events/event.ts';
@@ -14,7 +15,7 @@ import { type Clock } from '../../ports/clock.ts';
 import { type Log } from '../../ports/log.ts';
 import { type Random } from '../../ports/random.ts';
 import { type Timer, type Timers } from '../../ports/timers.ts';
-import { type Scheduler } from '../../queue/scheduler.ts';
+import { type Scheduler, type SchedulerOptions } from '../../queue/scheduler.ts';
 import { type SchedulerAction, type WorkerId } from '../../queue/scheduling.ts';
 import { type Spool } from '../../spool/spool.ts';
 import { QUEUE_MANAGER_MAKER, queueIds } from '../ids.ts';
@@ -30,6 +31,7 @@ import { type QueueManagerContext, type QueueSettings } from './ports.ts';
 import { QueueChanges } from './queue-changes.ts';
 import { RecentMessages } from './recent-messages.ts';
 import { ownSite } from './own-site.ts';
+import { siteView } from './queue-views.ts';
 import { Settler } from './settler.ts';
 import { Teller } from './teller.ts';
 
@@ -51,7 +53,8 @@ export interface QueueManagerDeps {
 
 export type WorkerLink = Link<QueueManagerToWorker, WorkerToQueueManager>;
 
-const BETWEEN_GATE_CHECKS = 2000;
+const SITES_PAGE = 100;
+const BY_OPERATOR = 'delivery is paused by an operator';
 
 export class QueueManager {
   readonly #deps: QueueManagerDeps;
@@ -70,6 +73,7 @@ export class QueueManager {
   #settings: QueueSettings;
   #wake: Timer | undefined;
   #wakeAt = Infinity;
+  #deliveryPaused = false;
   #stopped = false;
 
   constructor(deps: QueueManagerDeps) {
@@ -155,11 +159,12 @@ export class QueueManager {
   workerLeft(worker: WorkerId): void {
     if (!this.#workers.delete(worker)) return;
     this.#leases.workerLeft(worker);
+    const { actions } = this.#scheduler.workerLeft(worker, this.#now());
     this.#attempts.workerLost(worker);
-    this.#perform(this.#scheduler.workerLeft(worker, this.#now()));
+    this.#perform(actions);
   }
 
-  reconfigure(settings: QueueSettings, options: Parameters<Scheduler['reconfigured']>[0]): void {
+  reconfigure(settings: QueueSettings, options: Partial<SchedulerOptions> = {}): void {
     this.#settings = settings;
     this.#perform(this.#scheduler.reconfigured(options, this.#now()));
     void this.#gate.check().catch(this.#deps.broken);
@@ -168,19 +173,25 @@ export class QueueManager {
   /** Nothing new goes out or comes in; resolves when nothing is in flight any more, or after `within` milliseconds. */
   async drain(within: number): Promise<void> {
     this.#gate.drain();
-    this.#perform(this.#scheduler.pause(this.#now()));
+    this.#scheduler.pause('draining');
     const until = this.#deps.clock.monotonic() + within;
     while (this.#busy() && this.#deps.clock.monotonic() < until) await this.#pause(20);
     this.#stopped = true;
     this.#wake?.cancel();
   }
 
+  get delivery(): 'running' | 'paused' {
+    return this.#deliveryPaused ? 'paused' : 'running';
+  }
+
   pauseDelivery(): void {
-    this.#perform(this.#scheduler.pause(this.#now()));
+    this.#deliveryPaused = true;
+    this.#scheduler.pause(BY_OPERATOR);
   }
 
   unpauseDelivery(): void {
-    this.#perform(this.#scheduler.unpause(this.#now()));
+    this.#deliveryPaused = false;
+    this.#perform(this.#scheduler.unpause(BY_OPERATOR, this.#now()));
   }
 
   clockMoved(): void {
@@ -190,6 +201,24 @@ export class QueueManager {
 
   figures(): Readonly<Record<string, number>> {
     return { ...this.#scheduler.figures(), inFlight: this.#attempts.inFlight, workers: this.#workers.size };
+  }
+
+  /** A page of sites by name. */
+  sites({ after = '', limit = SITES_PAGE }: PageQuery): SitesPage {
+    const rows = this.#scheduler.sites().filter(({ path, site }) => `${site} ${path}` > after);
+    const sorted = rows.sort((a, b) => (`${a.site} ${a.path}` < `${b.site} ${b.path}` ? -1 : 1));
+    const page = sorted.slice(0, limit);
+    const last = page.length < sorted.length ? page.at(-1) : undefined;
+    const now = this.#now();
+    return {
+      sites: page.map((row) => siteView(row, now)),
+      next: last === undefined ? undefined : `${last.site} ${last.path}`,
+    };
+  }
+
+  /** Every site may be tried again at once. */
+  forgetBackOffs(): void {
+    this.#perform(this.#scheduler.forgetBackOffs(this.#now()));
   }
 
   explain(entry: Entry): ReturnType<Scheduler['explain']> {
@@ -252,12 +281,12 @@ export class QueueManager {
 
   async #readAgenda({ partition, after, limit }: Extract<SchedulerAction, { kind: 'readAgenda' }>): Promise<void> {
     const { rows, next } = await this.#deps.spool.agenda(partition, after, limit);
-    this.#perform(this.#scheduler.agendaRead({ partition, after }, { rows, next }, this.#now()));
+    this.#perform(this.#scheduler.agendaRead(partition, after, rows, next, this.#now()));
   }
 
   async #readDue({ lane, after, limit }: Extract<SchedulerAction, { kind: 'readDue' }>): Promise<void> {
     const { rows, next } = await this.#deps.spool.due(lane, after, limit);
-    this.#perform(this.#scheduler.dueRead({ lane, after }, { rows, next }, this.#now()));
+    this.#perform(this.#scheduler.dueRead(lane, after, rows, next, this.#now()));
   }
 
   /** Routes that need no DNS are answered here; the others by a worker, always the same for a domain. */
@@ -291,7 +320,7 @@ export class QueueManager {
   }
 
   #checkGateLater(): void {
-    this.#deps.timers.after(BETWEEN_GATE_CHECKS, () => {
+    this.#deps.timers.after(this.#settings.freeSpaceCheck, () => {
       if (this.#stopped) return;
       this.#gate.check().then(() => this.#checkGateLater(), this.#deps.broken);
     });

@@ -1,8 +1,9 @@
 /** Entries and messages as the faces show them. */
 
-import { type EntryView, type MessageView } from '../../api/contract.ts';
+import { type EntryView, type MessageView, type SiteView } from '../../api/contract.ts';
 import { type Entry } from '../../mail/entry.ts';
 import { formatMailbox } from '../../mail/path.ts';
+import { type SiteSummary } from '../../queue/site-summary.ts';
 import { type StoredMessage } from '../../spool/spool.ts';
 import { addressesOf } from './entry-events.ts';
 
@@ -28,5 +29,14 @@ export function messageView(message: StoredMessage): MessageView {
     protocol: client.protocol,
     listener: client.listener,
     tls: client.tls,
+  };
+}
+
+export function siteView(summary: SiteSummary, now: number): SiteView {
+  const { site, path, ready, connections, window, inFlight, blockedUntil, diagnostic } = summary;
+  const held = blockedUntil > now;
+  return {
+    ...{ site, path, ready, connections, window, inFlight },
+    explanations: held ? [{ what: `backed off: ${diagnostic}`, by: 'the receiver', until: blockedUntil }] : [],
   };
 }

@@ -1,0 +1,74 @@
+/**
+ * A reload in two halves: every thread loads the new configuration and opens what it needs; only when all
+ * could, all swap. Otherwise the old one stays, everywhere.
+ */
+
+import { type Reloaded } from '../api/contract.ts';
+import { type Config } from '../config/config.ts';
+import { type Certificates } from './boot.ts';
+import { ConfigProblems, type ConfigSource, loadSource } from './config-source.ts';
+import { type Threads } from './threads.ts';
+
+export interface ReloadInput {
+  readonly threads: Threads;
+  readonly source: ConfigSource;
+  readonly before: Config;
+  readonly certificatesOf: (config: Config) => Promise<Certificates>;
+}
+
+export interface ReloadResult {
+  readonly answer: Reloaded;
+  /** The new ones, when they were taken. */
+  readonly config: Config | undefined;
+  readonly certificates: Certificates | undefined;
+}
+
+export async function reload(input: ReloadInput): Promise<ReloadResult> {
+  const { threads, source, before } = input;
+  const workers = threads.workers.map(({ thread }) => thread);
+  try {
+    const config = await loadSource(source);
+    const certificates = await input.certificatesOf(config);
+    await prepareAll(workers, { source, certificates });
+    await threads.queueManager.ask('reload', source);
+    await Promise.all(workers.map((thread) => thread.ask('swap')));
+    return { answer: { result: 'swapped', problems: [], needsRestart: fixed(before, config) }, config, certificates };
+  } catch (error) {
+    return {
+      answer: { result: 'kept', problems: problemsOf(error), needsRestart: [] },
+      config: undefined,
+      certificates: undefined,
+    };
+  }
+}
+
+type WorkerThreads = readonly Threads['workers'][number]['thread'][];
+
+async function prepareAll(workers: WorkerThreads, what: object): Promise<void> {
+  const results = await Promise.allSettled(workers.map((thread) => thread.ask('prepare', what)));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed === undefined) return;
+  await Promise.allSettled(workers.map((thread) => thread.ask('abandon')));
+  throw failed.reason;
+}
+
+function problemsOf(error: unknown): readonly string[] {
+  if (error instanceof ConfigProblems) return error.problems;
+  return [error instanceof Error ? error.message : String(error)];
+}
+
+/** Options that are read once, at the start. */
+const FIXED = {
+  'spool.folder': ({ spool }: Config) => spool.folder,
+  'events.folder': ({ events }: Config) => events.folder,
+  'events.retention': ({ events }: Config) => events.retention,
+  workers: ({ workers }: Config) => workers,
+  'memory.content': ({ memory }: Config) => memory.content,
+  http: ({ http }: Config) => JSON.stringify(http),
+} as const;
+
+function fixed(before: Config, after: Config): readonly string[] {
+  return Object.entries(FIXED)
+    .filter(([, valueOf]) => valueOf(before) !== valueOf(after))
+    .map(([path]) => path);
+}

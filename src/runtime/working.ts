@@ -1,0 +1,267 @@
+/**
+ * The working process: main thread of a running server.
+ *
+ * Takes the spool's lock, starts the threads, opens the faces, and afterwards only reacts: to signals, to
+ * what is asked through the control socket, to threads that die.
+ */
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import process from 'node:process';
+import { type Reloaded, type SandboxPort } from '../api/contract.ts';
+import { type Config } from '../config/config.ts';
+import { type Log } from '../ports/log.ts';
+import { type Boot, type Certificates } from './boot.ts';
+import { readCertificates, selfSigned } from './certificates.ts';
+import { clockOffset, SystemClock } from './clock.ts';
+import { ConfigProblems, type ConfigSource, loadSource } from './config-source.ts';
+import { Control } from './control.ts';
+import { controlSocket } from './control-lock.ts';
+import { type Explaining, type ExplainedEntry } from './explaining.ts';
+import { EXIT } from './exit-codes.ts';
+import { Faces } from './faces.ts';
+import { operatorLog } from './operator-log.ts';
+import { reload } from './reload.ts';
+import { aliasesOf, planOf, workerCount } from './settings.ts';
+import { type SpoolLock, takeSpoolLock } from './spool-lock.ts';
+import { type ListeningAddress, Threads } from './threads.ts';
+
+export interface WorkingOptions {
+  readonly config: ConfigSource;
+  /** Only in the sandbox: what its simulated receivers show. */
+  readonly sandbox: Omit<SandboxPort, 'moveClock'> | undefined;
+  /** Time can be moved through the API. */
+  readonly movableClock: boolean;
+  /** Everything is up. */
+  readonly ready: (addresses: Ready) => void;
+  /** Event lines as they are logged. */
+  readonly events: (lines: string) => void;
+}
+
+export interface Ready {
+  readonly listeners: readonly ListeningAddress[];
+  readonly http: { readonly host: string; readonly port: number } | undefined;
+  readonly config: Config;
+}
+
+/** Runs until it is told to stop; resolves with the exit code. */
+export async function runWorking(options: WorkingOptions): Promise<number> {
+  const offset = clockOffset();
+  const clock = new SystemClock(offset);
+  const log = operatorLog(clock);
+  try {
+    const config = await loadSource(options.config);
+    return await new Working(options, { config, clock, offset, log }).run();
+  } catch (error) {
+    return failedStart(error, log);
+  }
+}
+
+function failedStart(error: unknown, log: Log): number {
+  if (error instanceof ConfigProblems) {
+    for (const problem of error.problems) log.error(problem);
+    return EXIT.configuration;
+  }
+  log.error(error instanceof Error ? error.message : String(error));
+  return EXIT.failed;
+}
+
+interface Basis {
+  readonly config: Config;
+  readonly clock: SystemClock;
+  readonly offset: SharedArrayBuffer;
+  readonly log: Log;
+}
+
+class Working {
+  readonly #options: WorkingOptions;
+  readonly #clock: SystemClock;
+  readonly #log: Log;
+  readonly #offset: SharedArrayBuffer;
+  readonly #startedAt: number;
+  readonly #ended: Promise<number>;
+  #end: (code: number) => void = () => undefined;
+  #config: Config;
+  #source: ConfigSource;
+  #threads: Threads | undefined;
+  #faces: Faces | undefined;
+  #lock: SpoolLock | undefined;
+  #addresses: readonly ListeningAddress[] = [];
+  #draining = false;
+
+  constructor(options: WorkingOptions, { config, clock, offset, log }: Basis) {
+    this.#options = options;
+    this.#config = config;
+    this.#source = options.config;
+    this.#clock = clock;
+    this.#offset = offset;
+    this.#log = log;
+    this.#startedAt = clock.now();
+    this.#ended = new Promise((resolve) => (this.#end = resolve));
+  }
+
+  async run(): Promise<number> {
+    const { folder } = this.#config.spool;
+    this.#warnOfRoot();
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    this.#lock = await takeSpoolLock(folder);
+    if (this.#lock === undefined) {
+      const path = controlSocket(folder);
+      throw new Error(
+        `another server has the spool ${folder} open (it answers at ${path}); stop it first, or give this one another spool.folder`,
+      );
+    }
+    const threads = await this.#makeThreads();
+    this.#threads = threads;
+    this.#addresses = await threads.start();
+    this.#faces = await this.#openFaces(threads);
+    this.#listenToSignals();
+    this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
+    process.send?.('ready');
+    this.#options.ready({ listeners: this.#addresses, http: this.#faces.httpAddress, config: this.#config });
+    return this.#ended;
+  }
+
+  async #makeThreads(): Promise<Threads> {
+    return new Threads({
+      boot: this.#boot(),
+      workers: workerCount(this.#config),
+      reusePort: process.platform === 'linux',
+      certificates: await this.#certificates(this.#config),
+      log: this.#log,
+      events: (lines) => this.#options.events(lines),
+      fatal: (reason) => this.#fatal(reason),
+    });
+  }
+
+  #boot(): Boot {
+    return { config: this.#source, clockOffset: this.#offset };
+  }
+
+  async #certificates({ tls, hostname, spool, listeners }: Config): Promise<Certificates> {
+    if (tls.certificate !== undefined && tls.key !== undefined) return readCertificates(tls.certificate, tls.key);
+    if (listeners.every((listener) => listener.tls === 'off')) return { certificate: '', key: '' };
+    return selfSigned(join(spool.folder, 'tls'), hostname, this.#clock.now());
+  }
+
+  #openFaces(threads: Threads): Promise<Faces> {
+    const control = new Control({
+      threads,
+      clock: this.#clock,
+      facts: () => ({
+        hostname: this.#config.hostname,
+        configFile: this.#source.kind === 'file' ? this.#source.file : '',
+        startedAt: this.#startedAt,
+        draining: this.#draining,
+        listeners: this.#addresses.map((address) => ({ ...address, protocol: this.#protocolOf(address.name) })),
+      }),
+      reload: () => this.#reload(),
+      drain: () => void this.#drain(),
+      explaining: () => this.#explaining(threads),
+    });
+    const { movableClock, sandbox } = this.#options;
+    return Faces.open({
+      ...{ config: this.#config, threads, control, clock: this.#clock, log: this.#log, sandbox },
+      draining: () => this.#draining,
+      moveClock: movableClock ? (by) => this.#moveClock(by) : undefined,
+    });
+  }
+
+  #explaining(threads: Threads): Explaining {
+    const aliases = aliasesOf(this.#config);
+    return {
+      plan: planOf(this.#config),
+      expand: (mailbox) => aliases.expand(mailbox),
+      lookUp: async (routingDomain, route) => {
+        const worker = threads.workers[0];
+        if (worker === undefined)
+          return { kind: 'deferred', status: '4.3.2', diagnostic: 'postrider: no worker is running', ttl: 0 };
+        return (await worker.thread.ask('site', { routingDomain, route })) as Awaited<ReturnType<Explaining['lookUp']>>;
+      },
+      entries: async (id) => (await threads.queueManager.ask('explainEntries', id)) as readonly ExplainedEntry[],
+      standing: async (routingDomain, route) =>
+        (await threads.queueManager.ask('standing', { routingDomain, route })) as Awaited<
+          ReturnType<Explaining['standing']>
+        >,
+    };
+  }
+
+  #protocolOf(name: string): string {
+    return this.#config.listeners.find((listener) => listener.name === name)?.protocol ?? 'smtp';
+  }
+
+  #listenToSignals(): void {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#drain());
+    process.on('SIGHUP', () => void this.#reload()); // Its problems are logged.
+    // The parent is gone: without it nobody would start this process again, or stop it.
+    process.on('disconnect', () => void this.#drain());
+  }
+
+  async #reload(): Promise<Reloaded> {
+    const threads = this.#threads;
+    if (threads === undefined || this.#draining)
+      return { result: 'kept', problems: ['the server is starting or stopping'], needsRestart: [] };
+    const next: ConfigSource =
+      this.#source.kind === 'file' ? { ...this.#source, version: this.#source.version + 1 } : this.#source;
+    const { answer, config, certificates } = await reload({
+      ...{ threads, source: next, before: this.#config },
+      certificatesOf: (candidate) => this.#certificates(candidate),
+    });
+    if (config !== undefined && certificates !== undefined) {
+      this.#config = config;
+      this.#source = next;
+      threads.reloaded(this.#boot(), certificates);
+      this.#addresses = (await threads.workers[0]?.thread.ask('addresses')) as readonly ListeningAddress[];
+    }
+    for (const problem of answer.problems) this.#log.error(`reload refused, the old configuration stays: ${problem}`);
+    for (const path of answer.needsRestart) this.#log.warn('a changed option needs a restart', { path });
+    if (answer.result === 'swapped') this.#log.info('reloaded');
+    return answer;
+  }
+
+  async #moveClock(by: number): Promise<number> {
+    this.#clock.advance(by);
+    await this.#threads?.queueManager.ask('clockMoved');
+    return this.#clock.now();
+  }
+
+  /** Sessions first, so that what they still bring is kept; then deliveries; then the spool. */
+  async #drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#log.info('stopping: transactions in flight may end', { withinMs: this.#config.drainTime });
+    try {
+      await this.#drainThreads();
+      this.#end(EXIT.ok);
+    } catch (error) {
+      this.#log.error('stopping went wrong; nothing that was accepted is lost', { error: String(error) });
+      this.#end(EXIT.failed);
+    }
+  }
+
+  async #drainThreads(): Promise<void> {
+    const threads = this.#threads;
+    if (threads === undefined) return;
+    threads.stopping();
+    const within = this.#config.drainTime;
+    const workers = threads.workers.map(({ thread }) => thread);
+    const queueDrained = threads.queueManager.ask('drain', within);
+    await Promise.all(workers.map((thread) => thread.ask('drainIntake', within)));
+    await queueDrained;
+    await Promise.all(workers.map((thread) => thread.ask('drainDeliveries', 1000)));
+    await this.#faces?.close();
+    await threads.queueManager.ask('close');
+    await threads.archivist.ask('close');
+    this.#lock?.release();
+  }
+
+  #fatal(reason: string): void {
+    this.#log.error(`this process must end, and loses nothing by it: ${reason}`);
+    process.exit(EXIT.storage);
+  }
+
+  #warnOfRoot(): void {
+    if (process.getuid?.() === 0 && this.#options.sandbox === undefined)
+      this.#log.warn('running as root: run it as an ordinary user (packaging/postrider.service shows how)');
+  }
+}
