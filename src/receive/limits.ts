@@ -7,6 +7,7 @@
  * count is too high only if it collides in every row. The seed keeps a client from choosing what it collides with.
  */
 
+import { randomInt } from 'node:crypto';
 import { parseIp } from '../lib/ip.ts';
 
 export interface ConnectionCounts {
@@ -19,18 +20,15 @@ export interface ConnectionCounts {
 const ROWS = 4;
 const COLUMNS = 4096;
 const REGION = ROWS * COLUMNS;
+/** The seed stands before the regions. */
+const HEAD = 1;
+const MOST_WORKERS = 64;
 
 /** Shared memory for the counts of this many workers. */
-export function connectionTable(workers: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(workers * REGION * Int32Array.BYTES_PER_ELEMENT);
-}
-
-export interface SharedCountsOptions {
-  readonly table: SharedArrayBuffer;
-  /** Which of the table's workers this is, from 0. */
-  readonly worker: number;
-  /** The same for all workers of a table, and not to be guessed. */
-  readonly seed: number;
+export function connectionCounts(workers: number = MOST_WORKERS): SharedArrayBuffer {
+  const table = new SharedArrayBuffer((HEAD + workers * REGION) * Int32Array.BYTES_PER_ELEMENT);
+  new Int32Array(table)[0] = randomInt(2 ** 31);
+  return table;
 }
 
 export class SharedCounts implements ConnectionCounts {
@@ -38,12 +36,12 @@ export class SharedCounts implements ConnectionCounts {
   readonly #region: number;
   readonly #seed: number;
 
-  /** A worker begins with nothing: what a dead one in its place had counted is forgotten. */
-  constructor({ table, worker, seed }: SharedCountsOptions) {
+  /** `worker` is a number from 0. It begins with nothing: what a dead one in its place had counted is forgotten. */
+  constructor(table: SharedArrayBuffer, worker: number) {
     this.#table = new Int32Array(table);
-    this.#region = worker * REGION;
-    this.#seed = seed;
-    if (this.#region + REGION > this.#table.length) throw new Error(`the table has no region ${worker}`);
+    this.#region = HEAD + worker * REGION;
+    this.#seed = this.#table[0] ?? 0;
+    if (this.#region + REGION > this.#table.length) throw new Error(`the table has no room for worker ${worker}`);
     for (let place = 0; place < REGION; place += 1) Atomics.store(this.#table, this.#region + place, 0);
   }
 
@@ -59,7 +57,7 @@ export class SharedCounts implements ConnectionCounts {
   #changed(place: number, by: 1 | -1): number {
     Atomics.add(this.#table, this.#region + place, by);
     let sum = 0;
-    for (let at = place; at < this.#table.length; at += REGION) sum += Atomics.load(this.#table, at);
+    for (let at = HEAD + place; at < this.#table.length; at += REGION) sum += Atomics.load(this.#table, at);
     return sum;
   }
 

@@ -18,7 +18,7 @@ import { ProxyHeader, type ProxySource } from '../wire/proxy-protocol.ts';
 import { type ReplyName, type ServerOptions } from '../wire/smtp/server.ts';
 import { clientKey, type ConnectionCounts } from './limits.ts';
 import { serveSession, type Session } from './smtp-session.ts';
-import { type SessionTimes, type Timeouts } from './timeouts.ts';
+import { type Deadlines, DEFAULT_TIMEOUTS, type Timeouts } from './timeouts.ts';
 import { type Peer, type Receiver } from './transaction.ts';
 
 export type Client = Pick<Peer, 'address' | 'port' | 'listener'>;
@@ -38,9 +38,10 @@ export interface ListenerOptions {
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   readonly counts: ConnectionCounts;
-  readonly timeouts: Timeouts;
+  /** Shared by all sessions of a thread. */
+  readonly deadlines: Deadlines;
   readonly timers: Timers;
-  readonly times?: SessionTimes;
+  readonly timeouts?: Timeouts;
   readonly clock: Clock;
   readonly log: Log;
   /** Asked anew for each session. Absent: no TLS. */
@@ -70,7 +71,6 @@ const REPLIES: Readonly<Record<Exclude<Rejection, 'badProxyHeader'>, Reply>> = {
   draining: reply(421, '4.3.2', 'Shutting down, try again'),
 };
 
-const PROXY_HEADER_TIME = 10 * SECOND;
 /** After this long without a new connection the backlog is taken for empty. */
 const BACKLOG_QUIET = 50;
 const BACKLOG = 511;
@@ -168,16 +168,17 @@ export class Listener {
   }
 
   #awaitProxyHeader(socket: Socket, proxy: string): void {
+    const { greeting } = this.#options.timeouts ?? DEFAULT_TIMEOUTS;
     const header = new ProxyHeader();
     const self: Client = { address: proxy, port: socket.remotePort ?? 0, listener: this.#options.name };
-    const timeout = this.#options.timeouts.after(PROXY_HEADER_TIME, () => finish('no PROXY header in time'));
+    const deadline = this.#options.deadlines.after(greeting, () => finish('no PROXY header in time'));
     const onData = (chunk: Buffer): void => {
       const step = header.push(chunk);
       if (step.kind === 'bad') finish(step.reason);
       if (step.kind === 'header') finish(step.source, step.rest);
     };
     const finish = (result: string | ProxySource | undefined, rest?: Buffer): void => {
-      timeout.cancel();
+      deadline.cancel();
       socket.off('data', onData);
       socket.pause();
       this.#others.delete(socket);
@@ -187,7 +188,7 @@ export class Listener {
     };
     this.#others.add(socket);
     socket.on('close', () => {
-      timeout.cancel();
+      deadline.cancel();
       this.#others.delete(socket);
     });
     socket.on('data', onData);
@@ -217,16 +218,16 @@ export class Listener {
   }
 
   #serve(socket: Socket, client: Client, release: () => void): void {
-    const { machine, implicitTls, makeReceiver, secureContext, times, onReply, ...shared } = this.#options;
+    const { machine, implicitTls, makeReceiver, secureContext, timeouts, onReply, ...shared } = this.#options;
     const session = serveSession(socket, {
       machine,
       receiver: makeReceiver(client),
       peer: client,
-      timeouts: shared.timeouts,
+      deadlines: shared.deadlines,
       clock: shared.clock,
       log: shared.log,
       tls: implicitTls ? 'implicit' : 'starttls',
-      ...(times === undefined ? {} : { times }),
+      ...(timeouts === undefined ? {} : { timeouts }),
       ...(secureContext === undefined ? {} : { secureContext }),
       ...(onReply === undefined ? {} : { onReply }),
     });
@@ -245,9 +246,9 @@ export class Listener {
     if (said === undefined) return void socket.destroy();
     this.#others.add(socket);
     // Only so long as it takes to read one line: refusals must be cheaper than what they refuse.
-    const timeout = this.#options.timeouts.after(SECOND, () => socket.destroy());
+    const deadline = this.#options.deadlines.after(SECOND, () => socket.destroy());
     socket.once('close', () => {
-      timeout.cancel();
+      deadline.cancel();
       this.#others.delete(socket);
     });
     // What it sends is read and dropped, or the system would cut the connection before the reply is read.

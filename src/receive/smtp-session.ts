@@ -23,7 +23,14 @@ import {
   type ServerOptions,
   SmtpServer,
 } from '../wire/smtp/server.ts';
-import { SESSION_TIMES, type SessionTimes, type Timeout, type Timeouts } from './timeouts.ts';
+import {
+  type Deadline,
+  type Deadlines,
+  DEFAULT_TIMEOUTS,
+  LINGER_TIME,
+  type Timeouts,
+  TRANSACTION_TIME,
+} from './timeouts.ts';
 import { secureServerSocket, tlsFacts } from './server-tls.ts';
 import { type Answer, type ContentSink, type Peer, type Receiver } from './transaction.ts';
 
@@ -31,8 +38,9 @@ export interface SessionOptions {
   readonly machine: ServerOptions;
   readonly receiver: Receiver;
   readonly peer: Pick<Peer, 'address' | 'port' | 'listener'>;
-  readonly timeouts: Timeouts;
-  readonly times?: SessionTimes;
+  /** Shared by all sessions of a thread. */
+  readonly deadlines: Deadlines;
+  readonly timeouts?: Timeouts;
   readonly clock: Clock;
   readonly log: Log;
   /** Asked anew for each session, so that a reload swaps the certificate. Absent: no TLS. */
@@ -66,9 +74,10 @@ const MAX_DISCARDED_OCTETS = 1 << 20;
 class SmtpSession implements Session {
   readonly done: Promise<void>;
   readonly #options: SessionOptions;
-  readonly #times: SessionTimes;
+  readonly #times: Timeouts;
   readonly #machine: SmtpServer;
-  readonly #timeout: Timeout;
+  readonly #deadline: Deadline;
+  readonly #sessionEnds: Instant;
   readonly #resolveDone: () => void;
   #socket: Socket;
   #peer: Peer;
@@ -90,18 +99,19 @@ class SmtpSession implements Session {
   readonly #onDrain = (): void => this.#flow();
 
   constructor(socket: Socket, options: SessionOptions) {
-    const { machine, peer, secureContext, tls, timeouts } = options;
+    const { machine, peer, secureContext, tls, deadlines, clock } = options;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.done = promise;
     this.#resolveDone = resolve;
     this.#options = options;
-    this.#times = options.times ?? SESSION_TIMES;
+    this.#times = options.timeouts ?? DEFAULT_TIMEOUTS;
     this.#socket = socket;
     const tlsState = tls === 'implicit' ? 'active' : 'available';
     this.#machine = new SmtpServer(machine, secureContext === undefined ? 'absent' : tlsState);
     const { address, port, listener } = peer;
     this.#peer = { address, port, listener, helloName: '', protocol: machine.protocol, tls: undefined };
-    this.#timeout = timeouts.after(this.#times.command, () => this.#timedOut());
+    this.#sessionEnds = clock.monotonic() + this.#times.session;
+    this.#deadline = deadlines.after(this.#times.command, () => this.#timedOut());
   }
 
   get busy(): boolean {
@@ -160,7 +170,7 @@ class SmtpSession implements Session {
   #closed(): void {
     if (this.#stage === 'gone') return;
     this.#stage = 'gone';
-    this.#timeout.cancel();
+    this.#deadline.cancel();
     this.#goOn();
   }
 
@@ -298,7 +308,7 @@ class SmtpSession implements Session {
     if (question.kind === 'hello')
       this.#peer = { ...this.#peer, helloName: this.#machine.helloName, protocol: this.#machine.protocol };
     if (!this.#machine.busy) this.#transactionEnds = undefined;
-    else this.#transactionEnds ??= this.#options.clock.monotonic() + this.#times.transaction;
+    else this.#transactionEnds ??= this.#options.clock.monotonic() + TRANSACTION_TIME;
     this.#arm(this.#times.command);
   }
 
@@ -357,7 +367,7 @@ class SmtpSession implements Session {
     this.#stage = 'closing';
     for (const action of this.#machine.disconnect()) this.#act(action);
     this.#socket.end();
-    this.#arm(this.#times.linger);
+    this.#arm(LINGER_TIME);
   }
 
   #depart(): void {
@@ -395,6 +405,7 @@ class SmtpSession implements Session {
       plain.destroy();
       return this.#closed();
     }
+    this.#arm(this.#times.greeting);
     const secured = secureServerSocket(plain, context);
     this.#socket = secured;
     this.#watch(secured);
@@ -407,16 +418,17 @@ class SmtpSession implements Session {
     return undefined;
   }
 
-  /** Never later than the transaction's own end. */
+  /** Never later than the end of the transaction, or of the session. */
   #arm(delay: number): void {
-    const left = (this.#transactionEnds ?? Infinity) - this.#options.clock.monotonic();
-    this.#timeout.restart(Math.max(0, this.#stage === 'closing' ? delay : Math.min(delay, left)));
+    const end = Math.min(this.#transactionEnds ?? Infinity, this.#sessionEnds);
+    const left = Math.max(0, end - this.#options.clock.monotonic());
+    this.#deadline.restart(this.#stage === 'closing' ? delay : Math.min(delay, left));
   }
 
   #timedOut(): void {
     if (this.#stage !== 'serving') return this.destroy();
     // It is we who are slow: the client has done all it can.
-    if (this.#waiting !== 'no') return this.#timeout.restart(this.#times.command);
+    if (this.#waiting !== 'no') return this.#deadline.restart(this.#times.command);
     return this.#perform(this.#machine.timeout());
   }
 }

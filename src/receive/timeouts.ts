@@ -1,19 +1,19 @@
 /** The deadlines of all sessions of a thread: one wheel, and one timer that turns it while there is any. */
 
-import { type Duration, SECOND } from '../lib/time.ts';
+import { type Duration, HOUR, MINUTE, SECOND } from '../lib/time.ts';
 import { TimerWheel, type WheelTimer } from '../lib/timer-wheel.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Timers } from '../ports/timers.ts';
 
 const TICK = SECOND;
 
-export interface Timeout {
+export interface Deadline {
   /** Begins anew, also after it was called. */
   restart(delay: Duration): void;
   cancel(): void;
 }
 
-export class Timeouts {
+export class Deadlines {
   readonly #timers: Timers;
   readonly #clock: Clock;
   readonly #wheel: TimerWheel;
@@ -26,7 +26,7 @@ export class Timeouts {
   }
 
   /** Calls back once, after `delay` and at most a second later. */
-  after(delay: Duration, wake: () => void): Timeout {
+  after(delay: Duration, wake: () => void): Deadline {
     let timer: WheelTimer | undefined;
     const restart = (again: Duration): void => {
       const at = this.#clock.monotonic() + again;
@@ -61,20 +61,26 @@ export class Timeouts {
 }
 
 /** How long a session waits for its client (RFC 5321 §4.5.3.2, the server's side). */
-export interface SessionTimes {
-  /** For the next command to be complete, for a reply to be read, for TLS to begin. */
+export interface Timeouts {
+  /** For a TLS handshake, or a PROXY header, to be complete. */
+  readonly greeting: Duration;
+  /** For the next command to be complete, and for a reply to be read. */
   readonly command: Duration;
   /** For the next octets of content. */
   readonly content: Duration;
-  /** From MAIL to the end of content: what a client that sends one octet a minute gets altogether. */
-  readonly transaction: Duration;
-  /** For the other side to close after we did. */
-  readonly linger: Duration;
+  /** For everything. */
+  readonly session: Duration;
 }
 
-export const SESSION_TIMES: SessionTimes = {
-  command: 300 * SECOND,
-  content: 300 * SECOND,
-  transaction: 3600 * SECOND,
-  linger: 10 * SECOND,
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  greeting: 30 * SECOND,
+  command: 5 * MINUTE,
+  content: 3 * MINUTE,
+  session: 2 * HOUR,
 };
+
+/** From MAIL to the end of content: what a client that sends an octet a minute gets altogether. */
+export const TRANSACTION_TIME: Duration = HOUR;
+
+/** For the other side to close after we did. */
+export const LINGER_TIME: Duration = 10 * SECOND;
