@@ -71,4 +71,12 @@ describe('Backoff', () => {
     backoff.refused(at(0, { jitter: 1 }), options);
     assert.equal(backoff.until, 1.1 * MINUTE);
   });
+
+  test('a clock that went back holds nothing for longer than the longest back-off', () => {
+    const backoff = new Backoff();
+    backoff.refused(at(1e12), options);
+    backoff.clockMoved(0, HOUR);
+    assert.equal(backoff.until, HOUR);
+    assert.equal(backoff.succeeded(1), true, 'an attempt of the new time counts');
+  });
 });

@@ -23,11 +23,12 @@ interface Walk {
 }
 
 export class Care {
-  readonly #retry: RetryOptions;
+  readonly #retry: () => RetryOptions;
   readonly #wanted = new Set<Site>();
   #walk: Walk | undefined;
 
-  constructor(retry: RetryOptions) {
+  /** `retry` gives the options that are in force. */
+  constructor(retry: () => RetryOptions) {
     this.#retry = retry;
   }
 
@@ -71,7 +72,7 @@ export class Care {
   verdict(entry: Entry, site: Site, now: Instant): WithoutDispatch | undefined {
     const { at, diagnostic } = lastRefusal(site);
     if (at === undefined || entry.dueAt > now) return undefined;
-    const warn = warnAt(this.#retry, entry);
+    const warn = warnAt(this.#retry(), entry);
     if (at < entry.expiresAt && (warn === undefined || now < warn)) return undefined;
     return { kind: 'backedOff', at, until: site.blockedUntil(), diagnostic };
   }

@@ -117,6 +117,7 @@ export class EgressPath {
 
   /** The wall clock went back: nothing waits for a time that was reached long ago. */
   clockMoved(now: Instant): void {
+    this.slowdown.clockMoved(now, SLOW_DOWN.max);
     this.#messages?.bound(now);
     this.#octets?.bound(now);
     this.#nextOpenAt = Math.min(this.#nextOpenAt, now + this.#limits.ramp);

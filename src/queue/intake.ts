@@ -74,7 +74,7 @@ export class Intake {
 
   constructor(owner: IntakeOwner) {
     this.#owner = owner;
-    this.#care = new Care(owner.retry);
+    this.#care = new Care(() => owner.retry);
   }
 
   get reading(): number {
@@ -146,6 +146,13 @@ export class Intake {
     else reader.after = undefined;
     if (!reader.busy) this.#queue(reader, now);
     return true;
+  }
+
+  /** The entry is due on disk; where it leads to may be known already. */
+  wantEntry(entry: Entry, now: Instant): void {
+    const resolution = this.#resolutionOf(entry);
+    const known = resolution !== undefined && resolution.until > now && resolution.refusal === undefined;
+    this.want(laneOf(entry), known ? resolution.site : undefined, now);
   }
 
   /** A queue that the agenda names. False: no room now. */

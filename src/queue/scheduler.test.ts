@@ -479,3 +479,16 @@ test('explain says what an entry waits for, and by whose word', () => {
   world.scheduler.pause('operator');
   assert.match(world.scheduler.explain(stored, world.now)[0]!.what, /paused: operator/);
 });
+
+test('a clock that went back by a year does not hold mail for a year', () => {
+  const world = new World({ answer: (_, now) => (now > 364 * DAY ? REFUSES : ACCEPTS) });
+  world.now = 365 * DAY;
+  world.start();
+  world.accept(mail('a.test', { acceptedAt: world.now }));
+  world.run(world.now + MINUTE);
+  world.now = 0;
+  world.perform(world.scheduler.clockMoved(0));
+  for (let i = 0; i < 10; i++) world.accept(mail('a.test'));
+  world.run(3 * HOUR);
+  assert.equal(world.delivered(), 10);
+});

@@ -12,7 +12,7 @@ import { type Notice } from '../../src/mail/notice.ts';
 import { type Outcome } from '../../src/mail/outcome.ts';
 import { partitionOf, PARTITIONS } from '../../src/mail/partition.ts';
 import { type QueueName } from '../../src/mail/queue-name.ts';
-import { type Route } from '../../src/mail/route.ts';
+import { type MxRoute } from '../../src/mail/route.ts';
 import { dispose, disposeWithoutDispatch, type Disposition } from '../../src/queue/disposition.ts';
 import { DEFAULT_RETRY } from '../../src/queue/retry.ts';
 import { Scheduler, type SchedulerSetup } from '../../src/queue/scheduler.ts';
@@ -47,7 +47,7 @@ export interface WorldOptions extends Partial<SchedulerSetup> {
   readonly spool?: SpoolModel;
 }
 
-export const MX: Route = { kind: 'mx', name: 'mx', match: {}, port: 25, tls: 'opportunistic' };
+export const MX: MxRoute = { kind: 'mx', name: 'mx', match: {}, port: 25, tls: 'opportunistic' };
 
 export function siteAnswer(site: string, ttl = 300_000): SiteAnswer {
   const [first = site, ...rest] = site.split(',').map((name) => ({ name, preference: 10 }));
