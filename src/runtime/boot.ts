@@ -13,8 +13,6 @@ export interface WorkerBoot extends Boot {
   readonly id: number;
   /** Counts of connections by client, shared by all workers. */
   readonly counts: SharedArrayBuffer;
-  /** Spreads the counts; the same for all workers, and not to be guessed. */
-  readonly countsSeed: number;
   readonly reusePort: boolean;
   /** To the queue manager. */
   readonly port: MessagePort;

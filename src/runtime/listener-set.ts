@@ -14,7 +14,7 @@ import { type Log } from '../ports/log.ts';
 import { type Timers } from '../ports/timers.ts';
 import { type ConnectionCounts } from '../receive/limits.ts';
 import { Listener, type RejectedConnection } from '../receive/listener.ts';
-import { Timeouts } from '../receive/timeouts.ts';
+import { Deadlines } from '../receive/timeouts.ts';
 import { type Receiver } from '../receive/transaction.ts';
 import { type ListeningAddress } from './threads.ts';
 import { type ListenerSettings } from './settings.ts';
@@ -40,13 +40,13 @@ const DRAIN_AFTER_RELOAD: Duration = 5 * 60_000;
 
 export class ListenerSet {
   readonly #deps: ListenerSetDeps;
-  readonly #timeouts: Timeouts;
+  readonly #deadlines: Deadlines;
   #open: readonly Open[] = [];
   #prepared: readonly Open[] = [];
 
   constructor(deps: ListenerSetDeps) {
     this.#deps = deps;
-    this.#timeouts = new Timeouts(deps.timers, deps.clock);
+    this.#deadlines = new Deadlines(deps.timers, deps.clock);
   }
 
   get addresses(): readonly ListeningAddress[] {
@@ -108,10 +108,10 @@ export class ListenerSet {
   #makeListener(settings: ListenerSettings): Listener {
     const { clock, timers, log, counts, reusePort, makeReceiver, tell } = this.#deps;
     const context = contextOf(settings);
-    const { name, host, port, implicitTls, machine, maxConnections, times } = settings;
+    const { name, host, port, implicitTls, machine, maxConnections, timeouts } = settings;
     return new Listener({
-      ...{ name, host, port, implicitTls, machine, maxConnections, times, makeReceiver },
-      ...{ clock, timers, log, counts, reusePort, timeouts: this.#timeouts },
+      ...{ name, host, port, implicitTls, machine, maxConnections, timeouts, makeReceiver },
+      ...{ clock, timers, log, counts, reusePort, deadlines: this.#deadlines },
       proxyNetworks: settings.proxyFrom,
       maxConnectionsPerAddress: settings.maxConnectionsPerClient,
       ...(context !== undefined && { secureContext: () => context }),

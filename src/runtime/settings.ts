@@ -17,7 +17,7 @@ import { type Pacing, type PacingRule, SHIPPED_RULES } from '../queue/pace.ts';
 import { type SchedulerOptions } from '../queue/scheduler.ts';
 import { Aliases } from '../receive/aliases.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
-import { SESSION_TIMES, type SessionTimes } from '../receive/timeouts.ts';
+import { type Timeouts } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
 import { type Certificates } from './boot.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
@@ -36,7 +36,7 @@ export interface ListenerSettings {
   readonly maxConnections: number;
   readonly maxConnectionsPerClient: number;
   readonly machine: ServerOptions;
-  readonly times: SessionTimes;
+  readonly timeouts: Timeouts;
   /** Absent: no encryption is offered. */
   readonly certificates: Certificates | undefined;
   readonly minTls: 'TLSv1.2' | 'TLSv1.3';
@@ -154,7 +154,6 @@ function listenerSettings(
   listener: Config['listeners'][number],
   certificates: Certificates,
 ): ListenerSettings {
-  const { command, content, session } = limits.timeouts;
   return {
     key: JSON.stringify({ hostname, limits, tls, listener, certificates }),
     ...{ name: listener.name, host: listener.host, port: listener.port },
@@ -176,7 +175,7 @@ function listenerSettings(
       earlyTalk: limits.earlyTalk,
       improperPipelining: limits.improperPipelining,
     },
-    times: { ...SESSION_TIMES, command, content, transaction: session },
+    timeouts: limits.timeouts,
     certificates: listener.tls === 'off' ? undefined : certificates,
     minTls: tls.minVersion,
   };

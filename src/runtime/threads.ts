@@ -5,11 +5,10 @@
  * manager hears of both. The queue manager's death is the process's death.
  */
 
-import { randomInt } from 'node:crypto';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { SECOND } from '../lib/time.ts';
 import { type Log } from '../ports/log.ts';
-import { connectionTable } from '../receive/limits.ts';
+import { connectionCounts } from '../receive/limits.ts';
 import { type Boot, type Certificates, type Joining, type WorkerBoot } from './boot.ts';
 import { restartDelay } from './restart-delay.ts';
 import { Thread, type ThreadEvents } from './thread.ts';
@@ -53,14 +52,13 @@ export class Threads {
   #queueManager: Thread | undefined;
   #archivist: Thread | undefined;
   readonly #counts: SharedArrayBuffer;
-  readonly #countsSeed = randomInt(2 ** 31);
   #stopping = false;
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
     this.#boot = options.boot;
     this.#certificates = options.certificates;
-    this.#counts = connectionTable(options.workers);
+    this.#counts = connectionCounts(options.workers);
     this.#slots = Array.from({ length: options.workers }, (_, id) => ({
       ...{ id, thread: undefined, lastSign: 0, crashes: 0 },
     }));
@@ -154,7 +152,7 @@ export class Threads {
     const { reusePort } = this.#options;
     const startedAt = performance.now();
     const data: WorkerBoot = {
-      ...{ ...this.#boot, id: slot.id, counts: this.#counts, countsSeed: this.#countsSeed, reusePort, port },
+      ...{ ...this.#boot, id: slot.id, counts: this.#counts, reusePort, port },
       ...{ incoming: this.#incoming, certificates: this.#certificates },
     };
     return new Thread(

@@ -29,7 +29,7 @@ let prepared: WorkerSettings | undefined;
 serveAsks({
   start: async () => {
     const { id, port, incoming, reusePort } = boot;
-    const counts = new SharedCounts({ table: boot.counts, worker: id, seed: boot.countsSeed });
+    const counts = new SharedCounts(boot.counts, id);
     const settings = workerSettings(await loadSource(boot.config), boot.certificates);
     runtime = new WorkerRuntime({
       ...{
