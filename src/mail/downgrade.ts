@@ -30,6 +30,9 @@ const MAX_LINE = 998;
 // Above this quoted-printable costs more to make than it is worth to read.
 const MAX_QUOTED_OCTETS = 262_144;
 
+/** RFC 2046 §5.1.1: white space may follow a boundary. */
+const PADDING = /[ \t]*\r?\n?$/;
+const QUESTION_MARK = 0x3f;
 const CRLF = Buffer.from('\r\n');
 const NO_MIME = 'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=unknown-8bit\r\n';
 
@@ -119,11 +122,13 @@ function convertLeaf(entity: Entity, kind: 'message' | 'part'): Buffer[] {
   return [withEncoding(entity, encoding, kind), body];
 }
 
-/** What lies between parts is for nobody to read (RFC 2046 §5.1.1), so it may be dropped where it is not ASCII. */
+/**
+ * What lies between parts is the delimiter lines, which are ASCII, and text that nobody reads (RFC 2046 §5.1.1):
+ * in it an octet that is not fit to be sent becomes a question mark.
+ */
 function asciiOnly(between: Buffer): Buffer {
-  if (isSevenBit(between)) return between;
-  const delimiter = between.lastIndexOf('\r\n--');
-  return delimiter === -1 ? between.subarray(Math.max(0, between.lastIndexOf('--'))) : between.subarray(delimiter);
+  if (isAscii(between) && !between.includes(0)) return between;
+  return Buffer.from(between.map((octet) => (octet > 0x7e || octet === 0 ? QUESTION_MARK : octet)));
 }
 
 function entityOf(octets: Buffer): Entity {
@@ -173,7 +178,7 @@ function delimiterFrom(body: Buffer, delimiter: Buffer, from: number): Delimiter
     const lineEnd = lf === -1 ? body.length : lf + 1;
     const rest = body
       .toString('latin1', at + delimiter.length, Math.min(lineEnd, at + delimiter.length + 100))
-      .trimEnd();
+      .replace(PADDING, '');
     const begins = at === 0 || body[at - 1] === 0x0a;
     if (begins && (rest === '' || rest === '--')) {
       const start = at >= 2 && body[at - 2] === 0x0d ? at - 2 : Math.max(0, at - 1);

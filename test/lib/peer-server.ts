@@ -45,7 +45,7 @@ export class PeerServer {
 
   constructor(script: PeerScript = {}) {
     this.script = script;
-    this.#server = createServer((socket) => this.#serve(socket));
+    this.#server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
   }
 
   get port(): number {

@@ -340,8 +340,10 @@ export class SmtpConnection {
 
   #sendAll(octets: Buffer): void {
     const encoder = new DataEncoder();
+    this.#socket.cork(); // One write for the content and its end.
     this.#socket.write(encoder.push(octets));
     this.#socket.write(encoder.end());
+    this.#socket.uncork();
     this.#perform(this.#client.contentSent());
   }
 
