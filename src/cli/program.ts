@@ -1,0 +1,99 @@
+/**
+ * The command line: reads arguments, runs one command, gives an exit code.
+ *
+ * 0: done. 1: it could not be done, and the text says why. 2: the command line was wrong. 69: no server is running.
+ * 78: the configuration is not valid.
+ */
+
+import { Command, CommanderError } from 'commander';
+import { ControlError } from '../api/control-client.ts';
+import { Refusal } from '../api/contract.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
+import { VERSION } from '../runtime/version.ts';
+import { addConfig, addInit, ConfigurationFailure } from './configuration.ts';
+import { CommandFailure, Context, type OpenOffline, UsageError } from './context.ts';
+import { addExplain, addMessage } from './message.ts';
+import { addOperate } from './operate.ts';
+import { addQueue } from './queue.ts';
+import { addLoad } from './load.ts';
+import { addSend } from './send.ts';
+import { addSink } from './sink.ts';
+import { addServe, type Serving } from './serve.ts';
+import { coloured, type Terminal } from './terminal.ts';
+import { addUpkeep, type Compact } from './upkeep.ts';
+
+/** What commands need of the runtime. */
+export interface Wiring extends Serving {
+  readonly openOffline: OpenOffline;
+  readonly compact: Compact;
+}
+
+export interface Ended {
+  readonly exitCode: number;
+}
+
+/** All commands, for running and for the reference page. */
+export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly program: Command; readonly ended: Ended } {
+  const program = new Command('postrider');
+  const ended = { exitCode: EXIT.ok as number };
+  program
+    .description('A mail transfer agent: receives, keeps, routes, delivers, retries, bounces, and says why.')
+    .version(VERSION, '-V, --version', 'the version')
+    .helpOption('-h, --help', 'this text')
+    .helpCommand('help [command]', 'what a command does')
+    .option('--config <file>', 'configuration file (else ./postrider.config.ts, then /etc/postrider/)')
+    .option('--spool <folder>', 'spool folder, with the control socket (else as the configuration says)')
+    .option('--json', 'answer in JSON')
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, getOutHelpWidth: () => terminal.width ?? 100 })
+    .exitOverride();
+  const context = new Context(terminal, program, wiring.openOffline);
+  addServe(program, context, wiring, ended);
+  addInit(program, context);
+  addConfig(program, context);
+  addSend(program, context);
+  addQueue(program, context);
+  addMessage(program, context);
+  addExplain(program, context);
+  addOperate(program, context);
+  addUpkeep(program, context, wiring.compact);
+  addSink(program, context);
+  addLoad(program, context);
+  return { program, ended };
+}
+
+/** Resolves with the exit code; never rejects. */
+export async function runProgram(words: readonly string[], terminal: Terminal, wiring: Wiring): Promise<number> {
+  const { program, ended } = buildProgram(terminal, wiring);
+  try {
+    if (words.length === 0) {
+      program.outputHelp();
+      return EXIT.usage;
+    }
+    await program.parseAsync([...words], { from: 'user' });
+    return ended.exitCode;
+  } catch (error) {
+    // Commander has written its own text already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    terminal.err(
+      `${coloured(terminal, 'red', 'postrider:')} ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    if (!isExpected(error) && error instanceof Error && error.stack !== undefined) terminal.err(`${error.stack}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function isExpected(error: unknown): boolean {
+  return (
+    error instanceof CommandFailure ||
+    error instanceof UsageError ||
+    error instanceof ControlError ||
+    error instanceof Refusal
+  );
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof ConfigurationFailure) return error.exitCode;
+  if (error instanceof UsageError) return EXIT.usage;
+  return error instanceof ControlError && error.kind === 'notRunning' ? EXIT.notRunning : EXIT.failed;
+}
