@@ -306,6 +306,33 @@ describe('back-pressure', () => {
   });
 });
 
+test('a client that floods before it is greeted is read once, and refused', async () => {
+  const script = new ScriptReceiver();
+  const gate = Promise.withResolvers<undefined>();
+  const receiver: Receiver = {
+    connect: () => gate.promise,
+    hello: (peer) => script.hello(peer),
+    sender: (peer, sender) => script.sender(peer, sender),
+    recipient: (recipient) => script.recipient(recipient),
+    content: () => script.content(),
+    reset: () => script.reset(),
+    close: () => script.close(),
+  };
+  const { client, session } = await open(receiver);
+  const ear = new Ear(client);
+  let drained = true;
+  for (let sent = 0; sent < 400 && drained; sent += 1) {
+    client.write(Buffer.alloc(65_536, 0x61));
+    await new Promise((resolve) => setImmediate(resolve));
+    drained = client.writableLength === 0;
+  }
+  assert.equal(drained, false, 'the server stopped reading');
+  gate.resolve(undefined);
+  assert.match(await ear.rest(), /^554 5\.5\.1 You spoke/);
+  client.destroy();
+  await session.done;
+});
+
 describe('time', () => {
   test('octet by octet does not stretch the time for a command', async () => {
     const { client, session, clock } = await open(new ScriptReceiver());

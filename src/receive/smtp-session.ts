@@ -151,6 +151,8 @@ class SmtpSession implements Session {
 
   #received(chunk: Buffer): void {
     if (this.#stage === 'closing') return this.#discard(chunk.length);
+    // That it spoke is all there is to know of a client that was not greeted yet: no more is read.
+    if (this.#waiting === 'connect') this.#waiting = 'yes';
     if (this.#machine.busy && !this.#machine.readsCommands) this.#arm(this.#times.content);
     return this.#perform(this.#machine.receive(chunk));
   }
