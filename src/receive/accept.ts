@@ -87,6 +87,7 @@ function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected
     class: header.options.class ?? settings.defaultClass,
     acceptedAt,
     octets: collected.octets,
+    beforeQueue: acceptedAt - transaction.startedAt,
   };
   return {
     id,
@@ -119,7 +120,7 @@ function acceptedEvent(transaction: Transaction, message: PlannedMessage, { head
     octets: message.octets,
     messageIdField: header.messageIdField,
     subject: header.subject,
-    delays: { beforeQueue: message.acceptedAt - transaction.startedAt },
+    delays: { beforeQueue: message.beforeQueue ?? 0 },
   };
 }
 

@@ -50,6 +50,8 @@ export interface PlannedMessage {
   readonly class: PriorityClass;
   readonly acceptedAt: number;
   readonly octets: number;
+  /** Milliseconds from MAIL to the commit; absent for mail made here. */
+  readonly beforeQueue?: number;
 }
 
 export type Submitted =

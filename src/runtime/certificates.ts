@@ -4,11 +4,10 @@
  * A self-made certificate lets others encrypt; it proves nothing to anybody.
  */
 
-import { webcrypto } from 'node:crypto';
+import { webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import * as x509 from '@peculiar/x509';
 import { DAY, type Instant } from '../lib/time.ts';
 import { type Certificates } from './boot.ts';
 
@@ -37,7 +36,7 @@ export async function selfSigned(folder: string, hostname: string, now: Instant)
   ];
   try {
     const kept = { certificate: await readFile(certificateFile, 'utf8'), key: await readFile(keyFile, 'utf8') };
-    if (new x509.X509Certificate(kept.certificate).subject === `CN=${hostname}`) return kept;
+    if (new X509Certificate(kept.certificate).subject === `CN=${hostname}`) return kept;
   } catch {
     // None yet, or one that cannot be read: a new one takes its place.
   }
@@ -49,6 +48,9 @@ export async function selfSigned(folder: string, hostname: string, now: Instant)
 }
 
 async function makeCertificate(hostname: string, now: Instant): Promise<Certificates> {
+  // Only a first start needs them, and they take a tenth of a second to load.
+  await import('reflect-metadata');
+  const x509 = await import('@peculiar/x509');
   x509.cryptoProvider.set(webcrypto);
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

@@ -36,13 +36,14 @@ export class RoutePlan {
   }
 
   entriesOf(message: PlannedMessage, recipients: readonly EntryRecipient[]): readonly Entry[] {
-    const { id, envelope, acceptedAt, octets } = message;
+    const { id, envelope, acceptedAt, octets, beforeQueue } = message;
     const { reversePath: sender, tenant, campaign, client } = envelope;
     const facts = {
       ...{ message: id, sender, tenant, campaign, acceptedAt, octets, class: message.class },
       ...{ clientAddress: client.address, dueAt: acceptedAt },
     };
-    return entriesFor(facts, recipients, this.#routes, this.#retry).entries;
+    const { entries } = entriesFor(facts, recipients, this.#routes, this.#retry);
+    return beforeQueue === undefined ? entries : entries.map((entry) => ({ ...entry, beforeQueue }));
   }
 }
 

@@ -10,10 +10,12 @@ import { MINUTE, SECOND } from '../lib/time.ts';
 import { type Parsed } from '../lib/parsed.ts';
 import { type Entry } from '../mail/entry.ts';
 import { formatMailbox, parseMailbox } from '../mail/path.ts';
+import { PRIORITY_CLASSES } from '../mail/priority-class.ts';
 import { partsOf } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
 import { type PaceConfig } from '../queue/config.ts';
 import { type Pacing, type PacingRule, SHIPPED_RULES } from '../queue/pace.ts';
+import { DEFAULT_RETRY, type RetryOptions } from '../queue/retry.ts';
 import { type SchedulerOptions } from '../queue/scheduler.ts';
 import { Aliases } from '../receive/aliases.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
@@ -74,7 +76,7 @@ export function queueSettings(config: Config, softBounce: boolean): QueueSetting
   return {
     hostname: config.hostname,
     postmaster: certain(parseMailbox(config.local.postmaster)),
-    retry: config.queue.retry,
+    retry: retryOf(config),
     softBounce,
     minFreeOctets: config.spool.minFree,
     freeSpaceCheck: FREE_SPACE_CHECK,
@@ -86,8 +88,8 @@ export function queueSettings(config: Config, softBounce: boolean): QueueSetting
   };
 }
 
-export function schedulerOptions({ queue }: Config): Pick<SchedulerOptions, 'memory' | 'pacing' | 'retry'> {
-  return { memory: queue.memory, pacing: pacingOf(queue.pace), retry: queue.retry };
+export function schedulerOptions(config: Config): Pick<SchedulerOptions, 'memory' | 'pacing' | 'retry'> {
+  return { memory: config.queue.memory, pacing: pacingOf(config.queue.pace), retry: retryOf(config) };
 }
 
 /** The route of an entry. One that is gone from the configuration: the way is chosen anew, as for mail without a client. */
@@ -104,7 +106,7 @@ export function workerCount(config: Config): number {
 }
 
 export function planOf(config: Config): RoutePlan {
-  return new RoutePlan(config.routes, config.queue.retry);
+  return new RoutePlan(config.routes, retryOf(config));
 }
 
 export function receiveSettings(config: Config): ReceiveSettings {
@@ -243,6 +245,20 @@ function pacingOf({ defaults, rules, shippedRules }: PaceConfig): Pacing {
     ...{ name, match, limits, by: `queue.pace.rules[${i}] ${name}` },
   }));
   return { defaults, rules: shippedRules ? [...written, ...SHIPPED_RULES] : written };
+}
+
+/** What is not written stays as it is shipped. */
+function retryOf({ queue: { retry } }: Config): RetryOptions {
+  const classes = PRIORITY_CLASSES.map((name) => {
+    const { giveUpAfter, warnAfter, schedules } = retry.classes[name];
+    return [name, { giveUpAfter, warnAfter, schedules: { ...DEFAULT_RETRY.classes[name].schedules, ...schedules } }];
+  });
+  return {
+    general: retry.general,
+    maxNamedWait: retry.maxNamedWait,
+    schedules: { ...DEFAULT_RETRY.schedules, ...retry.schedules },
+    classes: Object.fromEntries(classes) as RetryOptions['classes'],
+  };
 }
 
 /** What `readConfig` has checked already. */

@@ -17,7 +17,8 @@ export interface ThreadsOptions {
   readonly boot: Boot;
   readonly workers: number;
   readonly reusePort: boolean;
-  readonly certificates: Certificates;
+  /** Asked once the spool is open: a certificate made here is kept with it. */
+  readonly certificates: () => Promise<Certificates>;
   readonly log: Log;
   readonly events: (lines: string) => void;
   /** The process must end, with this reason. */
@@ -47,7 +48,7 @@ export class Threads {
   readonly #options: ThreadsOptions;
   readonly #slots: Slot[];
   #boot: Boot;
-  #certificates: Certificates;
+  #certificates: Certificates = { certificate: '', key: '' };
   #incoming = '';
   #queueManager: Thread | undefined;
   #archivist: Thread | undefined;
@@ -57,7 +58,6 @@ export class Threads {
   constructor(options: ThreadsOptions) {
     this.#options = options;
     this.#boot = options.boot;
-    this.#certificates = options.certificates;
     this.#counts = connectionCounts(options.workers);
     this.#slots = Array.from({ length: options.workers }, (_, id) => ({
       ...{ id, thread: undefined, lastSign: 0, crashes: 0 },
@@ -84,6 +84,7 @@ export class Threads {
     this.#queueManager = this.#makeQueueManager();
     const { incoming } = (await this.#queueManager.ask('start')) as { readonly incoming: string };
     this.#incoming = incoming;
+    this.#certificates = await this.#options.certificates();
     this.#archivist = this.#makeArchivist();
     await this.#archivist.ask('start');
     let addresses: readonly ListeningAddress[] = [];

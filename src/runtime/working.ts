@@ -30,6 +30,10 @@ export interface WorkingOptions {
   readonly config: ConfigSource;
   /** Only in the sandbox: what its simulated receivers show. */
   readonly sandbox: Omit<SandboxPort, 'moveClock'> | undefined;
+  /** Shared with the sandbox, so that its small internet moves in time with the product. */
+  readonly clockOffset?: SharedArrayBuffer;
+  /** How far time has been moved; shared with whoever else must see the same time. Only with a clock that can be moved. */
+  readonly clockOffset?: SharedArrayBuffer;
   /** Time can be moved through the API. */
   readonly movableClock: boolean;
   /** Everything is up. */
@@ -39,14 +43,15 @@ export interface WorkingOptions {
 }
 
 export interface Ready {
-  readonly listeners: readonly ListeningAddress[];
+  /** `127.0.0.1:25`, `[::1]:25`. */
+  readonly listeners: readonly { readonly name: string; readonly address: string }[];
   readonly http: { readonly host: string; readonly port: number } | undefined;
   readonly config: Config;
 }
 
 /** Runs until it is told to stop; resolves with the exit code. */
 export async function runWorking(options: WorkingOptions): Promise<number> {
-  const offset = clockOffset();
+  const offset = options.clockOffset ?? clockOffset();
   const clock = new SystemClock(offset);
   const log = operatorLog(clock);
   try {
@@ -64,6 +69,10 @@ function failedStart(error: unknown, log: Log): number {
   }
   log.error(error instanceof Error ? error.message : String(error));
   return EXIT.failed;
+}
+
+function shownAddress({ name, address, port }: ListeningAddress): { readonly name: string; readonly address: string } {
+  return { name, address: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}` };
 }
 
 interface Basis {
@@ -111,23 +120,27 @@ class Working {
         `another server has the spool ${folder} open (it answers at ${path}); stop it first, or give this one another spool.folder`,
       );
     }
-    const threads = await this.#makeThreads();
+    const threads = this.#makeThreads();
     this.#threads = threads;
     this.#addresses = await threads.start();
     this.#faces = await this.#openFaces(threads);
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
     process.send?.('ready');
-    this.#options.ready({ listeners: this.#addresses, http: this.#faces.httpAddress, config: this.#config });
+    this.#options.ready({
+      listeners: this.#addresses.map(shownAddress),
+      http: this.#faces.httpAddress,
+      config: this.#config,
+    });
     return this.#ended;
   }
 
-  async #makeThreads(): Promise<Threads> {
+  #makeThreads(): Threads {
     return new Threads({
       boot: this.#boot(),
       workers: workerCount(this.#config),
       reusePort: process.platform === 'linux',
-      certificates: await this.#certificates(this.#config),
+      certificates: () => this.#certificates(this.#config),
       log: this.#log,
       events: (lines) => this.#options.events(lines),
       fatal: (reason) => this.#fatal(reason),

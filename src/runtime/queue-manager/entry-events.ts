@@ -76,8 +76,8 @@ function delaysOf({ entry, startedAt, report }: AttemptFacts): Delays {
   return {
     beforeQueue: entry.beforeQueue ?? 0,
     inQueue: Math.max(0, startedAt - entry.acceptedAt),
-    connect: report?.connectTime ?? 0,
-    transmit: report?.transmitTime ?? 0,
+    connect: Math.round(report?.connectTime ?? 0),
+    transmit: Math.round(report?.transmitTime ?? 0),
   };
 }
 

@@ -8,17 +8,21 @@
 import { type EntryId } from '../../mail/entry.ts';
 
 export class EntryLocks {
-  readonly #taken = new Set<EntryId>();
+  /** By entry: whether somebody else wanted it meanwhile. */
+  readonly #taken = new Map<EntryId, boolean>();
 
   /** False when somebody else deals with the entry. */
   take(entry: EntryId): boolean {
-    if (this.#taken.has(entry)) return false;
-    this.#taken.add(entry);
-    return true;
+    const isFree = !this.#taken.has(entry);
+    this.#taken.set(entry, !isFree);
+    return isFree;
   }
 
-  give(entry: EntryId): void {
+  /** Whether somebody else wanted the entry meanwhile, and left it alone. */
+  give(entry: EntryId): boolean {
+    const wanted = this.#taken.get(entry) === true;
     this.#taken.delete(entry);
+    return wanted;
   }
 
   has(entry: EntryId): boolean {

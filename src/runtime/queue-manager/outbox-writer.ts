@@ -13,8 +13,8 @@ import { type OutboxRecord, type Spool } from '../../spool/spool.ts';
 
 export interface OutboxWriterDeps {
   readonly spool: Spool;
-  /** Resolves when the lines are written and fsynced. */
-  readonly append: (sequence: number, lines: string) => Promise<void>;
+  /** Resolves when the lines are written and fsynced. Lines of no commit have no sequence number. */
+  readonly append: (sequence: number | undefined, lines: string) => Promise<void>;
   readonly timers: Timers;
   readonly log: Log;
   /** Records the position when nothing else is settled that could carry it. */
@@ -22,6 +22,8 @@ export interface OutboxWriterDeps {
 }
 
 const PAGE = 100;
+/** Lines of no commit that may wait for the disk. */
+const MAX_DIRECT = 50_000;
 const RETRY_AFTER = 5 * SECOND;
 const RECORD_AFTER = SECOND;
 
@@ -29,6 +31,8 @@ export class OutboxWriter {
   readonly #deps: OutboxWriterDeps;
   #logged: number | undefined;
   #recorded: number | undefined;
+  #direct: string[] = [];
+  #lost = 0;
   #running = false;
   #again = false;
   #recordPlanned = false;
@@ -41,6 +45,16 @@ export class OutboxWriter {
   position(): number | undefined {
     this.#recorded = this.#logged;
     return this.#logged;
+  }
+
+  /**
+   * An event that belongs to no commit. It is written behind what was committed before it, so that the log
+   * tells of a message's attempt after its acceptance.
+   */
+  tell(line: string): void {
+    if (this.#direct.length < MAX_DIRECT) this.#direct.push(`${line}\n`);
+    else this.#lost += 1;
+    this.poke();
   }
 
   /** There may be new records. */
@@ -69,8 +83,20 @@ export class OutboxWriter {
   async #drain(): Promise<void> {
     for (;;) {
       const { rows } = await this.#deps.spool.outbox(this.#logged ?? 0, PAGE);
-      if (rows.length === 0) return;
-      await this.#append(rows);
+      if (rows.length > 0) await this.#append(rows);
+      else if (this.#direct.length === 0) return;
+      else await this.#appendDirect();
+    }
+  }
+
+  /** With a log that cannot be written these are lost: they are in no commit, and must not fill the memory. */
+  async #appendDirect(): Promise<void> {
+    const lines = this.#direct.splice(0);
+    try {
+      await this.#deps.append(undefined, lines.join(''));
+    } catch (error) {
+      this.#lost += lines.length;
+      this.#deps.log.error('events could not be written to the event log', { lost: this.#lost, error: String(error) });
     }
   }
 

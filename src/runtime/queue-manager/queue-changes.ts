@@ -39,6 +39,9 @@ export interface EntryPage {
   readonly next: EntryId | undefined;
 }
 
+/** The part of the queue manager's context that is there without a running server too. */
+export type ChangeContext = Pick<QueueManagerContext, 'spool' | 'settler' | 'clock'>;
+
 const PAGE = 500;
 /** Entries read for one answer at most, however few of them match. */
 const MAX_SCANNED = 20_000;
@@ -53,11 +56,11 @@ interface Change {
 type ChangeOf = (entry: Entry) => Change | undefined;
 
 export class QueueChanges {
-  readonly #context: QueueManagerContext;
+  readonly #context: ChangeContext;
   readonly #sinks: ChangeSinks;
   #rules: readonly Rule[] = [];
 
-  constructor(context: QueueManagerContext, sinks: ChangeSinks) {
+  constructor(context: ChangeContext, sinks: ChangeSinks) {
     this.#context = context;
     this.#sinks = sinks;
   }
@@ -185,25 +188,18 @@ export class QueueChanges {
       const page = await this.list(filter, after, PAGE);
       const free = page.rows.filter(({ id }) => this.#sinks.locks.take(id));
       inFlight += page.rows.length - free.length;
-      changed += await this.#applyLocked(free, change).finally(() => this.#unlock(free));
+      changed += await this.#changeLocked(free, change).finally(() => this.#unlock(free));
       after = page.next;
     } while (after !== undefined);
     return { entries: changed, inFlight };
   }
 
   /** Between the listing and the lock an entry may have been settled: only what is still there counts. */
-  async #applyLocked(listed: readonly Entry[], change: ChangeOf): Promise<number> {
+  async #changeLocked(listed: readonly Entry[], changeOf: ChangeOf): Promise<number> {
     const current = await Promise.all(listed.map(({ id }) => this.#context.spool.entry(id)));
-    return this.#applyAll(
-      current.filter((entry) => entry !== undefined),
-      change,
-    );
-  }
-
-  async #applyAll(entries: readonly Entry[], changeOf: ChangeOf): Promise<number> {
-    const changes = entries.flatMap((entry) => {
-      const change = changeOf(entry);
-      return change === undefined ? [] : [{ entry, change }];
+    const changes = current.flatMap((entry) => {
+      const change = entry === undefined ? undefined : changeOf(entry);
+      return entry === undefined || change === undefined ? [] : [{ entry, change }];
     });
     if (changes.length === 0) return 0;
     await this.#context.settler.settle({
@@ -212,15 +208,17 @@ export class QueueChanges {
       notices: changes.flatMap(({ change }) => change.notices),
       events: changes.flatMap(({ change }) => (change.event === undefined ? [] : [eventLine(change.event)])),
     });
-    // Unlocked first: what the scheduler is told here it may dispatch at once.
-    this.#unlock(entries);
-    for (const { entry, change } of changes)
+    for (const { entry, change } of changes) {
+      // Unlocked first: what the scheduler is told here it may dispatch at once.
+      this.#sinks.locks.give(entry.id);
       this.#sinks.settled(entry.id, change.next === undefined ? [] : [change.next]);
+    }
     return changes.length;
   }
 
+  /** What was left unchanged, or could not be changed. The scheduler waits for a word on what it wanted meanwhile. */
   #unlock(entries: readonly Entry[]): void {
-    for (const { id } of entries) this.#sinks.locks.give(id);
+    for (const entry of entries) if (this.#sinks.locks.give(entry.id)) this.#sinks.settled(entry.id, [entry]);
   }
 
   #entriesOf(message: string): Promise<readonly Entry[]> {

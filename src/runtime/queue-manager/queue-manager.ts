@@ -54,6 +54,8 @@ export interface QueueManagerDeps {
 export type WorkerLink = Link<QueueManagerToWorker, WorkerToQueueManager>;
 
 const SITES_PAGE = 100;
+// Smaller steps are what time synchronization makes all day.
+const CLOCK_JUMP = 5000;
 const BY_OPERATOR = 'delivery is paused by an operator';
 
 export class QueueManager {
@@ -74,12 +76,14 @@ export class QueueManager {
   #wake: Timer | undefined;
   #wakeAt = Infinity;
   #deliveryPaused = false;
+  #clockOffset: number;
   #stopped = false;
 
   constructor(deps: QueueManagerDeps) {
     this.#deps = deps;
     this.#scheduler = deps.scheduler;
     this.#settings = deps.settings;
+    this.#clockOffset = deps.clock.now() - deps.clock.monotonic();
     const { spool, timers, log, clock, random } = deps;
     this.#recent = new RecentMessages(deps.memoryOctets);
     this.#settler = new Settler({
@@ -248,7 +252,7 @@ export class QueueManager {
       case 'leaseEnd':
         return this.#leases.give(message.site, worker);
       case 'event':
-        return this.#append(message.line);
+        return this.#outbox.tell(message.line);
     }
   }
 
@@ -322,8 +326,20 @@ export class QueueManager {
   #checkGateLater(): void {
     this.#deps.timers.after(this.#settings.freeSpaceCheck, () => {
       if (this.#stopped) return;
+      this.#watchClock();
       this.#gate.check().then(() => this.#checkGateLater(), this.#deps.broken);
     });
+  }
+
+  /** A wall clock that was set back makes every time that is remembered lie too far ahead. */
+  #watchClock(): void {
+    const offset = this.#now() - this.#deps.clock.monotonic();
+    if (offset < this.#clockOffset - CLOCK_JUMP) {
+      this.#deps.log.warn('the clock was set back', { byMs: Math.round(this.#clockOffset - offset) });
+      this.#scheduler.clockMoved(this.#now());
+      this.clockMoved();
+    }
+    this.#clockOffset = offset;
   }
 
   #broadcast(message: QueueManagerToWorker): void {
@@ -331,14 +347,7 @@ export class QueueManager {
   }
 
   #tell(event: Event): void {
-    this.#append(eventLine(event));
-  }
-
-  #append(line: string): void {
-    // An event of no commit is lost with a full disk; the log says so, and the mail goes on.
-    this.#deps.append(undefined, `${line}\n`).catch((error: unknown) => {
-      this.#deps.log.error('an event could not be written to the event log', { error: String(error) });
-    });
+    this.#outbox.tell(eventLine(event));
   }
 
   #now(): number {

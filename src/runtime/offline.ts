@@ -1,0 +1,117 @@
+/**
+ * The queue of a stopped server, for the command line: the same operations on the same spool, under the same
+ * lock. Nothing is delivered here; what is changed is found by the server when it starts.
+ */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type MessageStory, type QueueAdmin, Refusal } from '../api/contract.ts';
+import { History, openHistory } from '../events/history.ts';
+import { type QueueId } from '../mail/queue-id.ts';
+import { type Log } from '../ports/log.ts';
+import { backupSpool, checkSpool, compactSpool, type CompactReport } from '../spool/lmdb/maintenance.ts';
+import { openLmdbSpool } from '../spool/lmdb/open.ts';
+import { type Spool } from '../spool/spool.ts';
+import { SystemClock } from './clock.ts';
+import { operatorLog } from './operator-log.ts';
+import { EntryLocks } from './queue-manager/entry-locks.ts';
+import { QueueOperations } from './queue-manager/queue-admin.ts';
+import { QueueChanges } from './queue-manager/queue-changes.ts';
+import { Settler } from './queue-manager/settler.ts';
+import { type SpoolLock, takeSpoolLock } from './spool-lock.ts';
+import { systemTimers } from './timers.ts';
+
+export type OfflineQueue = QueueAdmin & { close(): Promise<void> };
+
+/** Rejects with a `Refusal` when the folder holds no spool, or somebody holds the spool. */
+export async function openOffline(folder: string): Promise<OfflineQueue> {
+  const lock = await lockExisting(folder);
+  const log = quietLog();
+  const fail = (error: unknown): never => {
+    throw error;
+  };
+  const spool = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: fail }).catch((error: unknown) => {
+    lock.release();
+    throw error;
+  });
+  const changes = changesOf(spool, log);
+  await changes.load();
+  const operations = operationsOf(folder, spool, changes);
+  return Object.assign(operations, {
+    close: async () => {
+      await spool.close();
+      lock.release();
+    },
+  });
+}
+
+/** Writes the store of a stopped server anew, without its free pages. */
+export async function compactOffline(folder: string): Promise<CompactReport> {
+  const lock = await lockExisting(folder);
+  try {
+    return await compactSpool(folder);
+  } finally {
+    lock.release();
+  }
+}
+
+/** The same as `postrider check` on a stopped server; the store is not opened for anything else meanwhile. */
+export async function checkOffline(folder: string): ReturnType<typeof checkSpool> {
+  const lock = await lockExisting(folder);
+  try {
+    return await checkSpool(folder);
+  } finally {
+    lock.release();
+  }
+}
+
+async function lockExisting(folder: string): Promise<SpoolLock> {
+  if (!existsSync(join(folder, 'store')))
+    throw new Refusal('notFound', `${folder} holds no spool; name the right one with --spool or --config`);
+  const lock = await takeSpoolLock(folder);
+  if (lock === undefined)
+    throw new Refusal('conflict', `the spool ${folder} is held by another program that does not answer; try again`);
+  return lock;
+}
+
+function changesOf(spool: Spool, log: Log): QueueChanges {
+  const nothing = (): void => undefined;
+  const settler = new Settler({ spool, timers: systemTimers, log, logged: () => undefined, committed: nothing });
+  return new QueueChanges(
+    { spool, settler, clock: new SystemClock() },
+    { locks: new EntryLocks(), settled: nothing, rules: nothing, inFlightUnder: () => 0, noticed: nothing },
+  );
+}
+
+function operationsOf(folder: string, spool: Spool, changes: QueueChanges): QueueOperations {
+  return new QueueOperations({
+    ...{ spool, changes, locks: new EntryLocks(), forgetBackOffs: () => undefined },
+    maintenance: {
+      check: async () => {
+        // The check opens the store by itself, and a store is open once in a process.
+        await spool.close();
+        const { figures, problems } = await checkSpool(folder);
+        return { messages: figures.messages, entries: figures.entries, problems };
+      },
+      backup: (target) => backupSpool(folder, target),
+    },
+    story: async (id) => storyIn(join(folder, 'events', 'history.db'), id),
+  });
+}
+
+/** What the archivist had stored when the server stopped. */
+function storyIn(file: string, id: QueueId): MessageStory['events'] {
+  if (!existsSync(file)) return [];
+  const history: History = openHistory(file);
+  try {
+    return history.story(id) as unknown as MessageStory['events'];
+  } finally {
+    history.close();
+  }
+}
+
+/** A command says what it did by itself; only what went wrong is worth a line of the log. */
+function quietLog(): Log {
+  const log = operatorLog(new SystemClock());
+  return { ...log, info: () => undefined };
+}
