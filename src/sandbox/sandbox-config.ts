@@ -1,0 +1,26 @@
+/** The configuration of the product in its sandbox, as a configuration file would export it. */
+
+import { SANDBOX_HOSTNAME, type SmallInternet } from './small-internet.ts';
+
+export interface SandboxPorts {
+  readonly smtp: number;
+  readonly http: number;
+}
+
+export const SANDBOX_PORTS: SandboxPorts = { smtp: 2525, http: 8025 };
+
+export function sandboxConfig(
+  { dns, smtpPort }: Pick<SmallInternet, 'dns' | 'smtpPort'>,
+  ports: SandboxPorts = SANDBOX_PORTS,
+) {
+  return {
+    hostname: SANDBOX_HOSTNAME,
+    listeners: [{ name: 'smtp', host: '127.0.0.1', port: ports.smtp }],
+    http: { host: '127.0.0.1', port: ports.http },
+    dns: { servers: [`${dns.address}:${dns.port}`] },
+    // A real server sends to port 25; the simulated ones could not listen there without privileges.
+    routes: [{ kind: 'mx', name: 'mx', port: smtpPort, tls: 'opportunistic' }],
+    // Soon enough to be watched.
+    queue: { retry: { schedules: { greylisted: { first: '15s' } } } },
+  } as const;
+}

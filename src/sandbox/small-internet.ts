@@ -1,0 +1,80 @@
+/**
+ * The small internet of the sandbox: a DNS and a handful of receiving servers, all on loopback, so that a newcomer
+ * sees mail delivered, deferred, throttled and bounced without a second machine.
+ */
+
+import { type Clock } from '../ports/clock.ts';
+import { type Log } from '../ports/log.ts';
+import { type Timers } from '../ports/timers.ts';
+import { acceptsAll, DEFAULT_LIMITS, greylists, knowsOnly, limits, repliesSlowly } from './behaviour.ts';
+import { type SandboxOptions } from './config.ts';
+import { type DnsServer, startDnsServer } from './dns-server.ts';
+import { type Query, ReceivedMail, type ReceivedMessage } from './received-mail.ts';
+import { type Receivers, type SimulatedDomain, startReceivers } from './receivers.ts';
+import { zoneOf } from './zone.ts';
+
+export interface SmallInternetDeps {
+  /** The product's, so that moving time moves the small internet too. */
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly options: SandboxOptions;
+  /** Not given: an address for each domain, where the system has them. */
+  readonly separateAddresses?: boolean;
+}
+
+export interface SmallInternet {
+  readonly dns: { readonly address: string; readonly port: number };
+  /** On which all simulated servers listen, in place of 25. */
+  readonly smtpPort: number;
+  /** For people: each domain and what it does. */
+  readonly domains: readonly { readonly domain: string; readonly does: string }[];
+  /** Newest first. */
+  messages(query: Query): Promise<readonly ReceivedMessage[]>;
+  raw(id: string): Promise<Buffer | undefined>;
+  close(): Promise<void>;
+}
+
+/** The product's own name in the sandbox. Mail for it (reports to senders, for one) arrives at `inbox.test`. */
+export const SANDBOX_HOSTNAME = 'sandbox.test';
+const INBOX = 'inbox.test';
+
+export async function startSmallInternet(deps: SmallInternetDeps): Promise<SmallInternet> {
+  const { clock, timers, log, options, separateAddresses = true } = deps;
+  const domains = simulatedDomains(options, clock);
+  const mail = new ReceivedMail(options.keepMessages);
+  const receiverDeps = { clock, timers, mail, budget: { octets: 0 } };
+  const receivers = await startReceivers(domains, receiverDeps, separateAddresses);
+  const dns = await dnsFor(receivers);
+  log.info('the small internet is up', { dns: `${dns.address}:${dns.port}`, smtpPort: receivers.port });
+  return {
+    dns: { address: dns.address, port: dns.port },
+    smtpPort: receivers.port,
+    domains: domains.map(({ domain, behaviour }) => ({ domain, does: behaviour?.does ?? 'nobody listens' })),
+    messages: (query) => Promise.resolve(mail.list(query)),
+    raw: (id) => Promise.resolve(mail.raw(id)),
+    close: async () => {
+      await Promise.all([receivers.close(), dns.close()]);
+    },
+  };
+}
+
+async function dnsFor(receivers: Receivers): Promise<DnsServer> {
+  try {
+    return await startDnsServer(zoneOf(receivers.addresses, new Map([[SANDBOX_HOSTNAME, INBOX]])));
+  } catch (error) {
+    await receivers.close();
+    throw error;
+  }
+}
+
+function simulatedDomains({ greylistFor }: SandboxOptions, clock: Clock): readonly SimulatedDomain[] {
+  return [
+    { domain: INBOX, behaviour: acceptsAll(), also: [SANDBOX_HOSTNAME] },
+    { domain: 'greylist.test', behaviour: greylists(greylistFor, clock) },
+    { domain: 'limits.test', behaviour: limits(DEFAULT_LIMITS, clock) },
+    { domain: 'down.test', behaviour: undefined },
+    { domain: 'strict.test', behaviour: knowsOnly('known@strict.test') },
+    { domain: 'slow.test', behaviour: repliesSlowly() },
+  ];
+}
