@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MessageStory, type QueueAdmin, Refusal } from '../api/contract.ts';
-import { History, openHistory } from '../events/history.ts';
+import { openHistory } from '../events/history.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type Log } from '../ports/log.ts';
 import { backupSpool, checkSpool, compactSpool, type CompactReport } from '../spool/lmdb/maintenance.ts';
@@ -27,13 +27,12 @@ export type OfflineQueue = QueueAdmin & { close(): Promise<void> };
 export async function openOffline(folder: string): Promise<OfflineQueue> {
   const lock = await lockExisting(folder);
   const log = quietLog();
-  const fail = (error: unknown): never => {
-    throw error;
-  };
-  const spool = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: fail }).catch((error: unknown) => {
-    lock.release();
-    throw error;
-  });
+  const spool = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: nothing }).catch(
+    (error: unknown) => {
+      lock.release();
+      throw error;
+    },
+  );
   const changes = changesOf(spool, log);
   await changes.load();
   const operations = operationsOf(folder, spool, changes);
@@ -43,6 +42,11 @@ export async function openOffline(folder: string): Promise<OfflineQueue> {
       lock.release();
     },
   });
+}
+
+/** Nobody listens to a queue that is stopped; what goes wrong rejects the call that met it. */
+function nothing(): void {
+  return undefined;
 }
 
 /** Writes the store of a stopped server anew, without its free pages. */
@@ -75,7 +79,6 @@ async function lockExisting(folder: string): Promise<SpoolLock> {
 }
 
 function changesOf(spool: Spool, log: Log): QueueChanges {
-  const nothing = (): void => undefined;
   const settler = new Settler({ spool, timers: systemTimers, log, logged: () => undefined, committed: nothing });
   return new QueueChanges(
     { spool, settler, clock: new SystemClock() },
@@ -102,7 +105,7 @@ function operationsOf(folder: string, spool: Spool, changes: QueueChanges): Queu
 /** What the archivist had stored when the server stopped. */
 function storyIn(file: string, id: QueueId): MessageStory['events'] {
   if (!existsSync(file)) return [];
-  const history: History = openHistory(file);
+  const history = openHistory(file);
   try {
     return history.story(id) as unknown as MessageStory['events'];
   } finally {

@@ -32,8 +32,6 @@ export interface WorkingOptions {
   readonly sandbox: Omit<SandboxPort, 'moveClock'> | undefined;
   /** Shared with the sandbox, so that its small internet moves in time with the product. */
   readonly clockOffset?: SharedArrayBuffer;
-  /** How far time has been moved; shared with whoever else must see the same time. Only with a clock that can be moved. */
-  readonly clockOffset?: SharedArrayBuffer;
   /** Time can be moved through the API. */
   readonly movableClock: boolean;
   /** Everything is up. */
@@ -43,8 +41,7 @@ export interface WorkingOptions {
 }
 
 export interface Ready {
-  /** `127.0.0.1:25`, `[::1]:25`. */
-  readonly listeners: readonly { readonly name: string; readonly address: string }[];
+  readonly listeners: readonly ListeningAddress[];
   readonly http: { readonly host: string; readonly port: number } | undefined;
   readonly config: Config;
 }
@@ -69,10 +66,6 @@ function failedStart(error: unknown, log: Log): number {
   }
   log.error(error instanceof Error ? error.message : String(error));
   return EXIT.failed;
-}
-
-function shownAddress({ name, address, port }: ListeningAddress): { readonly name: string; readonly address: string } {
-  return { name, address: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}` };
 }
 
 interface Basis {
@@ -128,7 +121,7 @@ class Working {
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
     process.send?.('ready');
     this.#options.ready({
-      listeners: this.#addresses.map(shownAddress),
+      listeners: this.#addresses,
       http: this.#faces.httpAddress,
       config: this.#config,
     });
