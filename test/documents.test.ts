@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
 
+import { buildProgram, type Wiring } from '../src/cli/program.ts';
+import { type Terminal } from '../src/cli/terminal.ts';
 import { loadConfig } from '../src/config/load.ts';
 
 const DOCUMENTS = [...globSync('*.md'), ...globSync('docs/**/*.md')].map((path) => path.replaceAll('\\', '/'));
@@ -80,6 +82,21 @@ test('npm scripts that are named exist', () => {
   const missing = named.map(([, script, short]) => script ?? short!).filter((script) => scripts[script] === undefined);
   assert.ok(named.length > 3);
   assert.deepEqual([...new Set(missing)], []);
+});
+
+test('commands that are named exist', () => {
+  // Nothing is run, so nothing is asked of them.
+  const { program } = buildProgram({ out: () => {}, err: () => {} } as unknown as Terminal, {} as Wiring);
+  const known = new Map(program.commands.map((command) => [command.name(), command.commands.map((sub) => sub.name())]));
+  const named = ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md'].flatMap((path) => [
+    ...readFileSync(path, 'utf8').matchAll(/(?:npx |`)postrider ([a-z][a-z-]*)(?:`?[ ]`?([a-z-]+)\b)?/g),
+  ]);
+  assert.ok(named.length > 10);
+  for (const [text, command, sub] of named) {
+    const subs = known.get(command!);
+    assert.ok(subs !== undefined, `${text}: there is no such command`);
+    if (subs.length > 0 && sub !== undefined) assert.ok(subs.includes(sub), `${text}: there is no such command`);
+  }
 });
 
 /** Without blocks of code. */
