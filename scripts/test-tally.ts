@@ -21,6 +21,7 @@ interface Counts {
   skipped: number;
   /** Reason → the tests that name it. */
   readonly reasons: Map<string, string[]>;
+  seconds: number | undefined;
 }
 
 const SHOWN_FAILURES = 50;
@@ -48,18 +49,20 @@ export class Tally {
     return event.details.type === 'suite' ? undefined : this.passed(part);
   }
 
-  /** A suite in which nothing was even skipped is broken. */
-  ended(part: PartName): void {
-    const { passed, failures, skipped } = this.#of(part);
-    if (passed + failures.length + skipped === 0) this.failed(part, 'no test was executed');
+  /** A part in which nothing was even skipped is broken. */
+  ended(part: PartName, seconds?: number): void {
+    const counts = this.#of(part);
+    counts.seconds = seconds;
+    if (counts.passed + counts.failures.length + counts.skipped === 0) this.failed(part, 'no test was executed');
   }
 
   /** What to print in the end; its last line is the sum. */
   summary(): string {
     const parts = PART_NAMES.filter((part) => this.#parts.has(part));
     const rows = parts.map((part) => {
-      const { passed, failures, skipped } = this.#of(part);
-      return `${part.padEnd(9)} ${counted(passed, failures.length, skipped)}`;
+      const { passed, failures, skipped, seconds } = this.#of(part);
+      const time = seconds === undefined ? '' : ` in ${Math.round(seconds)} s`;
+      return `${part.padEnd(9)} ${counted(passed, failures.length, skipped)}${time}`;
     });
     const sum = counted(
       this.#sum(({ passed }) => passed),
@@ -100,7 +103,13 @@ export class Tally {
   }
 
   #of(part: PartName): Counts {
-    const known = this.#parts.get(part) ?? { passed: 0, failures: [], skipped: 0, reasons: new Map() };
+    const known = this.#parts.get(part) ?? {
+      passed: 0,
+      failures: [],
+      skipped: 0,
+      reasons: new Map(),
+      seconds: undefined,
+    };
     this.#parts.set(part, known);
     return known;
   }

@@ -124,6 +124,7 @@ async function runSuite(suite: Suite): Promise<void> {
   console.log(`\n── ${suite.name} ──`);
   const files = filesOf(suite);
   if (files.length === 0) return tally.failed(suite.name, 'no test file was found');
+  const begun = performance.now();
   const errors = new Map<string, string>();
   const broken: string[] = [];
   const watch = new AbortController();
@@ -143,7 +144,7 @@ async function runSuite(suite: Suite): Promise<void> {
   for await (const text of stream.compose(suite.reporter === 'dot' ? dot : spec)) process.stdout.write(String(text));
   clearTimeout(timer);
   for (const file of broken) console.log(`\n${file}:\n${errors.get(file) ?? 'it wrote nothing'}`);
-  tally.ended(suite.name);
+  tally.ended(suite.name, (performance.now() - begun) / 1000);
 }
 
 function filesOf({ name, files }: Suite): readonly string[] {

@@ -145,12 +145,6 @@ describe('the repository', () => {
       hint: 'it keeps the others of the file from running',
     },
     {
-      name: 'has no default exports',
-      pattern: /^export default /m,
-      where: /^src\/.*(?<!\.test)\.ts$/,
-      hint: 'a name is the same everywhere',
-    },
-    {
       name: 'writes to the console in the command line only',
       pattern: /\bconsole\.\w+\(/,
       where: /^src\/(?!cli\/).*(?<!\.test)\.ts$/,

@@ -29,6 +29,15 @@ describe('the tally of a test run', () => {
       want: ['unit      1 passed, 0 failed, 0 skipped', '1 passed, 0 failed, 0 skipped'],
     },
     {
+      name: 'says how long a part took',
+      take: (tally) => {
+        tally.take('scenario', 'passed', event('one'));
+        tally.ended('scenario', 61.7);
+      },
+      ok: true,
+      want: ['scenario  1 passed, 0 failed, 0 skipped in 62 s', '1 passed, 0 failed, 0 skipped'],
+    },
+    {
       name: 'counts a failure once, where it is',
       take: (tally) => {
         tally.take('unit', 'failed', event('one', { details: failure('testCodeFailure') }));
