@@ -29,6 +29,8 @@ export interface OpenQueue {
   readonly admin: QueueAdmin;
   /** The server is down and the spool was opened here. */
   readonly offline: boolean;
+  /** By the server's clock, which in a sandbox may be far from ours. */
+  readonly now: number;
   readonly close: () => Promise<void>;
 }
 
@@ -65,13 +67,13 @@ export class Context {
     const folder = await this.spoolFolder();
     const control = connectControl(folder);
     try {
-      await control.status();
-      return { admin: control, offline: false, close: () => Promise.resolve() };
+      const { now } = await control.status();
+      return { admin: control, offline: false, now, close: () => Promise.resolve() };
     } catch (error) {
       if (!(error instanceof ControlError) || error.kind !== 'notRunning') throw error;
     }
     const admin = await this.#openOffline(folder);
-    return { admin, offline: true, close: () => admin.close() };
+    return { admin, offline: true, now: this.terminal.now(), close: () => admin.close() };
   }
 
   async withQueue<T>(use: (queue: OpenQueue) => Promise<T>): Promise<T> {

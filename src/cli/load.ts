@@ -121,31 +121,42 @@ class Run {
 
   /** One place among the connections: connects again and again until all messages are sent. */
   async connection(): Promise<void> {
-    while (this.#next < this.#plan.messages) {
+    for (;;) {
+      // Claimed before anything is tried: a connection that cannot be made costs a message, so that a dead server ends the run.
+      const first = this.#claim();
+      if (first === undefined) return;
       try {
         const conversation = await SmtpConversation.open(this.#plan.host, this.#plan.port, helloName());
-        await this.#use(conversation);
+        await this.#use(conversation, first);
         conversation.close();
       } catch (error) {
-        // A connection that fails costs one message, so that a dead server ends the run.
         this.#failed += 1;
-        this.#next += 1;
         this.#firstProblem ??= error instanceof Error ? error.message : String(error);
       }
     }
   }
 
-  async #use(conversation: SmtpConversation): Promise<void> {
-    for (let sent = 0; sent < this.#plan.perConnection && this.#next < this.#plan.messages; sent++) {
-      const message = this.#plan.message(this.#next++);
-      const startedAt = this.#clock();
-      const { reply, refused } = await conversation.submit(message);
-      if (reply !== undefined && reply.code < 300) this.#times.push(this.#clock() - startedAt);
-      else {
-        this.#refused += 1;
-        this.#firstProblem ??= refused[0]?.reply ?? reply?.lines[0];
-      }
+  #claim(): number | undefined {
+    return this.#next < this.#plan.messages ? this.#next++ : undefined;
+  }
+
+  async #use(conversation: SmtpConversation, first: number): Promise<void> {
+    let n: number | undefined = first;
+    for (let sent = 1; n !== undefined; sent++) {
+      await this.#submit(conversation, n);
+      n = sent < this.#plan.perConnection ? this.#claim() : undefined;
     }
+  }
+
+  async #submit(conversation: SmtpConversation, n: number): Promise<void> {
+    const startedAt = this.#clock();
+    const { reply, refused } = await conversation.submit(this.#plan.message(n));
+    if (reply !== undefined && reply.code < 300) {
+      this.#times.push(this.#clock() - startedAt);
+      return;
+    }
+    this.#refused += 1;
+    this.#firstProblem ??= refused[0]?.reply ?? reply?.lines[0];
   }
 
   figures(seconds: number): LoadFigures {

@@ -16,13 +16,13 @@ export function addMessage(program: Command, context: Context): void {
     .argument('<id>', 'queue id')
     .option('--raw', 'the message octet for octet')
     .action((id: string, { raw }: { readonly raw?: boolean }) =>
-      context.withQueue(async ({ admin }) => {
+      context.withQueue(async ({ admin, now }) => {
         if (raw === true) {
           context.terminal.octets(await admin.content({ id }));
           return;
         }
         const story = await admin.message({ id });
-        context.print(story, () => storyText(context.terminal, story));
+        context.print(story, () => storyText(context.terminal, story, now));
       }),
     );
 }
@@ -34,13 +34,12 @@ export function addExplain(program: Command, context: Context): void {
     .argument('<id or address>', 'a queue id, or an address to which nothing needs to have been sent')
     .action(async (target: string) => {
       const control = await context.control();
-      const explanation = await control.explain({ target });
-      context.print(explanation, () => explanationText(context.terminal, explanation));
+      const [explanation, { now }] = await Promise.all([control.explain({ target }), control.status()]);
+      context.print(explanation, () => explanationText(context.terminal, explanation, now));
     });
 }
 
-export function storyText(terminal: Terminal, { id, message, entries, events }: MessageStory): string {
-  const now = terminal.now();
+export function storyText(terminal: Terminal, { id, message, entries, events }: MessageStory, now: number): string {
   const head =
     message === undefined
       ? [`${id} has left the queue`]
@@ -61,14 +60,13 @@ function eventText({ colour }: Terminal, event: Readonly<Record<string, unknown>
   return known.ok ? readable(known.value, { colour }) : shown(line);
 }
 
-export function explanationText(terminal: Terminal, { about, ways }: ExplanationView): string {
-  const parts = ways.map((way) => wayText(terminal, way));
+export function explanationText(terminal: Terminal, { about, ways }: ExplanationView, now: number): string {
+  const parts = ways.map((way) => wayText(way, now));
   return `${coloured(terminal, 'bold', shown(about))}\n${parts.join('\n')}`;
 }
 
-function wayText(terminal: Terminal, way: WayView): string {
+function wayText(way: WayView, now: number): string {
   const { recipients, route, routingDomain, site, hosts, entry, explanations } = way;
-  const now = terminal.now();
   const lines = [
     `to        ${recipients.join(', ')}`,
     `route     ${route === undefined ? 'none matches' : `${route.name} (${route.kind})`} → ${routingDomain}`,

@@ -4,8 +4,9 @@ import { type Command } from 'commander';
 import { type Changed, type EntryView, MAX_PAGE, type QueueAdmin, type QueueFilter, Refusal } from '../api/contract.ts';
 import { type Lane } from '../mail/entry.ts';
 import { HOLD_REASONS, type HoldReason } from '../mail/hold-reason.ts';
+import { parseQueueId } from '../mail/queue-id.ts';
 import { type Context, UsageError } from './context.ts';
-import { shown } from './terminal.ts';
+import { shown, type Terminal } from './terminal.ts';
 import { table } from './table.ts';
 import { clock, many, pathText, size, when } from './words.ts';
 
@@ -51,6 +52,8 @@ export function filterOf(id: string | undefined, options: FilterOptions): QueueF
   if (lane !== undefined && !isLane(lane)) throw new UsageError(`--lane ${lane}: write ${LANES.join(', ')}`);
   if (reason !== undefined && !isReason(reason))
     throw new UsageError(`--reason ${reason}: write one of ${Object.keys(HOLD_REASONS).join(', ')}`);
+  if (id !== undefined && parseQueueId(id.replace(/\/\d+$/, '')) === undefined)
+    throw new UsageError(`"${id}" is neither a command of queue nor a queue id (20 letters and digits)`);
   const given = Object.entries({ id, sender, recipient, domain, queue, lane, reason });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as QueueFilter;
 }
@@ -70,10 +73,10 @@ function addList(queue: Command, context: Context): void {
       const filter = filterOf(id, options);
       const limit = Number(options.limit);
       if (!Number.isSafeInteger(limit) || limit < 1) throw new UsageError('--limit: write a whole number from 1');
-      await context.withQueue(async ({ admin, offline }) => {
+      await context.withQueue(async ({ admin, offline, now }) => {
         const { entries, more } = await collect(admin, filter, limit);
         if (offline) context.note('no server is running: this is the spool as it lies on disk');
-        context.print({ entries, more }, () => listText(context, entries, more));
+        context.print({ entries, more }, () => listText(context.terminal, { entries, more, now }));
       });
     });
 }
@@ -98,9 +101,14 @@ async function collect(
   return { entries, more: after !== undefined };
 }
 
-function listText({ terminal }: Context, entries: readonly EntryView[], more: boolean): string {
+interface Listed {
+  readonly entries: readonly EntryView[];
+  readonly more: boolean;
+  readonly now: number;
+}
+
+function listText(terminal: Terminal, { entries, more, now }: Listed): string {
   if (entries.length === 0) return 'Nothing waits.\n';
-  const now = terminal.now();
   const rows = table(
     terminal,
     [
@@ -133,11 +141,11 @@ function addShow(queue: Command, context: Context): void {
     .description('everything about one entry or message that waits')
     .argument('<id>', 'queue id, or entry id')
     .action((id: string) =>
-      context.withQueue(async ({ admin }) => {
+      context.withQueue(async ({ admin, now }) => {
         const { entries } = await collect(admin, { id }, MAX_PAGE);
         if (entries.length === 0)
           throw new Refusal('notFound', `nothing of ${id} waits; \`postrider message ${id}\` tells what became of it`);
-        context.print({ entries }, () => entries.map((entry) => entryText(entry, context.terminal.now())).join('\n'));
+        context.print({ entries }, () => entries.map((entry) => entryText(entry, now)).join('\n'));
       }),
     );
 }

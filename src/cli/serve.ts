@@ -84,22 +84,21 @@ export function introduction(
   { listeners, http }: Ready,
   domains: RunningSandbox['domains'],
 ): string {
-  const smtp = listeners[0]?.address ?? '127.0.0.1:2525';
-  const port = smtp.slice(smtp.lastIndexOf(':') + 1);
+  const { address, port } = listeners[0] ?? { address: '127.0.0.1', port: 2525 };
   const web =
     http === undefined ? '' : `http://${http.host.includes(':') ? `[${http.host}]` : http.host}:${http.port}/`;
   const bold = (text: string): string => coloured(terminal, 'bold', text);
   return `
 ${bold('Postrider')} is running in its sandbox: nothing leaves this machine.
 
-  SMTP     ${smtp}
+  SMTP     ${address}:${port}
   HTTP     ${web}   inboxes and queue
 
 ${domains.map(({ domain, does }) => `  ${domain.padEnd(15)} ${does}`).join('\n')}
 
 Send a first message, from another terminal in this folder:
 
-  ${bold(`npx postrider send --to anybody@inbox.test${port === '2525' ? '' : ` --port ${port}`}`)}
+  ${bold(`npx postrider send --to anybody@inbox.test${port === 2525 ? '' : ` --port ${port}`}`)}
 
 `;
 }
