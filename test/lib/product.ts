@@ -13,7 +13,7 @@ import { type PostriderConfig } from '../../src/config/config.ts';
 import { type Event } from '../../src/events/event.ts';
 import { parseEvent } from '../../src/events/format.ts';
 import { LogReader } from '../../src/events/log-reader.ts';
-import { freePorts, type Running, startProcess } from './processes.ts';
+import { freePort, removeFolder, type Running, startProcess, testFolder } from './processes.ts';
 import { until } from './wait.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
@@ -21,8 +21,8 @@ const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 export interface ProductOptions {
   /** Laid over a configuration that listens on loopback, on ports of its own, and relays for loopback. */
   readonly config?: Partial<PostriderConfig>;
-  /** Where it lives; a later product in the same folder finds what the earlier one kept. */
-  readonly folder: string;
+  /** Where it lives; a later product in the same folder finds what the earlier one kept. Not given: a new one, removed by `stop`. */
+  readonly folder?: string;
   /** Time can be moved. */
   readonly testClock?: boolean;
   /** In place of the ones chosen: for a product that is started again. */
@@ -39,6 +39,8 @@ export interface ProductPorts {
 
 export interface Product {
   readonly ports: ProductPorts;
+  readonly smtpPort: number;
+  readonly httpPort: number;
   readonly folder: string;
   readonly spool: string;
   readonly configFile: string;
@@ -62,7 +64,7 @@ export interface Product {
 
 /** Fails with what it has said when it does not come up. */
 export async function startProduct(options: ProductOptions): Promise<Product> {
-  const { folder } = options;
+  const folder = options.folder ?? (await testFolder('product'));
   mkdirSync(folder, { recursive: true });
   const ports = options.ports ?? (await chosenPorts());
   const configFile = join(folder, 'postrider.config.mjs');
@@ -76,12 +78,13 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   const control = connectControl(spool);
   const product: Product = {
     ...{ ports, folder, spool, configFile, control, running, configure },
+    ...{ smtpPort: ports.smtp, httpPort: ports.http },
     events: () => eventsIn(join(spool, 'events')),
     event: (what, matches, patience) =>
       until(what, async () => (await eventsIn(join(spool, 'events'))).find(matches), patience),
     cli: (...args) => runCli(folder, configFile, args),
     advance: (duration) => advance(ports.http, duration),
-    stop: () => stop(running),
+    stop: () => stop(running, options.folder === undefined ? folder : undefined),
     kill: () => running.stop('SIGKILL'),
   };
   if (options.expected !== 'failing') await comeUp(product);
@@ -89,9 +92,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
 }
 
 async function chosenPorts(): Promise<ProductPorts> {
-  const [smtp, http] = await freePorts(2);
-  if (smtp === undefined || http === undefined) throw new Error('no free ports');
-  return { smtp, http };
+  return { smtp: await freePort(), http: await freePort() };
 }
 
 function writeConfig(file: string, ports: ProductPorts, config: Partial<PostriderConfig>): void {
@@ -134,12 +135,12 @@ async function eventsIn(folder: string): Promise<readonly Event[]> {
   let position: Awaited<ReturnType<LogReader['read']>>['position'];
   for (;;) {
     const page = await reader.read(position, 5000);
-    for (const { text } of page.lines) {
-      const event = parseEvent(text);
+    for (const { line } of page.lines) {
+      const event = parseEvent(line);
       if (event.ok) events.push(event.value);
     }
-    if (page.lines.length === 0 || !page.more) return events;
     position = page.position;
+    if (!page.more) return events;
   }
 }
 
@@ -163,7 +164,9 @@ async function advance(port: number, duration: string): Promise<void> {
   if (!answer.ok) throw new Error(`time was not moved: ${answer.status} ${await answer.text()}`);
 }
 
-async function stop(running: Running): Promise<number | NodeJS.Signals> {
+async function stop(running: Running, temporary: string | undefined): Promise<number | NodeJS.Signals> {
   running.signal('SIGTERM');
-  return running.exited;
+  const ended = await running.exited;
+  if (temporary !== undefined) await removeFolder(temporary);
+  return ended;
 }
