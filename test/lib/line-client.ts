@@ -11,6 +11,12 @@ export interface HeardReply {
   readonly text: string;
 }
 
+/** Written behind the paths, as they are. */
+export interface TransactionParameters {
+  readonly mail?: string;
+  readonly rcpt?: string;
+}
+
 export class LineClient {
   readonly socket: Socket;
   #heard = '';
@@ -39,6 +45,14 @@ export class LineClient {
     return new LineClient(socket);
   }
 
+  /** Connected, greeted, and with the extensions that were offered. */
+  static async greeted(port: number): Promise<LineClient> {
+    const client = await LineClient.to(port);
+    await client.reply();
+    await client.say('EHLO client.test');
+    return client;
+  }
+
   /** The next whole reply. */
   async reply(): Promise<HeardReply> {
     for (;;) {
@@ -58,7 +72,7 @@ export class LineClient {
 
   /** One command, one reply. */
   async say(command: string): Promise<HeardReply> {
-    this.write(`${command}\r\n`);
+    this.write(Buffer.from(`${command}\r\n`));
     return this.reply();
   }
 
@@ -76,13 +90,30 @@ export class LineClient {
     this.socket.destroy();
   }
 
-  /** A whole transaction by DATA, dots stuffed here: the replies to MAIL, to each RCPT, to DATA and to the content. */
-  async send(from: string, to: readonly string[], content: Buffer | string): Promise<readonly HeardReply[]> {
-    const replies = [await this.say(`MAIL FROM:<${from}>`)];
-    for (const recipient of to) replies.push(await this.say(`RCPT TO:<${recipient}>`));
+  /**
+   * A whole transaction by DATA, dots stuffed here: the replies to MAIL, to each RCPT, to DATA and to the content.
+   * The content ends with a line end.
+   */
+  async send(
+    from: string,
+    to: readonly string[],
+    content: Buffer | string,
+    parameters: TransactionParameters = {},
+  ): Promise<readonly HeardReply[]> {
+    const { mail, rcpt } = parameters;
+    const replies = [await this.say(`MAIL FROM:<${from}>${mail === undefined ? '' : ` ${mail}`}`)];
+    for (const recipient of to)
+      replies.push(await this.say(`RCPT TO:<${recipient}>${rcpt === undefined ? '' : ` ${rcpt}`}`));
     replies.push(await this.say('DATA'));
     if (replies.at(-1)!.code !== 354) return replies;
-    this.write(Buffer.from(content.toString('latin1').replace(/(^|\r\n)\./g, '$1..'), 'latin1'));
+    this.write(
+      Buffer.from(
+        (typeof content === 'string' ? Buffer.from(content) : content)
+          .toString('latin1')
+          .replace(/(^|\r\n)\./g, '$1..'),
+        'latin1',
+      ),
+    );
     replies.push(await this.say('.'));
     return replies;
   }
