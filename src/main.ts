@@ -2,7 +2,6 @@
 
 import { enableCompileCache } from 'node:module';
 import process from 'node:process';
-import { ControlError } from './api/control-client.ts';
 import { runProgram, type Wiring } from './cli/program.ts';
 import { processTerminal } from './cli/terminal.ts';
 
@@ -12,8 +11,8 @@ const wiring: Wiring = {
   runParent: async (options) => (await import('./runtime/parent.ts')).runParent(options),
   runWorking: async (options) => (await import('./runtime/working.ts')).runWorking(options),
   startSandbox: async (env, log) => (await import('./cli/sandbox.ts')).startSandbox(env, log),
-  openOffline: (folder) => Promise.reject(new ControlError('notRunning', `no server is running on ${folder}`)),
-  compact: (folder) => Promise.reject(new ControlError('notRunning', `no server is running on ${folder}`)),
+  openOffline: async (folder) => (await import('./runtime/offline.ts')).openOffline(folder),
+  compact: async (folder) => (await import('./runtime/offline.ts')).compactOffline(folder),
 };
 
 const exitCode = await runProgram(process.argv.slice(2), processTerminal(), wiring);
