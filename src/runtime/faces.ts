@@ -9,6 +9,7 @@ import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Control } from './control.ts';
 import { controlSocket } from './control-lock.ts';
+import { listenProblem } from './port-check.ts';
 import { type Threads } from './threads.ts';
 import { VERSION } from './version.ts';
 
@@ -42,7 +43,9 @@ export class Faces {
     const { enabled, host, port, names } = options.config.http;
     if (!enabled) return new Faces([control], undefined);
     const http = buildApi(deps, { host, names });
-    const address = await listenHttp(http, host, port);
+    const address = await listenHttp(http, host, port).catch((error: unknown) => {
+      throw listenProblem('http', { host, port }, error);
+    });
     return new Faces([control, http], { host: address.address, port: address.port });
   }
 

@@ -17,6 +17,7 @@ import { Listener, type RejectedConnection } from '../receive/listener.ts';
 import { Deadlines } from '../receive/timeouts.ts';
 import { type Receiver } from '../receive/transaction.ts';
 import { type ListeningAddress } from './threads.ts';
+import { listenProblem } from './port-check.ts';
 import { type ListenerSettings } from './settings.ts';
 
 export interface ListenerSetDeps {
@@ -98,10 +99,7 @@ export class ListenerSet {
       const { address, port } = await listener.open();
       return { settings, listener, address: { name: settings.name, address, port } };
     } catch (error) {
-      const { name, host, port } = settings;
-      throw new Error(`listener ${name} cannot listen on ${host} port ${port}: ${reasonOf(error, port)}`, {
-        cause: error,
-      });
+      throw listenProblem(`listener ${settings.name}`, settings, error);
     }
   }
 
@@ -136,13 +134,4 @@ function rejectedEvent({ client, why, reply }: RejectedConnection, at: number): 
     ...{ listener: client.listener, sender: undefined, recipient: undefined },
     reply: reply === undefined ? `postrider: ${why}` : replyText(reply),
   };
-}
-
-function reasonOf(error: unknown, port: number): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === 'EADDRINUSE') return 'another program listens there; stop it, or choose another port';
-  if (code === 'EACCES')
-    return `ports below 1024 need CAP_NET_BIND_SERVICE; see packaging/postrider.service, or choose a port above ${Math.max(port, 1023)}`;
-  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
-  return error instanceof Error ? error.message : String(error);
 }

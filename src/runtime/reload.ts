@@ -7,6 +7,7 @@ import { type Reloaded } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { type Certificates } from './boot.ts';
 import { ConfigProblems, type ConfigSource, loadSource } from './config-source.ts';
+import { checkPorts } from './port-check.ts';
 import { type Threads } from './threads.ts';
 
 export interface ReloadInput {
@@ -28,6 +29,7 @@ export async function reload(input: ReloadInput): Promise<ReloadResult> {
   const workers = threads.workers.map(({ thread }) => thread);
   try {
     const config = await loadSource(source);
+    await checkPorts(config.listeners, before.listeners);
     const certificates = await input.certificatesOf(config);
     await prepareAll(workers, { source, certificates });
     await threads.queueManager.ask('reload', source);

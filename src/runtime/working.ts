@@ -21,6 +21,7 @@ import { type Explaining, type ExplainedEntry } from './explaining.ts';
 import { EXIT } from './exit-codes.ts';
 import { Faces } from './faces.ts';
 import { operatorLog } from './operator-log.ts';
+import { checkPorts } from './port-check.ts';
 import { reload } from './reload.ts';
 import { aliasesOf, planOf, workerCount } from './settings.ts';
 import { type SpoolLock, takeSpoolLock } from './spool-lock.ts';
@@ -113,6 +114,7 @@ class Working {
         `another server has the spool ${folder} open (it answers at ${path}); stop it first, or give this one another spool.folder`,
       );
     }
+    await checkPorts(this.#config.listeners);
     const threads = this.#makeThreads();
     this.#threads = threads;
     this.#addresses = await threads.start();
