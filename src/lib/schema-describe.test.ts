@@ -52,3 +52,17 @@ test('a page names every option with what it is, its default and its meaning', (
     ].join('\n'),
   );
 });
+
+test('the same options are described once', () => {
+  const wait = (first: number, doc: string) => group({ first: count(first, 'First.'), last: count(9, 'Last.') }, doc);
+  const page = describe({ a: wait(1, 'A.'), b: wait(2, 'B.'), c: optional(wait(3, 'C.')) });
+  assert.deepEqual(page.match(/^## .*$/gm), ['## `a`']);
+  assert.match(page, /\| `a` \| a group \| below \| A\. \|/);
+});
+
+test('what differs from where they were described stands in the row', () => {
+  const wait = (first: number) => group({ first: count(first, 'First.') }, 'Wait.');
+  const page = describe({ general: wait(1), special: group({ one: wait(2), two: optional(wait(3)) }, 'Special.') });
+  assert.match(page, /\| `one` \| a group \| as `general`; in it `first 2` \| Wait\. \|/);
+  assert.match(page, /\| `two` \| a group \| none; as `general`; in it `first 3` \| Wait\. \|/);
+});

@@ -8,21 +8,34 @@ interface Section {
   readonly fields: Fields;
 }
 
+/** Titles of groups that have been described, by what is in them: the same options are not described twice. */
+type Described = Map<string, string>;
+
 /** Markdown. A group, the element of a list and each kind of a variant has a section of its own, after its parent's. */
 export function describe(fields: Fields): string {
-  return sectionsOf({ title: '', doc: '', fields }, 2).join('\n');
+  return sectionsOf({ title: '', doc: '', fields }, new Map()).join('\n');
 }
 
-function sectionsOf(section: Section, level: number): string[] {
-  const heading = section.title === '' ? [] : [`${'#'.repeat(Math.min(level, 4))} \`${section.title}\``, ''];
-  const doc = section.doc === '' ? [] : [section.doc, ''];
-  const rows = Object.entries(section.fields).map(([name, option]) => row(name, option));
+function sectionsOf({ title, doc, fields }: Section, described: Described): string[] {
+  const level = Math.min(title.split('.').length + 1, 4);
+  const heading = title === '' ? [] : [`${'#'.repeat(level)} \`${title}\``, '', ...(doc === '' ? [] : [doc, ''])];
+  const rows: string[] = [];
+  const inner: Section[] = [];
+  for (const [name, option] of Object.entries(fields)) {
+    rows.push(row(name, option, described));
+    const sections = innerSections(title === '' ? name : `${title}.${name}`, option);
+    for (const section of sections.filter((one) => !described.has(signature(one.fields)))) {
+      described.set(signature(section.fields), section.title);
+      inner.push(section);
+    }
+  }
   const none = ['No options of its own.', ''];
   const table = rows.length === 0 ? none : ['| Option | Is | Default | |', '| --- | --- | --- | --- |', ...rows, ''];
-  const inner = Object.entries(section.fields).flatMap(([name, option]) =>
-    innerSections(section.title === '' ? name : `${section.title}.${name}`, option),
-  );
-  return [...heading, ...doc, ...table, ...inner.flatMap((one) => sectionsOf(one, one.title.split('.').length + 1))];
+  return [...heading, ...table, ...inner.flatMap((one) => sectionsOf(one, described))];
+}
+
+function signature(fields: Fields): string {
+  return JSON.stringify(Object.entries(fields).map(([name, { doc }]) => [name, doc]));
 }
 
 function innerSections(title: string, option: AnyOption): Section[] {
@@ -38,24 +51,19 @@ function innerSections(title: string, option: AnyOption): Section[] {
       return innerSections(`${title}.<name>`, inside.of);
     case 'variants':
       return Object.entries(inside.forms).map(([kind, fields]) => ({
-        title: `${title}`,
-        doc: kindDoc(kind),
+        title,
+        doc: `With \`kind: '${kind}'\`:`,
         fields: { kind: kindOption(kind), ...fields },
       }));
   }
 }
 
-function kindDoc(kind: string): string {
-  return `With \`kind: '${kind}'\`:`;
-}
-
 function kindOption(kind: string): AnyOption {
   const read = (): { readonly ok: true; readonly value: unknown } => ({ ok: true, value: kind });
-  const expected = `'${kind}'`;
   return {
     presence: 'required',
     doc: '',
-    expected,
+    expected: `'${kind}'`,
     shown: '',
     hasDefault: false,
     inside: { kind: 'value' },
@@ -64,13 +72,21 @@ function kindOption(kind: string): AnyOption {
   };
 }
 
-function row(name: string, option: AnyOption): string {
-  const standing = option.presence === 'required' ? '**required**' : option.hasDefault ? shownDefault(option) : 'none';
-  return `| \`${name}\` | ${cell(typeText(option))} | ${standing} | ${cell(option.doc)} |`;
+function row(name: string, option: AnyOption, described: Described): string {
+  return `| \`${name}\` | ${cell(typeText(option))} | ${standing(option, described)} | ${cell(option.doc)} |`;
 }
 
-function shownDefault({ shown, inside }: AnyOption): string {
-  return inside.kind === 'group' ? 'below' : `\`${cell(shown)}\``;
+function standing(option: AnyOption, described: Described): string {
+  const { inside, presence, hasDefault, shown } = option;
+  if (presence === 'required') return '**required**';
+  if (inside.kind !== 'group') return hasDefault ? `\`${cell(shown)}\`` : 'none';
+  const place = described.get(signature(inside.fields));
+  if (place === undefined) return hasDefault ? 'below' : 'none; see below';
+  const values = Object.entries(inside.fields).flatMap(([name, one]) =>
+    one.hasDefault ? [`${name} ${one.shown}`] : [],
+  );
+  const inline = values.length === 0 ? '' : `; in it \`${cell(values.join(', '))}\``;
+  return `${hasDefault ? '' : 'none; '}as \`${place}\`${inline}`;
 }
 
 function typeText(option: AnyOption): string {
