@@ -59,10 +59,12 @@ export interface Login {
 export async function fetchByImap({ port, user, password }: Login): Promise<readonly Buffer[]> {
   const server = await Reading.to(port);
   const messages: Buffer[] = [];
+  let empty = false;
   const tell = async (command: string) => {
     server.write(`a ${command}`);
     for (;;) {
       const line = await server.line();
+      if (line === '* 0 EXISTS') empty = true;
       const literal = /\{(\d+)\}$/.exec(line)?.[1];
       if (literal !== undefined) messages.push(await server.octets(Number(literal)));
       if (!line.startsWith('a ')) continue;
@@ -74,7 +76,7 @@ export async function fetchByImap({ port, user, password }: Login): Promise<read
     await server.line();
     await tell(`LOGIN "${user}" "${password}"`);
     await tell('SELECT INBOX');
-    await tell('FETCH 1:* BODY.PEEK[]');
+    if (!empty) await tell('FETCH 1:* BODY.PEEK[]');
     await tell('LOGOUT');
     return messages;
   } finally {
