@@ -72,7 +72,11 @@ function siteReasons(site: Site, now: Instant): Explanation[] {
     const { refusals, until, diagnostic } = backoff;
     if (refusals > 0 && until > now)
       found.push(
-        told(`site ${site.name} was refused ${refusals} times from ${source}: ${diagnostic}`, 'back-off', until),
+        told(
+          `site ${site.name} was refused ${refusals === 1 ? 'once' : `${refusals} times`} from ${source}: ${diagnostic}`,
+          'back-off',
+          until,
+        ),
       );
     else if (refusals > 0)
       found.push(told(`site ${site.name} is being probed from ${source}: ${diagnostic}`, 'back-off'));
