@@ -6,6 +6,7 @@
  * fixed path too, so it is run first, and runs Dovecot.
  */
 
+import { execFileSync } from 'node:child_process';
 import { chown, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +53,7 @@ export async function startDovecot({ users }: DovecotOptions): Promise<Dovecot> 
   const start = ['-e', join(root, 'usr/sbin/dovecot'), '-c', config, '-F'];
   const argv = [join(root, 'usr/bin/doveconf'), '-c', config, ...start] as const;
   const master = startProcess({ argv: [...argv], env: { LD_LIBRARY_PATH: libraryPath } });
-  for (const port of [lmtpPort, imapPort, pop3Port]) await started('Dovecot', master, port, log);
+  await started({ name: 'Dovecot', running: master, ports: [lmtpPort, imapPort, pop3Port], folder, log });
   return {
     lmtpPort,
     lmtpSocket: join(folder, 'run', 'lmtp'),
@@ -94,6 +95,7 @@ function configuration({ root, folder, libraryPath, lmtpPort, imapPort, pop3Port
   const own = userInfo();
   // As root the users every Debian has; otherwise all is one user, as Dovecot's rootless installation describes.
   const internal = isRoot ? 'daemon' : own.username;
+  const internalGroup = isRoot ? internal : execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim();
   const login = isRoot ? 'nobody' : own.username;
   const [uid, gid] = isRoot ? [MAIL_ID, MAIL_ID] : [own.uid, own.gid];
   const service = (name: string, listener: string, port: number) =>
@@ -113,7 +115,7 @@ ssl = no
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 default_internal_user = ${internal}
-${isRoot ? `default_internal_group = ${internal}` : `default_internal_group = ${gid}`}
+default_internal_group = ${internalGroup}
 default_login_user = ${login}
 first_valid_uid = 1
 mail_uid = ${uid}

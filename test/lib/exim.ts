@@ -38,7 +38,12 @@ export interface Exim {
 export async function startExim(options: EximOptions): Promise<Exim> {
   const root = await packageRoot('exim');
   const folder = await testFolder('exim');
-  const users = await foreignUsers(folder, ['Debian-exim'], [], libraryFolders(root));
+  const users = await foreignUsers(folder, {
+    users: ['Debian-exim'],
+    libraries: libraryFolders(root),
+    // It takes a configuration of ours only from root, or when it knows that it is not.
+    pretendRoot: false,
+  });
   const port = await freePort();
   const config = join(folder, 'exim.conf');
   const owner = users.id('Debian-exim');
@@ -52,7 +57,7 @@ export async function startExim(options: EximOptions): Promise<Exim> {
 
   const log = () => readFile(join(folder, 'log', 'mainlog'), 'utf8').catch(() => '');
   const daemon = startProcess({ argv: [binary, '-C', config, '-bdf', '-q1s'], env: users.env });
-  await started('Exim', daemon, port, log);
+  await started({ name: 'Exim', running: daemon, ports: [port], folder, log });
   return {
     port,
     messages: (recipient) => readMaildir(join(folder, 'mail'), recipient),

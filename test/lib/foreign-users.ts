@@ -22,13 +22,19 @@ export interface ForeignUsers {
   readonly id: (name: string) => number;
 }
 
-/** All `names` and a group for each; `groups` are groups alone. `libraries`: folders the server's own libraries are in. */
-export async function foreignUsers(
-  folder: string,
-  names: readonly string[],
-  groups: readonly string[],
-  libraries: readonly string[],
-): Promise<ForeignUsers> {
+export interface Wanted {
+  /** Each with a group of the same name. */
+  readonly users: readonly string[];
+  /** Groups beside those. */
+  readonly groups?: readonly string[];
+  /** Folders that the server's own libraries are in. */
+  readonly libraries: readonly string[];
+  /** Where an ordinary user runs the tests, the server believes that it starts as root. */
+  readonly pretendRoot?: boolean;
+}
+
+export async function foreignUsers(folder: string, wanted: Wanted): Promise<ForeignUsers> {
+  const { users: names, groups = [], libraries, pretendRoot = true } = wanted;
   const isRoot = process.getuid?.() === 0;
   const own = process.getuid?.() ?? FIRST_ID;
   const id = (name: string) => (isRoot ? FIRST_ID + names.indexOf(name) : own);
@@ -43,7 +49,8 @@ export async function foreignUsers(
 
   const [wrappers] = libraryFolders(await packageRoot('wrappers'));
   const preload = [join(wrappers!, 'libnss_wrapper.so')];
-  if (!isRoot) preload.unshift(join(wrappers!, 'libuid_wrapper.so'));
+  const pretends = !isRoot && pretendRoot;
+  if (pretends) preload.unshift(join(wrappers!, 'libuid_wrapper.so'));
   return {
     id,
     env: {
@@ -51,7 +58,7 @@ export async function foreignUsers(
       LD_PRELOAD: preload.join(' '),
       NSS_WRAPPER_PASSWD: passwd,
       NSS_WRAPPER_GROUP: group,
-      ...(isRoot ? {} : { UID_WRAPPER: '1', UID_WRAPPER_ROOT: '1' }),
+      ...(pretends ? { UID_WRAPPER: '1', UID_WRAPPER_ROOT: '1' } : {}),
     },
   };
 }

@@ -44,7 +44,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   const root = await packageRoot('postfix');
   const folder = await testFolder('postfix');
   const libraries = libraryFolders(root);
-  const users = await foreignUsers(folder, ['postfix', 'mailboxes'], ['postdrop'], libraries);
+  const users = await foreignUsers(folder, { users: ['postfix', 'mailboxes'], groups: ['postdrop'], libraries });
   const port = await freePort();
   await layOut(folder, users);
   await writeFile(join(folder, 'etc', 'main.cf'), await mainConfig(options, { root, folder, users }));
@@ -52,7 +52,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
 
   const argv = [join(root, 'usr/lib/postfix/sbin/master'), '-c', join(folder, 'etc'), '-d'] as const;
   const master = startProcess({ argv: [...argv], env: users.env });
-  await started('Postfix', master, port, () => logOf(folder));
+  await started({ name: 'Postfix', running: master, ports: [port], folder, log: () => logOf(folder) });
   return {
     port,
     messages: (recipient) => readMaildir(join(folder, 'mail', 'all'), recipient),

@@ -1,5 +1,6 @@
 /** Waiting for something outside to become true, with an end: tests never sleep for a guess. */
 
+import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -36,16 +37,26 @@ export async function untilListening(port: number, patience: number = PATIENCE):
   await until(`port ${port}`, () => isListening(port), patience);
 }
 
-/** Waits for the port, or says why it will never open. */
-export async function started(name: string, running: Running, port: number, log: () => Promise<string>): Promise<void> {
+interface Starting {
+  readonly name: string;
+  readonly running: Running;
+  readonly ports: readonly number[];
+  readonly folder: string;
+  readonly log: () => Promise<string>;
+}
+
+/** Waits for the ports, or cleans up and says why they will never open. */
+export async function started({ name, running, ports, folder, log }: Starting): Promise<void> {
   const died = running.exited.then(async (code) => {
     throw new Error(`${name} ended with ${code}: ${running.output()}\n${await log()}`);
   });
+  // When it ends later, as it should, nobody is waiting for this.
+  died.catch(() => {});
   try {
-    await Promise.race([untilListening(port), died]);
+    for (const port of ports) await Promise.race([untilListening(port), died]);
   } catch (error) {
     await running.stop('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
     throw error;
   }
-  died.catch(() => {});
 }
