@@ -167,7 +167,10 @@ async function download(name: PackageSet, folder: string, apt: string): Promise<
     await mkdir(join(apt, 'lists', 'partial'), { recursive: true });
     await mkdir(join(apt, 'cache', 'archives', 'partial'), { recursive: true });
     const own = ['-o', `Dir::State::Lists=${join(apt, 'lists')}`, '-o', `Dir::Cache=${join(apt, 'cache')}`];
-    await run({ argv: ['apt-get', '-q', ...own, 'update'] });
+    await run({
+      argv: ['apt-get', '-q', ...own, '-o', 'APT::Update::Error-Mode=any', 'update'],
+      env: { LC_ALL: 'C' },
+    });
     await downloadWith(own, name, folder);
   }
 }
@@ -228,7 +231,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** What apt calls errors and warnings, where it does, on one line. */
 function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+/g, ' ').slice(-300);
+  const complaints = text.split('\n').filter((line) => /^[EW]: /.test(line));
+  return (complaints.length > 0 ? complaints.join(' ') : text).replace(/\s+/g, ' ').slice(0, 300);
 }
