@@ -20,6 +20,7 @@ interface Running {
   readonly receivers: ScriptReceiver[];
   readonly rejected: RejectedConnection[];
   readonly clock: HandClock;
+  readonly options: ListenerOptions;
 }
 
 const REAL_TIMERS = {
@@ -36,7 +37,7 @@ async function run(t: TestContext, more: Partial<ListenerOptions> = {}): Promise
   const rejected: RejectedConnection[] = [];
   const none = Networks.parse([]);
   assert.ok(none.ok);
-  const listener = new Listener({
+  const options: ListenerOptions = {
     name: 'smtp',
     host: '127.0.0.1',
     port: 0,
@@ -58,10 +59,11 @@ async function run(t: TestContext, more: Partial<ListenerOptions> = {}): Promise
     log: { error: () => undefined, warn: () => undefined, info: () => undefined },
     onRejected: (each) => rejected.push(each),
     ...more,
-  });
+  };
+  const listener = new Listener(options);
   const { port } = await listener.open();
   t.after(() => listener.drain(0));
-  return { listener, port, clients, receivers, rejected, clock };
+  return { listener, port, clients, receivers, rejected, clock, options };
 }
 
 function dial(t: TestContext, port: number): Socket {
@@ -207,6 +209,59 @@ describe('Listener', () => {
       await listener.drain(100);
       assert.deepEqual(receivers[0]?.calls.slice(-2), ['reset', 'close']);
       assert.equal(listener.figures().connections, 0);
+    });
+  });
+
+  describe('draining again and again', () => {
+    test('clients that come without a pause do not keep it open', async (t) => {
+      const { listener, port, clock } = await run(t);
+      const ended = new AbortController();
+      const drained = listener.drain(10_000).then(() => ended.abort());
+      const told: string[] = [];
+      while (!ended.signal.aborted) {
+        told.push(await heard(dial(t, port), /\r\n/));
+        // Faster than any pause that it waits for.
+        clock.advance(10);
+        if (told.length > 100_000) assert.fail('it never ends');
+      }
+      await drained;
+      assert.match(told[0] ?? '', /^421 4\.3\.2/);
+    });
+
+    test('a second time is bounded by the shorter of the two', async (t) => {
+      const { listener, port } = await run(t);
+      const socket = dial(t, port);
+      socket.write('EHLO c.test\r\nMAIL FROM:<>\r\n');
+      await heard(socket, /250 2\.1\.0/);
+      const first = listener.drain(1_000_000);
+      await listener.drain(100);
+      await first;
+      assert.equal(listener.figures().connections, 0);
+    });
+  });
+
+  describe('reconfigure', () => {
+    test('newcomers get the new settings, sessions that are open keep theirs', async (t) => {
+      const { listener, port, options } = await run(t);
+      const before = dial(t, port);
+      await once(before, 'data');
+      listener.reconfigure({ ...options, machine: serverOptions({ hostname: 'new.test' }) });
+      assert.match(await heard(dial(t, port), /\r\n/), /^220 new\.test/);
+      before.write('EHLO c.test\r\n');
+      assert.match(await heard(before, /\r\n/), /^250-mx\.test/);
+      assert.equal(listener.figures().connections, 2);
+    });
+
+    test('limits count what is open already', async (t) => {
+      const { listener, port, options } = await run(t);
+      await once(dial(t, port), 'data');
+      listener.reconfigure({ ...options, maxConnections: 1 });
+      assert.match(await heard(dial(t, port), /\r\n/), /^421 4\.3\.2/);
+    });
+
+    test('another address is another listener', async (t) => {
+      const { listener, options } = await run(t);
+      assert.throws(() => listener.reconfigure({ ...options, port: 1 }), /cannot change its address/);
     });
   });
 

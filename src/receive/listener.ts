@@ -5,6 +5,7 @@
  * the PROXY header is awaited before anything is said, and the client it names is the one that counts.
  *
  * Draining accepts until the backlog is empty, since a closed listener resets what waits in it: each gets 421.
+ * Everything but the address can be changed while it listens; sessions keep what they began with.
  */
 
 import { createServer, type Server, type Socket } from 'node:net';
@@ -73,11 +74,13 @@ const REPLIES: Readonly<Record<Exclude<Rejection, 'badProxyHeader'>, Reply>> = {
 
 /** After this long without a new connection the backlog is taken for empty. */
 const BACKLOG_QUIET = 50;
+/** Clients that come without a pause must not keep it open. */
+const BACKLOG_MOST = 2 * SECOND;
 const BACKLOG = 511;
 
 export class Listener {
-  readonly #options: ListenerOptions;
   readonly #server: Server;
+  #options: ListenerOptions;
   readonly #sessions = new Set<Session>();
   /** Connections that are not sessions: a PROXY header is awaited, or a refusal on its way. */
   readonly #others = new Set<Socket>();
@@ -88,7 +91,7 @@ export class Listener {
     badProxyHeader: 0,
   };
   #accepted = 0;
-  #draining = false;
+  #drained: Promise<void> | undefined;
   /** The backlog is being emptied: connections that came since this was last looked at. */
   #recent = 0;
   #lastError = -Infinity;
@@ -119,12 +122,27 @@ export class Listener {
     return { connections, busy, accepted: this.#accepted, rejected: { ...this.#rejected } };
   }
 
-  /** Takes no more mail. Transactions in flight may end within the time; after it, everything is cut. Never rejects. */
+  /** For connections that come from now on. The address stays: another one is another listener. */
+  reconfigure(options: ListenerOptions): void {
+    const { host, port } = this.#options;
+    if (options.host !== host || options.port !== port) throw new Error('a listener cannot change its address');
+    this.#options = options;
+  }
+
+  /**
+   * Takes no more mail. Transactions in flight may end within the time; after it, everything is cut. Never rejects.
+   * Once more: within the shorter of the times.
+   */
   async drain(within: Duration): Promise<void> {
-    this.#draining = true;
     const cut = this.#options.timers.after(within, () => this.#destroyAll());
+    this.#drained ??= this.#end(within);
+    await this.#drained;
+    cut.cancel();
+  }
+
+  async #end(within: Duration): Promise<void> {
     for (const session of this.#sessions) session.drain();
-    await this.#emptyBacklog();
+    await this.#emptyBacklog(Math.min(within, BACKLOG_MOST));
     const closed = Promise.withResolvers<void>();
     // An error here means that it was not open.
     this.#server.close(() => closed.resolve());
@@ -132,14 +150,15 @@ export class Listener {
     // They have been told; whether they have read it is their affair.
     for (const socket of this.#others) socket.destroy();
     await closed.promise;
-    cut.cancel();
   }
 
-  async #emptyBacklog(): Promise<void> {
+  async #emptyBacklog(within: Duration): Promise<void> {
+    const { clock, timers } = this.#options;
+    const until = clock.monotonic() + within;
     do {
       this.#recent = 0;
-      await new Promise<void>((resolve) => this.#options.timers.after(BACKLOG_QUIET, resolve));
-    } while (this.#recent > 0);
+      await new Promise<void>((resolve) => timers.after(BACKLOG_QUIET, resolve));
+    } while (this.#recent > 0 && clock.monotonic() < until);
   }
 
   #destroyAll(): void {
@@ -205,7 +224,7 @@ export class Listener {
   }
 
   #admit(socket: Socket, client: Client): void {
-    if (this.#draining) return this.#reject(socket, client, 'draining');
+    if (this.#drained !== undefined) return this.#reject(socket, client, 'draining');
     const { counts, maxConnections, maxConnectionsPerAddress } = this.#options;
     const keys = [`listener/${this.#options.name}`, `${this.#options.name}/${clientKey(client.address)}`] as const;
     const [total, same] = [counts.add(keys[0]), counts.add(keys[1])];

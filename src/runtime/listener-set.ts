@@ -1,7 +1,7 @@
 /**
  * The listeners of one worker, and their change at a reload.
  *
- * A listener whose settings stay is left alone; new ones, and changed ones where a port can be shared, are
+ * One that stays at its address goes on listening, with new settings for the connections to come; new ones are
  * opened before anything is closed, so that a reload which cannot be done leaves everything as it was.
  */
 
@@ -13,7 +13,7 @@ import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Timers } from '../ports/timers.ts';
 import { type ConnectionCounts } from '../receive/limits.ts';
-import { Listener, type RejectedConnection } from '../receive/listener.ts';
+import { Listener, type ListenerOptions, type RejectedConnection } from '../receive/listener.ts';
 import { Deadlines } from '../receive/timeouts.ts';
 import { type Receiver } from '../receive/transaction.ts';
 import { type ListeningAddress } from './threads.ts';
@@ -36,6 +36,19 @@ interface Open {
   readonly address: ListeningAddress;
 }
 
+/** What a reload will do with a listener that stays. */
+interface Change {
+  readonly open: Open;
+  readonly settings: ListenerSettings;
+  readonly options: ListenerOptions;
+}
+
+interface Prepared {
+  readonly opened: readonly Open[];
+  readonly changes: readonly Change[];
+}
+
+const NOTHING: Prepared = { opened: [], changes: [] };
 // Sessions of a listener that a reload has closed may end their transactions within this.
 const DRAIN_AFTER_RELOAD: Duration = 5 * 60_000;
 
@@ -43,7 +56,9 @@ export class ListenerSet {
   readonly #deps: ListenerSetDeps;
   readonly #deadlines: Deadlines;
   #open: readonly Open[] = [];
-  #prepared: readonly Open[] = [];
+  #prepared: Prepared = NOTHING;
+  /** Closed by a reload, with sessions that have not ended yet. */
+  readonly #leaving = new Set<Listener>();
 
   constructor(deps: ListenerSetDeps) {
     this.#deps = deps;
@@ -65,11 +80,16 @@ export class ListenerSet {
   }
 
   async prepare(wanted: readonly ListenerSettings[]): Promise<void> {
-    const missing = wanted.filter((settings) => !this.#open.some((open) => sameSettings(open.settings, settings)));
     const opened: Open[] = [];
+    const changes: Change[] = [];
     try {
-      for (const settings of missing) opened.push(await this.#openOne(settings));
-      this.#prepared = opened;
+      for (const settings of wanted) {
+        const open = this.#open.find((each) => sameAddress(each.settings, settings));
+        if (open === undefined) opened.push(await this.#openOne(settings));
+        else if (open.settings.key !== settings.key)
+          changes.push({ open, settings, options: this.#optionsOf(settings) });
+      }
+      this.#prepared = { opened, changes };
     } catch (error) {
       for (const { listener } of opened) void listener.drain(0); // Never rejects.
       throw error;
@@ -77,24 +97,37 @@ export class ListenerSet {
   }
 
   swap(wanted: readonly ListenerSettings[]): void {
-    const kept = this.#open.filter((open) => wanted.some((settings) => sameSettings(open.settings, settings)));
-    const closed = this.#open.filter((open) => !kept.includes(open));
-    this.#open = [...kept, ...this.#prepared];
-    this.#prepared = [];
-    for (const { listener } of closed) void listener.drain(DRAIN_AFTER_RELOAD); // Never rejects.
+    const { opened, changes } = this.#prepared;
+    this.#prepared = NOTHING;
+    const changed = changes.map(({ open, settings, options }) => {
+      open.listener.reconfigure(options);
+      return { ...open, settings, address: { ...open.address, name: settings.name } };
+    });
+    const replaced = new Set(changes.map(({ open }) => open));
+    const kept = this.#open.filter((open) => !replaced.has(open) && wanted.some((one) => isSame(open.settings, one)));
+    const closed = this.#open.filter((open) => !replaced.has(open) && !kept.includes(open));
+    this.#open = [...kept, ...changed, ...opened];
+    for (const { listener } of closed) void this.#leave(listener); // Never rejects.
   }
 
   abandon(): void {
-    for (const { listener } of this.#prepared) void listener.drain(0); // Never rejects.
-    this.#prepared = [];
+    for (const { listener } of this.#prepared.opened) void listener.drain(0); // Never rejects.
+    this.#prepared = NOTHING;
   }
 
   async drain(within: Duration): Promise<void> {
-    await Promise.all(this.#open.map(({ listener }) => listener.drain(within)));
+    const listeners = [...this.#open.map(({ listener }) => listener), ...this.#leaving];
+    await Promise.all(listeners.map((listener) => listener.drain(within)));
+  }
+
+  async #leave(listener: Listener): Promise<void> {
+    this.#leaving.add(listener);
+    await listener.drain(DRAIN_AFTER_RELOAD);
+    this.#leaving.delete(listener);
   }
 
   async #openOne(settings: ListenerSettings): Promise<Open> {
-    const listener = this.#makeListener(settings);
+    const listener = new Listener(this.#optionsOf(settings));
     try {
       const { address, port } = await listener.open();
       return { settings, listener, address: { name: settings.name, address, port } };
@@ -103,24 +136,29 @@ export class ListenerSet {
     }
   }
 
-  #makeListener(settings: ListenerSettings): Listener {
+  #optionsOf(settings: ListenerSettings): ListenerOptions {
     const { clock, timers, log, counts, reusePort, makeReceiver, tell } = this.#deps;
     const context = contextOf(settings);
     const { name, host, port, implicitTls, machine, maxConnections, timeouts } = settings;
-    return new Listener({
+    return {
       ...{ name, host, port, implicitTls, machine, maxConnections, timeouts, makeReceiver },
       ...{ clock, timers, log, counts, reusePort, deadlines: this.#deadlines },
       proxyNetworks: settings.proxyFrom,
       maxConnectionsPerAddress: settings.maxConnectionsPerClient,
       ...(context !== undefined && { secureContext: () => context }),
       onRejected: (rejected) => tell(rejectedEvent(rejected, clock.now())),
-    });
+    };
   }
 }
 
 /** By value: a reload compiles everything anew, also what has not changed. */
-function sameSettings(a: ListenerSettings, b: ListenerSettings): boolean {
+function isSame(a: ListenerSettings, b: ListenerSettings): boolean {
   return a.key === b.key;
+}
+
+/** Ports that the system chose have only their names to tell them apart. */
+function sameAddress(a: ListenerSettings, b: ListenerSettings): boolean {
+  return a.host === b.host && a.port === b.port && (a.port !== 0 || a.name === b.name);
 }
 
 function contextOf({ certificates, minTls }: ListenerSettings): SecureContext | undefined {

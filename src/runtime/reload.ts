@@ -31,8 +31,8 @@ export async function reload(input: ReloadInput): Promise<ReloadResult> {
     const config = await loadSource(source);
     await checkPorts(config.listeners, before.listeners);
     const certificates = await input.certificatesOf(config);
-    await prepareAll(workers, { source, certificates });
-    await threads.queueManager.ask('reload', source);
+    await orAbandon(workers, prepareAll(workers, { source, certificates }));
+    await orAbandon(workers, threads.queueManager.ask('reload', source));
     await Promise.all(workers.map((thread) => thread.ask('swap')));
     return { answer: { result: 'swapped', problems: [], needsRestart: fixed(before, config) }, config, certificates };
   } catch (error) {
@@ -46,12 +46,21 @@ export async function reload(input: ReloadInput): Promise<ReloadResult> {
 
 type WorkerThreads = readonly Threads['workers'][number]['thread'][];
 
+/** All of them have come to an end before it rejects: one that is still opening could not be told to close. */
 async function prepareAll(workers: WorkerThreads, what: object): Promise<void> {
   const results = await Promise.allSettled(workers.map((thread) => thread.ask('prepare', what)));
   const failed = results.find((result) => result.status === 'rejected');
-  if (failed === undefined) return;
-  await Promise.allSettled(workers.map((thread) => thread.ask('abandon')));
-  throw failed.reason;
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** When it fails, what the workers have prepared is closed again. */
+async function orAbandon(workers: WorkerThreads, step: Promise<unknown>): Promise<void> {
+  try {
+    await step;
+  } catch (error) {
+    await Promise.allSettled(workers.map((thread) => thread.ask('abandon')));
+    throw error;
+  }
 }
 
 function problemsOf(error: unknown): readonly string[] {

@@ -86,6 +86,10 @@ class Working {
   #end: (code: number) => void = () => undefined;
   #config: Config;
   #source: ConfigSource;
+  /** Of the configuration file: one for each time it was read, also in vain, since a thread keeps what it has read. */
+  #version = 0;
+  /** Settled when no reload is under way: two at once would each close what the other opens. */
+  #reloading: Promise<unknown> = Promise.resolve();
   #threads: Threads | undefined;
   #faces: Faces | undefined;
   #lock: SpoolLock | undefined;
@@ -200,17 +204,25 @@ class Working {
 
   #listenToSignals(): void {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#drain());
-    process.on('SIGHUP', () => void this.#reload()); // Its problems are logged.
+    process.on('SIGHUP', () => {
+      this.#reload().catch((error: unknown) => this.#log.error('the reload failed', { error: String(error) }));
+    });
     // The parent is gone: without it nobody would start this process again, or stop it.
     process.on('disconnect', () => void this.#drain());
   }
 
-  async #reload(): Promise<Reloaded> {
+  /** One after the other. */
+  #reload(): Promise<Reloaded> {
+    const done = this.#reloading.then(() => this.#reloadNow());
+    this.#reloading = done.catch(() => undefined); // Told to the one who asked.
+    return done;
+  }
+
+  async #reloadNow(): Promise<Reloaded> {
     const threads = this.#threads;
     if (threads === undefined || this.#draining)
       return { result: 'kept', problems: ['the server is starting or stopping'], needsRestart: [] };
-    const next: ConfigSource =
-      this.#source.kind === 'file' ? { ...this.#source, version: this.#source.version + 1 } : this.#source;
+    const next = this.#nextSource();
     const { answer, config, certificates } = await reload({
       ...{ threads, source: next, before: this.#config },
       certificatesOf: (candidate) => this.#certificates(candidate),
@@ -225,6 +237,12 @@ class Working {
     for (const path of answer.needsRestart) this.#log.warn('a changed option needs a restart', { path });
     if (answer.result === 'swapped') this.#log.info('reloaded');
     return answer;
+  }
+
+  #nextSource(): ConfigSource {
+    if (this.#source.kind !== 'file') return this.#source;
+    this.#version = Math.max(this.#version, this.#source.version) + 1;
+    return { ...this.#source, version: this.#version };
   }
 
   async #moveClock(by: number): Promise<number> {
