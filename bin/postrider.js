@@ -32,8 +32,10 @@ function newerNode() {
 /** The same command in another Node.js; signals, messages and the exit code are passed through. */
 function runIn(node) {
   const stdio = process.send === undefined ? 'inherit' : ['inherit', 'inherit', 'inherit', 'ipc'];
-  const child = spawn(node, process.execArgv.concat(script, process.argv.slice(2)), { stdio: stdio });
+  const env = Object.assign({}, process.env, { POSTRIDER_NODE: node });
+  // Before the child is there: a signal that comes while it is started is passed on, and does not end us alone.
   ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'].forEach((signal) => process.on(signal, () => child.kill(signal)));
+  const child = spawn(node, process.execArgv.concat(script, process.argv.slice(2)), { stdio: stdio, env: env });
   if (process.send !== undefined) child.on('message', (message) => process.send(message));
   child.on('error', (error) => fail('Postrider could not start ' + node + ': ' + error.message));
   child.on('exit', (code, signal) => process.exit(code === null ? 128 + (constants.signals[signal] || 0) : code));
@@ -46,7 +48,8 @@ function fail(text) {
 
 function start() {
   if (Number(process.versions.node.split('.')[0]) < NEEDED) {
-    const node = newerNode();
+    // Once only: a binary that is too old as well must not start itself for ever.
+    const node = process.env.POSTRIDER_NODE === undefined ? newerNode() : undefined;
     if (node !== undefined) runIn(node);
     else
       fail(

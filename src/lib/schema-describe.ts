@@ -83,7 +83,7 @@ function standing(option: AnyOption, described: Described): string {
   const place = described.get(signature(inside.fields));
   if (place === undefined) return hasDefault ? 'below' : 'none; see below';
   const values = Object.entries(inside.fields).flatMap(([name, one]) =>
-    one.hasDefault ? [`${name} ${one.shown}`] : [],
+    one.hasDefault && one.shown !== '' ? [`${name} ${one.shown}`] : [],
   );
   const inline = values.length === 0 ? '' : `; in it \`${cell(values.join(', '))}\``;
   return `${hasDefault ? '' : 'none; '}as \`${place}\`${inline}`;
