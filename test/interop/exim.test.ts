@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
+import { selfSigned } from '../../src/runtime/certificates.ts';
 import { traceOf, waitForMaildir, withoutTrace } from '../lib/arrived.ts';
-import { makeAuthority } from '../lib/certificates.ts';
 import { assertSameOctets, SAMPLES, sendSample } from '../lib/contents.ts';
 import { interopNeeds } from '../lib/debs.ts';
 import { type Exim, startExim } from '../lib/exim.ts';
@@ -22,8 +22,8 @@ describe('to Exim', { skip }, () => {
   let product: Product;
   before(async () => {
     folder = await testFolder('to-exim');
-    const { cert, key } = makeAuthority().issue('exim.test');
-    exim = await startExim({ domains: ['in.test', 'tls.test'], tls: { certificate: cert, key } });
+    const tls = await selfSigned(folder, 'exim.test', Date.now());
+    exim = await startExim({ domains: ['in.test', 'tls.test'], tls });
     const hop = { kind: 'smarthost', host: '127.0.0.1', port: exim.port } as const;
     product = await startProduct({
       folder: join(folder, 'product'),

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
+import { selfSigned } from '../../src/runtime/certificates.ts';
 import { fieldOf, traceOf, waitForMaildir, withoutTrace } from '../lib/arrived.ts';
-import { makeAuthority } from '../lib/certificates.ts';
 import { assertSameOctets, type SampleContent, SAMPLES, sendSample } from '../lib/contents.ts';
 import { interopNeeds } from '../lib/debs.ts';
 import { LineClient } from '../lib/line-client.ts';
@@ -22,8 +22,8 @@ describe('to Postfix', { skip }, () => {
   let product: Product;
   before(async () => {
     folder = await testFolder('to-postfix');
-    const { cert, key } = makeAuthority().issue('postfix.test');
-    postfix = await startPostfix({ domains: ['in.test', 'tls.test'], tls: { certificate: cert, key } });
+    const tls = await selfSigned(folder, 'postfix.test', Date.now());
+    postfix = await startPostfix({ domains: ['in.test', 'tls.test'], tls });
     const hop = { kind: 'smarthost', host: '127.0.0.1', port: postfix.port } as const;
     product = await startProduct({
       folder: join(folder, 'product'),
