@@ -52,7 +52,8 @@ export async function startExim(options: EximOptions): Promise<Exim> {
     if (process.getuid?.() === 0) await chown(join(folder, name), owner, owner);
   }
   const binary = join(root, 'usr/sbin/exim4');
-  if (options.tls !== undefined) await writeFile(join(folder, 'tls.pem'), options.tls.key + options.tls.certificate);
+  if (options.tls !== undefined)
+    await writeFile(join(folder, 'tls.pem'), `${options.tls.key}\n${options.tls.certificate}\n`);
   await writeFile(config, configuration(options, folder, binary, port));
 
   const log = () => readFile(join(folder, 'log', 'mainlog'), 'utf8').catch(() => '');

@@ -136,7 +136,7 @@ async function mainConfig(options: PostfixOptions, { root, folder, users }: Plac
 
 async function tlsParameters(folder: string, tls: { key: string; certificate: string }) {
   const path = join(folder, 'etc', 'tls.pem');
-  await writeFile(path, tls.key + tls.certificate);
+  await writeFile(path, `${tls.key}\n${tls.certificate}\n`);
   return { smtpd_tls_chain_files: path, smtpd_tls_security_level: 'may', smtpd_tls_loglevel: '1' };
 }
 
