@@ -163,7 +163,7 @@ class SinkSession {
       if (this.#socket.destroyed || this.#socket.readableEnded) return;
       this.#answer(content);
       this.#goOn();
-    }, delay);
+    }, delay).unref();
     return false;
   }
 
