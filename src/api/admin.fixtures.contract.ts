@@ -69,7 +69,7 @@ const ANSWERS: Readonly<Record<keyof Admin, unknown>> = {
   content: Buffer.from([0x53, 0x3a, 0x0d, 0x0a, 0xff, 0x00]),
   rules: { rules: [RULE] },
   check: { messages: 3, entries: 4, problems: [] },
-  backup: { octets: 4096 },
+  backup: { messages: 3, files: 1 },
   explain: {
     about: 'bob@example.com',
     ways: [

@@ -15,7 +15,6 @@ import { count, duration, flag, group, optional, read, required, type Values, ty
 import { type Fields, type Read } from '../lib/schema-reading.ts';
 import { domainName } from '../mail/config.ts';
 import { type Route } from '../mail/route.ts';
-import { LOG_OPTIONS } from '../observe/config.ts';
 import { QUEUE_OPTIONS } from '../queue/config.ts';
 import {
   LIMITS_OPTIONS,
@@ -25,7 +24,6 @@ import {
   RELAY_OPTIONS,
   TLS_OPTIONS,
 } from '../receive/config.ts';
-import { SANDBOX_OPTIONS } from '../sandbox/config.ts';
 import { SPOOL_OPTIONS } from '../spool/config.ts';
 import { crossCheck } from './cross-check.ts';
 import { routesInOrder } from './route-order.ts';
@@ -54,7 +52,6 @@ export const OPTIONS = {
   ),
   spool: group(SPOOL_OPTIONS, 'Where mail is kept.'),
   events: group(EVENTS_OPTIONS, 'The log of what became of each message.'),
-  log: group(LOG_OPTIONS, "The operator's log: problems and milestones."),
   http: group(HTTP_OPTIONS, 'API, metrics, health and console.'),
   memory: group(MEMORY_OPTIONS, 'How much memory is taken.'),
   workers: optional(
@@ -64,7 +61,6 @@ export const OPTIONS = {
     }),
   ),
   drainTime: duration('30s', 'How long a stop waits for what is in flight.', { max: 3_600_000 }),
-  sandbox: group(SANDBOX_OPTIONS, 'Only with `serve --sandbox`.'),
 };
 
 type Raw = Values<typeof OPTIONS>;

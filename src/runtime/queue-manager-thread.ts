@@ -110,7 +110,10 @@ async function start(): Promise<{ readonly incoming: string }> {
   softBounce = config.softBounce;
   const folder = config.spool.folder;
   const store = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: broken });
-  const events = await EventLog.open({ folder: config.events.folder, clock, log });
+  const events = await EventLog.open({
+    ...{ folder: config.events.folder, clock, log },
+    ...{ maxSegmentOctets: config.events.segmentOctets, maxSegmentAge: config.events.segmentAge },
+  });
   spool = store;
   eventLog = events;
   const settings = queueSettings(config, softBounce);

@@ -1,6 +1,6 @@
 /** The options of the spool. */
 
-import { duration, octets, text, type Values } from '../lib/schema.ts';
+import { octets, text, type Values } from '../lib/schema.ts';
 
 export const SPOOL_OPTIONS = {
   folder: text(
@@ -8,7 +8,6 @@ export const SPOOL_OPTIONS = {
     'Where waiting mail is kept, with the control socket; mode 0700. Relative to the folder of the configuration.',
   ),
   minFree: octets('256MiB', 'New mail gets 452 while less than this is free; what waits is still delivered.'),
-  sweepEvery: duration('1h', 'How often files that belong to no message are looked for.', { min: 1000 }),
 };
 
 export type SpoolOptions = Values<typeof SPOOL_OPTIONS>;
