@@ -65,7 +65,7 @@ export function workerSettings(config: Config, certificates: Certificates): Work
     },
     delivery: deliverySettings(config),
     maxHosts: MAX_HOSTS,
-    ownAddresses: ownAddressTest(config),
+    isOurs: ourListeners(config),
     memoryOctets: config.memory.content,
   };
 }
@@ -192,10 +192,8 @@ const FAMILIES: Readonly<Record<Config['dns']['family'], AddressFamily>> = {
 };
 
 function deliverySettings(config: Config): WorkerSettings['delivery'] {
-  const { deliver, hostname, dns, listeners } = config;
+  const { deliver, hostname, dns } = config;
   const { address4, address6, tls } = deliver;
-  const ours = ownAddressTest(config);
-  const ports = new Set(listeners.map(({ port }) => port));
   return {
     helloName: deliver.helloName ?? hostname,
     source: {
@@ -208,19 +206,21 @@ function deliverySettings(config: Config): WorkerSettings['delivery'] {
     family: FAMILIES[dns.family],
     tls: { minVersion: tls.minVersion, ...(tls.ca !== undefined && { ca: readFileSync(tls.ca, 'utf8') }) },
     convertSigned: deliver.signedContent,
-    prohibited: (address, port) => ports.has(port) && ours(address),
+    prohibited: ourListeners(config),
   };
 }
 
-/** Addresses at which our own listeners answer: mail that is sent there comes back. */
-function ownAddressTest({ listeners }: Config): (address: string) => boolean {
+/** Where our own listeners answer: mail that is sent there comes back. */
+function ourListeners({ listeners }: Config): (address: string, port: number) => boolean {
+  const ports = new Set(listeners.map(({ port }) => port));
   const named = new Set(listeners.map(({ host }) => canonical(host)));
   const everywhere = named.has('::') || named.has('0.0.0.0');
   const interfaces = new Set(
     Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => canonical(address))),
   );
-  return (address) => {
+  return (address, port) => {
     const known = canonical(address);
+    if (!ports.has(port)) return false;
     return named.has(known) || (everywhere && (interfaces.has(known) || isLoopback(known)));
   };
 }

@@ -48,7 +48,8 @@ export interface WorkerSettings {
   readonly dns: Omit<StubResolverOptions, 'clock' | 'timers'>;
   readonly delivery: Omit<AgentOptions, 'resolver' | 'clock' | 'random' | 'timers' | 'log' | 'onSlotClosed'>;
   readonly maxHosts: number;
-  readonly ownAddresses: (address: string) => boolean;
+  /** One of our own listeners answers there. */
+  readonly isOurs: (address: string, port: number) => boolean;
   /** Octets of content in memory. */
   readonly memoryOctets: number;
 }
@@ -177,7 +178,9 @@ export class WorkerRuntime {
   }
 
   async #findSite(routingDomain: string, route: Route): Promise<SiteAnswer> {
-    const { maxHosts, ownAddresses, delivery } = this.#settings;
+    const { maxHosts, isOurs, delivery } = this.#settings;
+    const port = 'port' in route ? route.port : SMTP_PORT;
+    const ownAddresses = (address: string): boolean => isOurs(address, port);
     try {
       return await findSite(routingDomain as Domain | AddressLiteral, {
         resolver: this.#resolver,
@@ -248,4 +251,5 @@ export class WorkerRuntime {
 }
 
 // Deliveries that began before a reload end on their own; this only bounds how long they are remembered.
+const SMTP_PORT = 25;
 const DRAIN_AFTER_RELOAD = 10 * 60_000;

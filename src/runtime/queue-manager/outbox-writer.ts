@@ -6,7 +6,7 @@
  * again; readers of the log drop sequence numbers that they have seen.
  */
 
-import { SECOND } from '../../lib/time.ts';
+import { type Instant, SECOND } from '../../lib/time.ts';
 import { type Log } from '../../ports/log.ts';
 import { type Timers } from '../../ports/timers.ts';
 import { type OutboxRecord, type Spool } from '../../spool/spool.ts';
@@ -21,6 +21,11 @@ export interface OutboxWriterDeps {
   readonly recordPosition: () => Promise<void>;
 }
 
+interface DirectLine {
+  readonly at: Instant;
+  readonly line: string;
+}
+
 const PAGE = 100;
 /** Lines of no commit that may wait for the disk. */
 const MAX_DIRECT = 50_000;
@@ -31,7 +36,7 @@ export class OutboxWriter {
   readonly #deps: OutboxWriterDeps;
   #logged: number | undefined;
   #recorded: number | undefined;
-  #direct: string[] = [];
+  #direct: DirectLine[] = [];
   #lost = 0;
   #running = false;
   #again = false;
@@ -48,11 +53,11 @@ export class OutboxWriter {
   }
 
   /**
-   * An event that belongs to no commit. It is written behind what was committed before it, so that the log
-   * tells of a message's attempt after its acceptance.
+   * An event that belongs to no commit. It is written behind what was committed before it and before what was
+   * committed after it, so that the log tells of an attempt between the acceptance and the outcome.
    */
   tell(line: string): void {
-    if (this.#direct.length < MAX_DIRECT) this.#direct.push(`${line}\n`);
+    if (this.#direct.length < MAX_DIRECT) this.#direct.push({ at: latestOf(line), line: `${line}\n` });
     else this.#lost += 1;
     this.poke();
   }
@@ -83,26 +88,34 @@ export class OutboxWriter {
   async #drain(): Promise<void> {
     for (;;) {
       const { rows } = await this.#deps.spool.outbox(this.#logged ?? 0, PAGE);
-      if (rows.length > 0) await this.#append(rows);
-      else if (this.#direct.length === 0) return;
-      else await this.#appendDirect();
+      if (rows.length === 0 && this.#direct.length === 0) return;
+      await this.#append(rows);
     }
   }
 
-  /** With a log that cannot be written these are lost: they are in no commit, and must not fill the memory. */
-  async #appendDirect(): Promise<void> {
-    const lines = this.#direct.splice(0);
+  /** All at once: appends keep their order, and those of one turn share a write. */
+  async #append(rows: readonly OutboxRecord[]): Promise<void> {
+    const appends: Promise<void>[] = [];
+    for (const { sequence, lines } of rows) {
+      appends.push(this.#appendDirect(latestOf(lines)), this.#deps.append(sequence, lines));
+    }
+    // What was told while this page was read may belong behind commits that are on the next one.
+    if (rows.length < PAGE) appends.push(this.#appendDirect(Infinity));
+    await Promise.all(appends);
+    this.#logged = rows.at(-1)?.sequence ?? this.#logged;
+  }
+
+  /** Those told before that time. With a log that cannot be written they are lost: they are in no commit, and must not fill the memory. */
+  async #appendDirect(before: Instant): Promise<void> {
+    const end = this.#direct.findIndex(({ at }) => at >= before);
+    const lines = this.#direct.splice(0, end === -1 ? this.#direct.length : end);
+    if (lines.length === 0) return;
     try {
-      await this.#deps.append(undefined, lines.join(''));
+      await this.#deps.append(undefined, lines.map(({ line }) => line).join(''));
     } catch (error) {
       this.#lost += lines.length;
       this.#deps.log.error('events could not be written to the event log', { lost: this.#lost, error: String(error) });
     }
-  }
-
-  async #append(rows: readonly OutboxRecord[]): Promise<void> {
-    await Promise.all(rows.map(({ sequence, lines }) => this.#deps.append(sequence, lines)));
-    this.#logged = rows.at(-1)?.sequence ?? this.#logged;
   }
 
   #planRecord(): void {
@@ -113,4 +126,13 @@ export class OutboxWriter {
       if (this.#recorded !== this.#logged) void this.#deps.recordPosition().catch(() => undefined); // Told elsewhere.
     });
   }
+}
+
+const AT = /"at":(\d+)/g;
+
+/** The time of the latest event among JSON lines. */
+function latestOf(lines: string): Instant {
+  let latest = 0;
+  for (const [, at] of lines.matchAll(AT)) latest = Math.max(latest, Number(at));
+  return latest;
 }
