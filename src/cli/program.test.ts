@@ -349,7 +349,11 @@ describe('serve', () => {
   test('time moves only where it may', async () => {
     const config = ['serve', '--working', '--config', '/x/postrider.config.ts'];
     assert.equal((await run(config)).workings[0]?.movableClock, false);
-    assert.equal((await run([...config, '--test-clock'])).workings[0]?.movableClock, true);
+    const inTests = { env: { POSTRIDER_TEST: '1' } };
+    assert.equal((await run([...config, '--test-clock'], inTests)).workings[0]?.movableClock, true);
+    const { code, err } = await run([...config, '--test-clock']);
+    assert.equal(code, 2);
+    assert.match(err, /--test-clock is for tests/);
   });
   test('says what to do without a configuration', async () => {
     const { code, err } = await run(['serve'], { cwd: mkdtempSync(join(folder, 'p-')) });

@@ -31,11 +31,13 @@ export function addServe(program: Command, context: Context, serving: Serving, e
     .command('serve')
     .description('run the server')
     .option('--sandbox', 'with a small internet on loopback, and no configuration')
-    .option('--test-clock', 'let time be moved by the API; for tests only');
+    .option('--test-clock', 'let time be moved by the API; for tests, which set POSTRIDER_TEST=1');
   serve.addOption(serve.createOption('--working', 'be the working process; the parent says so').hideHelp());
   serve.action(async (options: ServeOptions) => {
     if (options.sandbox === true && context.options.config !== undefined)
       throw new UsageError('--sandbox has a configuration of its own: leave out --config');
+    if (options.testClock === true && options.sandbox !== true && context.terminal.env['POSTRIDER_TEST'] !== '1')
+      throw new UsageError('--test-clock is for tests of the product: they set POSTRIDER_TEST=1');
     if (options.working === true) ended.exitCode = await work(context, options, serving);
     else
       ended.exitCode = await serving.runParent({

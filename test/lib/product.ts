@@ -16,7 +16,7 @@ import { LogReader } from '../../src/events/log-reader.ts';
 import { freePort, removeFolder, type Running, startProcess, testFolder } from './processes.ts';
 import { until } from './wait.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
+export const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 
 export interface ProductOptions {
   /** Laid over a configuration that listens on loopback, on ports of its own, and relays for loopback. */
@@ -107,8 +107,13 @@ function writeConfig(file: string, ports: ProductPorts, config: Partial<Postride
   writeFileSync(file, `export default ${JSON.stringify(whole, undefined, 2)};\n`);
 }
 
-function environment(): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/nonexistent', NO_COLOR: '1' };
+export function environment(): Record<string, string> {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: process.env['HOME'] ?? '/nonexistent',
+    NO_COLOR: '1',
+    POSTRIDER_TEST: '1',
+  };
 }
 
 async function comeUp({ control, running }: Product): Promise<void> {
@@ -128,7 +133,7 @@ async function comeUp({ control, running }: Product): Promise<void> {
   }
 }
 
-async function eventsIn(folder: string): Promise<readonly Event[]> {
+export async function eventsIn(folder: string): Promise<readonly Event[]> {
   if (!existsSync(folder)) return [];
   const reader = new LogReader(folder);
   const events: Event[] = [];
@@ -155,7 +160,7 @@ async function runCli(
   return { code, output: running.output() };
 }
 
-async function advance(port: number, duration: string): Promise<void> {
+export async function advance(port: number, duration: string): Promise<void> {
   const answer = await fetch(`http://127.0.0.1:${port}/api/v1/sandbox/clock`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
