@@ -188,6 +188,7 @@ class Waiting {
       startedAt,
       now,
       wait,
+      warnAt: warnAt(retry, this.#entry),
       jitter: this.#jitter,
       clock,
     });

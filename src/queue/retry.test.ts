@@ -43,6 +43,31 @@ describe('nextStep', () => {
       want: retryAt(5 * DAY),
     },
     {
+      name: 'an attempt is made when the sender is to hear that mail is late',
+      given: { attempts: 9, now: 3.75 * HOUR, warnAt: 4 * HOUR },
+      want: retryAt(4 * HOUR),
+    },
+    {
+      name: 'that is no reason to wait longer',
+      given: { attempts: 1, now: HOUR, warnAt: 4 * HOUR },
+      want: retryAt(1.25 * HOUR),
+    },
+    {
+      name: 'nor to come back sooner than the receiver asks for',
+      given: { now: 3.75 * HOUR, warnAt: 4 * HOUR, wait: HOUR },
+      want: retryAt(4.75 * HOUR),
+    },
+    {
+      name: 'nor, when it is past, at once',
+      given: { attempts: 9, now: 4 * HOUR, warnAt: 4 * HOUR },
+      want: retryAt(8 * HOUR),
+    },
+    {
+      name: 'nor a moment later',
+      given: { attempts: 9, now: 4 * HOUR - 1, warnAt: 4 * HOUR },
+      want: retryAt(4 * HOUR - 1 + MINUTE),
+    },
+    {
       name: 'but never at once',
       given: { attempts: 9, startedAt: 5 * DAY - 2, now: 5 * DAY - 1 },
       want: retryAt(5 * DAY - 1 + MINUTE),

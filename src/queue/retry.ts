@@ -84,6 +84,8 @@ export interface RetryInput {
   readonly now: Instant;
   /** What the receiver asked for. */
   readonly wait: Duration | undefined;
+  /** When the sender is to hear that the message is late, if he has not yet: an attempt is made then, that he hears on time. */
+  readonly warnAt?: Instant | undefined;
   /** 0 to 1. Spreads a batch that failed together, so that it does not return together. */
   readonly jitter: number;
   /** `moved`: the wall clock jumped against the monotonic one, so that no age can be trusted; nothing expires. */
@@ -99,7 +101,13 @@ export function nextStep(options: RetryOptions, input: RetryInput): NextStep {
   const delay = input.wait === undefined ? scheduled : namedDelay(options, input, scheduled);
   const at = Math.round(now + delay * (1 + jitter / 10));
   // The last attempt is made when the time is up, not hours later; and never at once.
-  return { kind: 'retry', at: Math.max(Math.min(at, expiresAt), now + Math.min(delay, MINUTE)) };
+  const latest = Math.min(expiresAt, warningAttempt(input));
+  return { kind: 'retry', at: Math.max(Math.min(at, latest), now + Math.min(delay, MINUTE)) };
+}
+
+/** A wait that the receiver names is obeyed all the same. */
+function warningAttempt({ warnAt: at, now, wait }: RetryInput): Instant {
+  return at === undefined || at <= now || wait !== undefined ? Number.POSITIVE_INFINITY : at;
 }
 
 export function scheduleFor(options: RetryOptions, { class: priority, reason }: ClassAndReason): Schedule {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BUDGET_DEFAULTS } from '../../bounce/budget.ts';
 import { DSN_DEFAULTS } from '../../bounce/compose.ts';
-import { DAY, HOUR, type Instant, MINUTE } from '../../lib/time.ts';
+import { DAY, HOUR, type Instant, MINUTE, SECOND } from '../../lib/time.ts';
 import { PARTITIONS } from '../../mail/partition.ts';
 import { type Outcome, type Undelivered } from '../../mail/outcome.ts';
 import { formatMailbox, parseMailbox } from '../../mail/path.ts';
@@ -139,6 +139,12 @@ class World {
     }
     this.now = until;
     await this.settle();
+  }
+
+  /** Moves the clock alone: timers take as long as before. */
+  jump(by: number): void {
+    this.now += by;
+    for (const waking of this.#waking.values()) waking.at += by;
   }
 
   kinds(): readonly string[] {
@@ -295,6 +301,27 @@ test('a greylisted message is tried again a few minutes later, and arrives', asy
   assert.equal(w.delivered.length, 1);
   assert.equal(w.attempts.length, 2);
   assert.deepEqual(w.kinds(), ['attempt', 'deferred', 'attempt', 'delivered']);
+});
+
+describe('a clock that is moved while timers run on', () => {
+  for (const by of [30 * SECOND, 2 * MINUTE])
+    test(`by ${by / SECOND} s: what is due by then is told then`, async () => {
+      const w = await world();
+      w.receiver = ({ recipients: [one] }) => {
+        if (one!.forwardPath.domain === 'sender.test') return taken;
+        const gone = one!.forwardPath.domain === 'a.test';
+        return gone ? refusal('failed', '550 5.1.1 gone') : refusal('deferred', '451 4.3.0 later');
+      };
+      await w.submit('x@a.test y@b.test');
+      await w.advance(2000);
+      assert.deepEqual(w.delivered, [], 'another recipient may still fail within the minute');
+      w.jump(by);
+      w.manager.clockMoved();
+      await w.advance(100);
+      assert.equal(w.delivered.length, by < MINUTE ? 0 : 1);
+      await w.advance(MINUTE);
+      assert.equal(w.delivered.length, 1);
+    });
 });
 
 describe('an operator', () => {

@@ -55,9 +55,11 @@ export class Teller {
     else this.#wakeAt(this.#deps.clock.now() + (this.#timerAt === Infinity ? 0 : BETWEEN_PASSES));
   }
 
-  /** The clock was moved. */
+  /** The clock was moved, perhaps past the time that is waited for. */
   clockMoved(): void {
-    if (this.#timerAt !== Infinity) this.#wakeAt(this.#deps.clock.now());
+    if (this.#timerAt === Infinity) return;
+    this.#timerAt = Infinity;
+    this.#wakeAt(this.#deps.clock.now());
   }
 
   #wakeAt(at: number): void {
