@@ -41,6 +41,8 @@ const post = serveAsks({
   clockMoved: () => manager().clockMoved(),
   drain: (within: number) => manager().drain(within),
   close: async () => {
+    closing = true;
+    await opened?.manager.close();
     await eventLog?.close();
     await spool?.close();
   },
@@ -86,6 +88,8 @@ const CHECK_A_COPY =
   'a spool that is in use cannot be checked: stop the server first, or run `postrider backup <folder>` and check the copy with `postrider check --spool <folder>`';
 
 let softBounce = false;
+/** A report that comes too late finds the spool closed: its entry is found due again by the next run. */
+let closing = false;
 let plan: RoutePlan | undefined;
 let opened: { readonly manager: QueueManager; readonly operations: QueueOperations } | undefined;
 let spool: Awaited<ReturnType<typeof openLmdbSpool>> | undefined;
@@ -102,6 +106,7 @@ function operations(): QueueOperations {
 }
 
 function broken(error: unknown): void {
+  if (closing) return;
   post({ kind: 'broken', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
 }
 

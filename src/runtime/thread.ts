@@ -22,9 +22,13 @@ export const HEARTBEAT_MS = 1000;
 export class Thread {
   readonly #worker: Worker;
   readonly #calls = new Calls<Answer>();
+  readonly #name: ThreadName;
   #error: Error | undefined;
+  #ended = false;
 
   constructor(name: ThreadName, boot: ThreadBoot, events: ThreadEvents) {
+    this.#name = name;
+    this.#name = name;
     this.#worker = new Worker(new URL(`./${name}-thread.${ENDING}`, import.meta.url), {
       workerData: boot.data,
       transferList: [...boot.transfer],
@@ -34,12 +38,15 @@ export class Thread {
     this.#worker.on('error', (error: Error) => (this.#error = error));
     this.#worker.on('messageerror', (error: Error) => (this.#error = error));
     this.#worker.once('exit', () => {
-      this.#calls.abandon({ kind: 'refusal', call: 0, reason: `the ${name} thread ended`, fault: undefined });
+      this.#ended = true;
+      this.#calls.abandon(this.#noAnswer());
       events.gone(this.#error);
     });
   }
 
+  /** Rejects when the thread has ended, or ends before it has answered. */
   async ask(method: string, argument?: unknown, transfer: readonly Transferable[] = []): Promise<unknown> {
+    if (this.#ended) return valueOf(this.#noAnswer());
     const answer = await this.#calls.ask((call) => {
       this.#worker.postMessage({ kind: 'ask', call, method, argument } satisfies ControlToThread, [...transfer]);
     });
@@ -48,6 +55,14 @@ export class Thread {
 
   async terminate(): Promise<void> {
     await this.#worker.terminate();
+  }
+
+  #noAnswer(): Answer {
+    return { kind: 'refusal', call: 0, reason: `the ${this.#name} thread ended`, fault: undefined };
+  }
+
+  #noAnswer(): Answer {
+    return { kind: 'refusal', call: 0, reason: `the ${this.#name} thread ended`, fault: undefined };
   }
 
   #take(message: ThreadToControl, events: ThreadEvents): void {

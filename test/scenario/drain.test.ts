@@ -110,6 +110,7 @@ describe('a stop under load', { concurrency: false }, () => {
       await stop(product);
       assert.equal(await product.running.exited, 0, product.running.output());
       assert.ok(performance.now() - begun < DRAIN_TIME + REST, 'it took too long');
+      assert.doesNotMatch(product.running.output(), / error /);
       await running;
       assert.deepEqual(
         source.endings.filter(({ how, text }) => how !== 'told' || !text.startsWith('421')),

@@ -38,7 +38,9 @@ export class OutboxWriter {
   #recorded: number | undefined;
   #direct: DirectLine[] = [];
   #lost = 0;
-  #running = false;
+  /** Ends by itself. */
+  #run: Promise<void> | undefined;
+  #closed = false;
   #again = false;
   #recordPlanned = false;
 
@@ -64,12 +66,18 @@ export class OutboxWriter {
 
   /** There may be new records. */
   poke(): void {
+    if (this.#closed) return;
     this.#again = true;
-    if (!this.#running) void this.#run(); // Catches all it can meet.
+    this.#run ??= this.#write(); // Catches all it can meet.
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
+  /** Writes no more; what is in the outbox is written by the next run of the program. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#run;
+  }
+
+  async #write(): Promise<void> {
     try {
       while (this.#again) {
         this.#again = false;
@@ -81,7 +89,7 @@ export class OutboxWriter {
       this.#deps.log.error('writing the event log failed, trying again', { error: String(error) });
       this.#deps.timers.after(RETRY_AFTER, () => this.poke());
     } finally {
-      this.#running = false;
+      this.#run = undefined;
     }
   }
 

@@ -56,6 +56,7 @@ export type WorkerLink = Link<QueueManagerToWorker, WorkerToQueueManager>;
 const SITES_PAGE = 100;
 // Smaller steps are what time synchronization makes all day.
 const CLOCK_JUMP = 5000;
+const CLOSE_WITHIN = 2000;
 const BY_OPERATOR = 'delivery is paused by an operator';
 
 export class QueueManager {
@@ -182,6 +183,14 @@ export class QueueManager {
     while (this.#busy() && this.#deps.clock.monotonic() < until) await this.#pause(20);
     this.#stopped = true;
     this.#wake?.cancel();
+  }
+
+  /** What was just learned is still recorded, if that does not take long; then nothing is written any more. */
+  async close(): Promise<void> {
+    this.#stopped = true;
+    const until = this.#deps.clock.monotonic() + CLOSE_WITHIN;
+    while (this.#settler.unsettled > 0 && this.#deps.clock.monotonic() < until) await this.#pause(5);
+    await this.#outbox.close();
   }
 
   get delivery(): 'running' | 'paused' {
