@@ -28,7 +28,6 @@ export class Thread {
 
   constructor(name: ThreadName, boot: ThreadBoot, events: ThreadEvents) {
     this.#name = name;
-    this.#name = name;
     this.#worker = new Worker(new URL(`./${name}-thread.${ENDING}`, import.meta.url), {
       workerData: boot.data,
       transferList: [...boot.transfer],
@@ -55,10 +54,6 @@ export class Thread {
 
   async terminate(): Promise<void> {
     await this.#worker.terminate();
-  }
-
-  #noAnswer(): Answer {
-    return { kind: 'refusal', call: 0, reason: `the ${this.#name} thread ended`, fault: undefined };
   }
 
   #noAnswer(): Answer {

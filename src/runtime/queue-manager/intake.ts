@@ -68,7 +68,7 @@ export class Intake {
     for (const { message, admitted, answer } of arrivals) {
       answer(result);
       if (result.kind === 'accepted') {
-        if (admitted) this.#recent.keep(message);
+        if (admitted) this.#recent.keep(message, this.#context.clock.now());
         this.#sinks.accepted(message.entries, admitted);
       } else if (admitted) this.#sinks.forget(message.entries);
     }

@@ -53,26 +53,36 @@ interface Change {
   readonly notices: readonly Notice[];
 }
 
+interface Planned {
+  readonly entry: Entry;
+  readonly change: Change;
+}
+
 type ChangeOf = (entry: Entry) => Change | undefined;
 
 export class QueueChanges {
   readonly #context: ChangeContext;
   readonly #sinks: ChangeSinks;
   #rules: readonly Rule[] = [];
+  /** Of the newest rule: two that are added side by side are two epochs. */
+  #epoch = 0;
 
   constructor(context: ChangeContext, sinks: ChangeSinks) {
     this.#context = context;
     this.#sinks = sinks;
   }
 
+  /** Those in force. */
   get rules(): readonly Rule[] {
-    return this.#rules;
+    const now = this.#context.clock.now();
+    return this.#rules.filter((rule) => !hasEnded(rule, now));
   }
 
   /** Reads the rules that an earlier run left. */
   async load(): Promise<void> {
-    this.#rules = await this.#context.spool.rules();
-    this.#sinks.rules(this.#rules);
+    const rules = await this.#context.spool.rules();
+    this.#epoch = rules.reduce((highest, { epoch }) => Math.max(highest, epoch), 0);
+    this.#setRules(rules);
   }
 
   /** A page of matching entries. A page may be short, even empty, and still have a `next`. */
@@ -138,15 +148,17 @@ export class QueueChanges {
   }
 
   async addRule(rule: NewRule): Promise<{ readonly rule: Rule; readonly inFlight: number }> {
-    const epoch = this.#rules.reduce((highest, { epoch }) => Math.max(highest, epoch), 0) + 1;
+    const epoch = (this.#epoch += 1);
     const now = this.#context.clock.now();
     const { kind, target, reason, setBy } = rule;
     const added: Rule = {
       ...{ id: `${kind}-${now.toString(36)}${epoch.toString(36)}`, epoch, kind, target, reason, setBy },
       ...{ route: rule.route, setAt: now, until: rule.until },
     };
-    await this.#context.settler.settle({ rules: { put: [added], remove: [] }, events: [eventLine(ruleEvent(added))] });
-    this.#setRules([...this.#rules, added]);
+    // Those that ended by themselves are cleared away with the next that comes, so that they cannot pile up.
+    const remove = this.#rules.filter((known) => hasEnded(known, now)).map(({ id }) => id);
+    await this.#context.settler.settle({ rules: { put: [added], remove }, events: [eventLine(ruleEvent(added))] });
+    this.#setRules([...this.#rules.filter(({ id }) => !remove.includes(id)), added]);
     return { rule: added, inFlight: this.#sinks.inFlightUnder(epoch) };
   }
 
@@ -188,32 +200,46 @@ export class QueueChanges {
       const page = await this.list(filter, after, PAGE);
       const free = page.rows.filter(({ id }) => this.#sinks.locks.take(id));
       inFlight += page.rows.length - free.length;
-      changed += await this.#changeLocked(free, change).finally(() => this.#unlock(free));
+      changed += await this.#changeLocked(free, change);
       after = page.next;
     } while (after !== undefined);
     return { entries: changed, inFlight };
   }
 
-  /** Between the listing and the lock an entry may have been settled: only what is still there counts. */
+  /** Every lock is given back exactly once: what is unlocked may be with a worker, under a lock of its own, the next moment. */
   async #changeLocked(listed: readonly Entry[], changeOf: ChangeOf): Promise<number> {
+    const locked = new Map(listed.map((entry) => [entry.id, entry]));
+    try {
+      const changes = await this.#plan(listed, changeOf);
+      if (changes.length > 0) await this.#commit(changes);
+      for (const { entry, change } of changes) {
+        locked.delete(entry.id);
+        // Unlocked first: what the scheduler is told here it may dispatch at once.
+        this.#sinks.locks.give(entry.id);
+        this.#sinks.settled(entry.id, change.next === undefined ? [] : [change.next]);
+      }
+      return changes.length;
+    } finally {
+      this.#unlock([...locked.values()]);
+    }
+  }
+
+  /** Between the listing and the lock an entry may have been settled: only what is still there counts. */
+  async #plan(listed: readonly Entry[], changeOf: ChangeOf): Promise<readonly Planned[]> {
     const current = await Promise.all(listed.map(({ id }) => this.#context.spool.entry(id)));
-    const changes = current.flatMap((entry) => {
+    return current.flatMap((entry) => {
       const change = entry === undefined ? undefined : changeOf(entry);
       return entry === undefined || change === undefined ? [] : [{ entry, change }];
     });
-    if (changes.length === 0) return 0;
-    await this.#context.settler.settle({
+  }
+
+  #commit(changes: readonly Planned[]): Promise<void> {
+    return this.#context.settler.settle({
       remove: changes.flatMap(({ entry, change }) => (change.next === undefined ? [entry.id] : [])),
       put: changes.flatMap(({ change }) => (change.next === undefined ? [] : [change.next])),
       notices: changes.flatMap(({ change }) => change.notices),
       events: changes.flatMap(({ change }) => (change.event === undefined ? [] : [eventLine(change.event)])),
     });
-    for (const { entry, change } of changes) {
-      // Unlocked first: what the scheduler is told here it may dispatch at once.
-      this.#sinks.locks.give(entry.id);
-      this.#sinks.settled(entry.id, change.next === undefined ? [] : [change.next]);
-    }
-    return changes.length;
   }
 
   /** What was left unchanged, or could not be changed. The scheduler waits for a word on what it wanted meanwhile. */
@@ -224,6 +250,10 @@ export class QueueChanges {
   #entriesOf(message: string): Promise<readonly Entry[]> {
     return this.#context.spool.entriesOf(message as QueueId);
   }
+}
+
+function hasEnded({ until }: Rule, now: number): boolean {
+  return until !== undefined && until <= now;
 }
 
 function removalNotices(entry: Entry, at: number): readonly Notice[] {
