@@ -41,3 +41,12 @@ export function formatReply({ code, status, lines }: Reply): string {
 export function replyText({ code, status, lines }: Reply): string {
   return `${code} ${status === undefined ? '' : `${status} `}${lines.join(' ')}`;
 }
+
+/** A permanent refusal as a temporary one: the same words, and the client comes back. Anything else stays as it is. */
+export function temporary(given: Reply): Reply {
+  const { code, status, lines } = given;
+  if (code < 500) return given;
+  // 550, 551 and 552 have a counterpart; the others have none.
+  const softer = code <= 552 && code >= 550 ? code - 100 : 450;
+  return { code: softer, status: status === undefined ? undefined : (`4${status.slice(1)}` as EnhancedStatus), lines };
+}

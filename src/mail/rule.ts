@@ -27,6 +27,7 @@ export interface Rule {
 export interface RuleTarget {
   readonly campaign?: string;
   readonly tenant?: string;
+  /** The domain of a recipient, or the next hop that a queue is named after. */
   readonly domain?: string;
   readonly message?: string;
   readonly site?: string;

@@ -38,6 +38,16 @@ describe('what a rule matches', () => {
       assert.equal(new Rules([ruleOf({ target })]).decide(subject, 0).kind, want ? 'suspended' : 'go');
     });
 
+  test('mail to a next hop is found by the domains of its recipients, and once', () => {
+    const relayed = { ...subject, queue: { ...subject.queue, domain: '192.0.2.1:25' } };
+    const rules = new Rules([ruleOf({ target: { domain: 'example.com' } })]);
+    assert.equal(rules.decide(relayed, 0).kind, 'suspended');
+    assert.equal(rules.matching(relayed, 0).length, 1);
+    assert.equal(rules.matching(subject, 0).length, 1);
+    assert.equal(rules.decide({ queue: relayed.queue }, 0).kind, 'go');
+    assert.equal(new Rules([ruleOf({ target: { domain: '192.0.2.1:25' } })]).decide(relayed, 0).kind, 'suspended');
+  });
+
   test('what is not known yet does not match a rule that names it', () => {
     const rules = new Rules([
       ruleOf({ target: { site: 'mx.example.com' } }),

@@ -134,17 +134,28 @@ function indexKey(target: RuleTarget): string {
 }
 
 function keysOf(subject: RuleSubject): readonly string[] {
-  const keys = ['', ...EXACT_PARTS.map((part) => `${part} ${partOf(subject, part)}`)];
-  return keys.filter((_, i) => i === 0 || partOf(subject, EXACT_PARTS[i - 1] ?? 'message') !== undefined);
+  const keys = EXACT_PARTS.flatMap((part) => partsOf(subject, part).map((value) => `${part} ${value}`));
+  return ['', ...keys];
 }
 
-function partOf(subject: RuleSubject, part: (typeof EXACT_PARTS)[number]): string | undefined {
-  return part === 'domain' || part === 'campaign' || part === 'tenant' ? subject.queue[part] : subject[part];
+/** What is known of a part. Of domains that of the queue (a next hop, when mail goes to one) and those of the recipients. */
+function partsOf(subject: RuleSubject, part: (typeof EXACT_PARTS)[number]): readonly string[] {
+  const { queue, recipients = [] } = subject;
+  if (part === 'campaign' || part === 'tenant') return [queue[part]];
+  if (part === 'domain') return [...new Set([queue.domain, ...recipients.map(domainOf)])];
+  const value = subject[part];
+  return value === undefined ? [] : [value];
+}
+
+function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1);
 }
 
 function matches({ rule: { target }, sender, recipient }: Compiled, subject: RuleSubject): boolean {
-  for (const part of EXACT_PARTS)
-    if (target[part] !== undefined && target[part] !== partOf(subject, part)) return false;
+  for (const part of EXACT_PARTS) {
+    const wanted = target[part];
+    if (wanted !== undefined && !partsOf(subject, part).includes(wanted)) return false;
+  }
   if (sender !== undefined && (subject.sender === undefined || !sender(subject.sender))) return false;
   return recipient === undefined || (subject.recipients?.some(recipient) ?? false);
 }

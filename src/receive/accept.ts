@@ -20,11 +20,7 @@ import { type ContentSink } from './transaction.ts';
 
 type Answer = Reply | readonly Reply[];
 
-export function acceptSink(
-  deps: ReceiveDeps,
-  transaction: Transaction,
-  refusedContent: (why: Reply) => void,
-): ContentSink {
+export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: (why: Reply) => Reply): ContentSink {
   const id = deps.nextId();
   const { settings } = transaction;
   return new MessageSink({
@@ -38,10 +34,7 @@ export function acceptSink(
     trusted: transaction.trusted ? 'trusted' : 'untrusted',
     trace: traceOf(deps, transaction, id),
     commit: (collected) => commit(deps, transaction, { id, collected }),
-    refused: (why) => {
-      refusedContent(why);
-      return answerTo(transaction, why);
-    },
+    refused: (why) => answerTo(transaction, refuse(why)),
   });
 }
 

@@ -58,6 +58,7 @@ interface World {
   readonly events: Event[];
   readonly relayed: string[];
   intake: IntakeState;
+  softBounce: boolean;
   result: Submitted;
   nullMx: 'yes' | 'no' | 'unknown';
 }
@@ -105,12 +106,13 @@ function world(changes: Partial<ReceiveDeps> = {}): World {
     events: [],
     relayed,
     intake: 'open',
+    softBounce: false,
     result: { kind: 'accepted' },
     nullMx: 'no',
     receiver: undefined as never,
   };
   const receiver = new SessionReceiver({
-    settings: () => settings,
+    settings: () => ({ ...settings, softBounce: state.softBounce }),
     intake: () => state.intake,
     clock: { now: () => 1000, monotonic: () => 0 },
     nextId: () => ID,
@@ -168,6 +170,34 @@ describe('who may send where', () => {
       assert.equal((await w.receiver.recipient(to(recipient))).code, code);
       assert.equal(w.events.length, code === 250 ? 0 : 1);
     });
+});
+
+describe('soft bounce', () => {
+  test('makes a refusal temporary, in the reply and in what is told, and can be switched at any time', async () => {
+    const w = world();
+    await begin(w, { address: '127.0.0.1' });
+    w.softBounce = true;
+    const { code, status } = await w.receiver.recipient(to('zed@local.test'));
+    assert.deepEqual([code, status], [450, '4.1.1']);
+    assert.match(String((w.events[0] as { reply?: string }).reply), /^450 4\.1\.1/);
+    assert.equal((await w.receiver.recipient(to('nobody@edge.test'))).code, 450);
+    w.softBounce = false;
+    assert.equal((await w.receiver.recipient(to('zed@local.test'))).code, 550);
+  });
+
+  test('of content too', async () => {
+    const w = world();
+    const codes: number[] = [];
+    for (const softBounce of [false, true]) {
+      w.softBounce = softBounce;
+      await begin(w, { address: '127.0.0.1' });
+      await w.receiver.recipient(to('ann@local.test'));
+      // More than a header section may have.
+      const answer = (await send(w, `Subject: ${'x'.repeat(2000)}\r\n\r\nx\r\n`)) as Reply;
+      codes.push(answer.code);
+    }
+    assert.deepEqual(codes, [552, 452]);
+  });
 });
 
 test('an alias becomes its targets, each of them once', async () => {

@@ -8,7 +8,7 @@
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
 import { formatMailbox, type Mailbox } from '../mail/path.ts';
-import { type EnhancedStatus, type Reply, reply, replyText } from '../mail/reply.ts';
+import { type EnhancedStatus, type Reply, reply, replyText, temporary } from '../mail/reply.ts';
 import { type FailRoute, type RelayRoute, type Route } from '../mail/route.ts';
 import { type RejectedEvent } from '../events/event.ts';
 import { RELAYING_DENIED, relayVerdict } from '../policy/relay.ts';
@@ -113,9 +113,9 @@ export class SessionReceiver implements Receiver {
   content(): Answer<ContentSink | Reply> {
     const transaction = this.#open();
     this.#transaction = undefined;
-    const tell = (refusal: Reply): void => void this.#rejected('content', refusal, { sender: transaction.sender });
+    const refuse = (why: Reply): Reply => this.#rejected('content', why, { sender: transaction.sender });
     if (transaction.relay !== undefined) return relaySink(this.#deps, transaction, transaction.relay);
-    return acceptSink(this.#deps, transaction, tell);
+    return acceptSink(this.#deps, transaction, refuse);
   }
 
   reset(): void {
@@ -191,7 +191,9 @@ export class SessionReceiver implements Receiver {
     return this.#peer;
   }
 
-  #rejected(stage: RejectedEvent['stage'], refusal: Reply, about: About): Reply {
+  /** What is told and answered: a temporary refusal while that is what the operator wants of all. */
+  #rejected(stage: RejectedEvent['stage'], why: Reply, about: About): Reply {
+    const refusal = this.#deps.settings().softBounce ? temporary(why) : why;
     const peer = this.#present();
     const sender = about.sender ?? this.#transaction?.sender;
     this.#deps.tell({

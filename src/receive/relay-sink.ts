@@ -4,7 +4,7 @@
  */
 
 import { formatMailbox } from '../mail/path.ts';
-import { type Reply, replyText } from '../mail/reply.ts';
+import { type Reply, replyText, temporary } from '../mail/reply.ts';
 import { type ReceiveDeps } from './ports.ts';
 import { type Relaying, type Transaction } from './receiver.ts';
 import { traceOf } from './accept.ts';
@@ -19,11 +19,16 @@ export async function relaySink(
   const go = await next.begin();
   if (go.code !== 354) {
     next.abort();
-    return go;
+    return ours(deps, go);
   }
   const trace = Buffer.from(traceOf(deps, transaction, deps.nextId()), 'utf8');
   await next.write(trace);
   return new RelaySink(deps, transaction, relaying);
+}
+
+/** The next hop's reply as we give it on. */
+function ours(deps: ReceiveDeps, theirs: Reply): Reply {
+  return deps.settings().softBounce ? temporary(theirs) : theirs;
 }
 
 class RelaySink implements ContentSink {
@@ -44,7 +49,7 @@ class RelaySink implements ContentSink {
   }
 
   async finish(): Promise<Reply | readonly Reply[]> {
-    const answer = await this.#relaying.next.finish();
+    const answer = ours(this.#deps, await this.#relaying.next.finish());
     const { peer, sender, accepted } = this.#transaction;
     this.#deps.tell({
       kind: 'relayed',

@@ -25,7 +25,9 @@ export type QueueManagerToWorker =
   | { readonly kind: 'closeSlot'; readonly slot: SlotId }
   | { readonly kind: 'resolve'; readonly routingDomain: string; readonly route: Route }
   | { readonly kind: 'leased'; readonly call: CallId; readonly granted: boolean }
-  | { readonly kind: 'intake'; readonly state: IntakeState };
+  | { readonly kind: 'intake'; readonly state: IntakeState }
+  /** Whether refusals are temporary: an operator may change it at any time. */
+  | { readonly kind: 'softBounce'; readonly on: boolean };
 
 /** The main thread asks any other; every ask gets one answer. */
 export interface Ask {

@@ -1,6 +1,6 @@
 /** The thread of the queue manager: opens the spool and the event log, and answers the main thread. */
 
-import { workerData } from 'node:worker_threads';
+import { type MessagePort, workerData } from 'node:worker_threads';
 import { type PageQuery, type QueueFilter, Refusal } from '../api/contract.ts';
 import { EventLog } from '../events/event-log.ts';
 import { type Entry } from '../mail/entry.ts';
@@ -31,11 +31,21 @@ const log = operatorLog(clock);
 
 const post = serveAsks({
   start,
-  join: (joining: Joining) => manager().workerJoined(joining.id, new PortLink(joining.port), joining.capacity),
-  left: (id: number) => manager().workerLeft(id),
+  join: (joining: Joining) => {
+    closings.set(joining.id, closingOf(joining.port));
+    manager().workerJoined(joining.id, new PortLink(joining.port), joining.capacity);
+  },
+  left: async (id: number) => {
+    // Its last reports stand before the end of its port: what it has delivered must not be delivered again.
+    await Promise.race([closings.get(id), pause(LAST_WORDS_MS)]);
+    closings.delete(id);
+    manager().workerLeft(id);
+  },
   reload: async (source: Boot['config']) => {
     const config = await loadSource(source);
     plan = planOf(config);
+    // What an operator switched by hand stays until it is changed in the configuration.
+    if (config.softBounce !== configured) softBounce = configured = config.softBounce;
     manager().reconfigure(queueSettings(config, softBounce), schedulerOptions(config));
   },
   clockMoved: () => manager().clockMoved(),
@@ -87,7 +97,12 @@ const post = serveAsks({
 const CHECK_A_COPY =
   'a spool that is in use cannot be checked: stop the server first, or run `postrider backup <folder>` and check the copy with `postrider check --spool <folder>`';
 
+const LAST_WORDS_MS = 1000;
+/** Of the workers' ports, by worker. */
+const closings = new Map<number, Promise<void>>();
 let softBounce = false;
+/** What the configuration in force says of it. */
+let configured = false;
 /** A report that comes too late finds the spool closed: its entry is found due again by the next run. */
 let closing = false;
 let plan: RoutePlan | undefined;
@@ -110,9 +125,17 @@ function broken(error: unknown): void {
   post({ kind: 'broken', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
 }
 
+function closingOf(port: MessagePort): Promise<void> {
+  return new Promise((resolve) => void port.once('close', resolve));
+}
+
+function pause(duration: number): Promise<void> {
+  return new Promise((resolve) => void systemTimers.after(duration, resolve));
+}
+
 async function start(): Promise<{ readonly incoming: string }> {
   const config = await loadSource(boot.config);
-  softBounce = config.softBounce;
+  softBounce = configured = config.softBounce;
   const folder = config.spool.folder;
   const store = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: broken });
   const events = await EventLog.open({

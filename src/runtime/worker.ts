@@ -79,11 +79,13 @@ export class WorkerRuntime {
   #resolver: StubResolver;
   #agent: Agent;
   #intake: IntakeState = 'open';
+  #receive: ReceiveSettings;
   #deliveries = 0;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
     this.#settings = deps.settings;
+    this.#receive = deps.settings.receive;
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#resolver = this.#newResolver();
     this.#agent = this.#newAgent();
@@ -118,6 +120,8 @@ export class WorkerRuntime {
   /** The second half: new sessions and new deliveries take the new settings; what runs, runs to its end. */
   swap(settings: WorkerSettings): void {
     this.#settings = settings;
+    // Told by the queue manager, which hears of the reload first.
+    this.#receive = { ...settings.receive, softBounce: this.#receive.softBounce };
     const before = { agent: this.#agent, resolver: this.#resolver };
     this.#resolver = this.#newResolver();
     this.#agent = this.#newAgent();
@@ -160,6 +164,9 @@ export class WorkerRuntime {
         return void this.#resolve(message.routingDomain, message.route);
       case 'intake':
         if (this.#intake !== 'draining') this.#intake = message.state;
+        return undefined;
+      case 'softBounce':
+        this.#receive = { ...this.#receive, softBounce: message.on };
         return undefined;
     }
   }
@@ -236,7 +243,7 @@ export class WorkerRuntime {
     const { clock, random, id, incoming } = this.#deps;
     return {
       ...{ clock, incoming, budget: this.#budget, nextId: queueIds(id, clock, random) },
-      settings: () => this.#settings.receive,
+      settings: () => this.#receive,
       intake: () => this.#intake,
       routeOf: (recipient, facts) => this.#settings.plan.routeOf(recipient, facts),
       entriesOf: (message, recipients) => this.#settings.plan.entriesOf(message, recipients),

@@ -44,9 +44,11 @@ export class FastSink {
     this.rules = rules;
   }
 
-  /** One more port. */
-  async listen(): Promise<number> {
-    const server = createServer({ noDelay: true }, (socket) => this.#serve(socket)).listen(0, '127.0.0.1', 511);
+  /** One more port, or one more address with the port of another. */
+  async listen(port = 0, host = '127.0.0.1'): Promise<number> {
+    const server = createServer({ noDelay: true }, (socket) => this.#serve(socket)).listen(port, host, 511);
+    // A test that failed before it could close this must be able to end.
+    server.unref();
     this.#servers.push(server);
     await once(server, 'listening');
     return (server.address() as AddressInfo).port;

@@ -22,15 +22,16 @@ import { QUEUE_MANAGER_MAKER, queueIds } from '../ids.ts';
 import { type Link } from '../link.ts';
 import { type QueueManagerToWorker, type WorkerToQueueManager } from '../messages.ts';
 import { Attempts } from './attempts.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { EntryLocks } from './entry-locks.ts';
 import { Gate } from './gate.ts';
 import { Intake } from './intake.ts';
 import { Leases } from './leases.ts';
+import { Lookups } from './lookups.ts';
 import { OutboxWriter } from './outbox-writer.ts';
 import { type QueueManagerContext, type QueueSettings } from './ports.ts';
 import { QueueChanges } from './queue-changes.ts';
 import { RecentMessages } from './recent-messages.ts';
-import { ownSite } from './own-site.ts';
 import { siteView } from './queue-views.ts';
 import { Settler } from './settler.ts';
 import { Teller } from './teller.ts';
@@ -54,8 +55,6 @@ export interface QueueManagerDeps {
 export type WorkerLink = Link<QueueManagerToWorker, WorkerToQueueManager>;
 
 const SITES_PAGE = 100;
-// Smaller steps are what time synchronization makes all day.
-const CLOCK_JUMP = 5000;
 const CLOSE_WITHIN = 2000;
 const BY_OPERATOR = 'delivery is paused by an operator';
 
@@ -71,20 +70,21 @@ export class QueueManager {
   readonly #teller: Teller;
   readonly #gate: Gate;
   readonly #leases: Leases;
+  readonly #lookups: Lookups;
+  readonly #clockWatch: ClockWatch;
   readonly locks = new EntryLocks();
   readonly changes: QueueChanges;
   #settings: QueueSettings;
   #wake: Timer | undefined;
   #wakeAt = Infinity;
   #deliveryPaused = false;
-  #clockOffset: number;
   #stopped = false;
 
   constructor(deps: QueueManagerDeps) {
     this.#deps = deps;
     this.#scheduler = deps.scheduler;
     this.#settings = deps.settings;
-    this.#clockOffset = deps.clock.now() - deps.clock.monotonic();
+    this.#clockWatch = new ClockWatch(deps.clock);
     const { spool, timers, log, clock, random } = deps;
     this.#recent = new RecentMessages(deps.memoryOctets);
     this.#settler = new Settler({
@@ -99,11 +99,13 @@ export class QueueManager {
     const context: QueueManagerContext = {
       ...{ spool, clock, timers, random, log, settler: this.#settler },
       settings: () => this.#settings,
+      clockState: () => this.#clockWatch.state,
       tell: (event) => this.#tell(event),
       broken: deps.broken,
     };
     this.#attempts = new Attempts(context, this.#recent, {
       send: (worker, dispatch) => this.#workers.get(worker)?.post({ kind: 'dispatch', dispatch }),
+      closeSlot: (worker, slot) => this.#workers.get(worker)?.post({ kind: 'closeSlot', slot }),
       finished: (finished) => this.#perform(this.#scheduler.finished(finished, this.#now())),
       settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
       noticed: () => this.#teller.poke(),
@@ -122,6 +124,12 @@ export class QueueManager {
     this.#teller = new Teller({ ...context, budget, nextId, accepted: (entries) => accepted(entries, false) });
     this.#gate = new Gate(context, (state) => this.#broadcast({ kind: 'intake', state }));
     this.#leases = new Leases(() => this.#settings.maxLeases);
+    this.#lookups = new Lookups({
+      workers: () => [...this.#workers.keys()],
+      ask: (worker, question) => this.#workers.get(worker)?.post({ kind: 'resolve', ...question }),
+      answered: (routingDomain, route, answer) =>
+        this.#perform(this.#scheduler.resolved(routingDomain, route, answer, this.#now())),
+    });
     this.changes = new QueueChanges(context, {
       locks: this.locks,
       settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
@@ -157,19 +165,26 @@ export class QueueManager {
     this.#workers.set(worker, link);
     link.onMessage((message) => this.#take(worker, link, message));
     link.post({ kind: 'intake', state: this.#gate.state });
+    link.post({ kind: 'softBounce', on: this.#settings.softBounce });
     this.#perform(this.#scheduler.workerJoined(worker, capacity, this.#now()));
   }
 
   /** The worker's thread is gone: what it had in flight is not. */
   workerLeft(worker: WorkerId): void {
-    if (!this.#workers.delete(worker)) return;
+    const link = this.#workers.get(worker);
+    if (link === undefined) return;
+    this.#workers.delete(worker);
+    link.close();
     this.#leases.workerLeft(worker);
+    this.#lookups.workerLeft(worker);
     const { actions } = this.#scheduler.workerLeft(worker, this.#now());
     this.#attempts.workerLost(worker);
     this.#perform(actions);
   }
 
   reconfigure(settings: QueueSettings, options: Partial<SchedulerOptions> = {}): void {
+    const { softBounce: on } = settings;
+    if (on !== this.#settings.softBounce) this.#broadcast({ kind: 'softBounce', on });
     this.#settings = settings;
     this.#perform(this.#scheduler.reconfigured(options, this.#now()));
     void this.#gate.check().catch(this.#deps.broken);
@@ -189,7 +204,10 @@ export class QueueManager {
   async close(): Promise<void> {
     this.#stopped = true;
     const until = this.#deps.clock.monotonic() + CLOSE_WITHIN;
-    while (this.#settler.unsettled > 0 && this.#deps.clock.monotonic() < until) await this.#pause(5);
+    while (this.#busy() && this.#deps.clock.monotonic() < until) await this.#pause(5);
+    // On a full disk they would not end.
+    const lastWords = Promise.all([this.#teller.close(), this.#settler.settle({ put: this.#attempts.uncounted() })]);
+    await Promise.race([lastWords, this.#pause(CLOSE_WITHIN)]);
     await this.#outbox.close();
   }
 
@@ -253,9 +271,7 @@ export class QueueManager {
       case 'slotClosed':
         return this.#perform(this.#scheduler.slotClosed(message.slot, this.#now()));
       case 'resolved':
-        return this.#perform(
-          this.#scheduler.resolved(message.routingDomain, message.route, message.answer, this.#now()),
-        );
+        return this.#lookups.resolved(message.routingDomain, message.route, message.answer);
       case 'lease':
         return link.post({ kind: 'leased', call: message.call, granted: this.#leases.take(message.site, worker) });
       case 'leaseEnd':
@@ -284,7 +300,7 @@ export class QueueManager {
       case 'readDue':
         return this.#read(this.#readDue(action));
       case 'resolve':
-        return this.#resolve(action);
+        return this.#lookups.look(action);
     }
   }
 
@@ -300,24 +316,6 @@ export class QueueManager {
   async #readDue({ lane, after, limit }: Extract<SchedulerAction, { kind: 'readDue' }>): Promise<void> {
     const { rows, next } = await this.#deps.spool.due(lane, after, limit);
     this.#perform(this.#scheduler.dueRead(lane, after, rows, next, this.#now()));
-  }
-
-  /** Routes that need no DNS are answered here; the others by a worker, always the same for a domain. */
-  #resolve({ routingDomain, route }: Extract<SchedulerAction, { kind: 'resolve' }>): void {
-    const answer = ownSite(route);
-    const worker = answer === undefined ? this.#workerFor(routingDomain) : undefined;
-    if (worker !== undefined) return worker.post({ kind: 'resolve', routingDomain, route });
-    const known = answer ?? NO_WORKER;
-    // On the next turn: the scheduler is in the middle of handing out its actions.
-    setImmediate(() => this.#perform(this.#scheduler.resolved(routingDomain, route.name, known, this.#now())));
-    return undefined;
-  }
-
-  #workerFor(routingDomain: string): WorkerLink | undefined {
-    const links = [...this.#workers.values()];
-    let hash = 0;
-    for (let i = 0; i < routingDomain.length; i++) hash = (hash * 31 + routingDomain.charCodeAt(i)) >>> 0;
-    return links[hash % Math.max(1, links.length)];
   }
 
   #planWake(): void {
@@ -340,15 +338,13 @@ export class QueueManager {
     });
   }
 
-  /** A wall clock that was set back makes every time that is remembered lie too far ahead. */
+  /** Set back: times that are remembered lie too far ahead. Set forward: timers would fire too late. */
   #watchClock(): void {
-    const offset = this.#now() - this.#deps.clock.monotonic();
-    if (offset < this.#clockOffset - CLOCK_JUMP) {
-      this.#deps.log.warn('the clock was set back', { byMs: Math.round(this.#clockOffset - offset) });
-      this.#scheduler.clockMoved(this.#now());
-      this.clockMoved();
-    }
-    this.#clockOffset = offset;
+    const by = this.#clockWatch.look();
+    if (by === 0) return;
+    this.#deps.log.warn('the clock was set', { byMs: Math.round(by) });
+    if (by < 0) this.#perform(this.#scheduler.clockMoved(this.#now()));
+    this.clockMoved();
   }
 
   #broadcast(message: QueueManagerToWorker): void {
@@ -367,10 +363,3 @@ export class QueueManager {
     return new Promise((resolve) => void this.#deps.timers.after(duration, resolve));
   }
 }
-
-const NO_WORKER = {
-  kind: 'deferred',
-  status: '4.3.2',
-  diagnostic: 'postrider: no worker is there to look the destination up',
-  ttl: 1000,
-} as const;
