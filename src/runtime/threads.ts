@@ -12,6 +12,7 @@ import { connectionCounts } from '../receive/limits.ts';
 import { type Boot, type Certificates, type Joining, type WorkerBoot } from './boot.ts';
 import { restartDelay } from './restart-delay.ts';
 import { Thread, type ThreadEvents } from './thread.ts';
+import { LOOK_EVERY, Watchdog } from './watchdog.ts';
 
 export interface ThreadsOptions {
   readonly boot: Boot;
@@ -34,11 +35,9 @@ export interface ListeningAddress {
 interface Slot {
   readonly id: number;
   thread: Thread | undefined;
-  lastSign: number;
   crashes: number;
 }
 
-const MAX_SILENCE_MS = 10 * SECOND;
 // A worker that lived this long was no crash loop.
 const STEADY_MS = 60 * SECOND;
 /** Dispatches a worker is given at once; enough to hide the hop, bounded for memory. */
@@ -47,6 +46,7 @@ const WORKER_CAPACITY = 2000;
 export class Threads {
   readonly #options: ThreadsOptions;
   readonly #slots: Slot[];
+  readonly #watchdog = new Watchdog<Slot>();
   #boot: Boot;
   #certificates: Certificates = { certificate: '', key: '' };
   #incoming = '';
@@ -60,7 +60,7 @@ export class Threads {
     this.#boot = options.boot;
     this.#counts = connectionCounts(options.workers);
     this.#slots = Array.from({ length: options.workers }, (_, id) => ({
-      ...{ id, thread: undefined, lastSign: 0, crashes: 0 },
+      ...{ id, thread: undefined, crashes: 0 },
     }));
   }
 
@@ -90,7 +90,7 @@ export class Threads {
     let addresses: readonly ListeningAddress[] = [];
     // One after the other: ports that the system chooses are the same for all, chosen by the first.
     for (const slot of this.#slots) addresses = await this.#startWorker(slot);
-    setInterval(() => this.#watch(), SECOND).unref();
+    setInterval(() => this.#watch(), LOOK_EVERY).unref();
     return addresses;
   }
 
@@ -142,7 +142,7 @@ export class Threads {
     const { port1, port2 } = new MessageChannel();
     const thread = this.#makeWorker(slot, port1);
     slot.thread = thread;
-    slot.lastSign = performance.now();
+    this.#watchdog.heard(slot, performance.now());
     const addresses = (await thread.ask('start')) as readonly ListeningAddress[];
     const joining: Joining = { id: slot.id, port: port2, capacity: WORKER_CAPACITY };
     await this.queueManager.ask('join', joining, [port2]);
@@ -161,7 +161,7 @@ export class Threads {
       { data, transfer: [port] },
       {
         ...this.#silent(),
-        alive: () => (slot.lastSign = performance.now()),
+        alive: () => this.#watchdog.heard(slot, performance.now()),
         gone: (error) => this.#workerGone(slot, error, performance.now() - startedAt),
       },
     );
@@ -169,14 +169,17 @@ export class Threads {
 
   #workerGone(slot: Slot, error: Error | undefined, lastedMs: number): void {
     slot.thread = undefined;
+    this.#watchdog.gone(slot);
     if (this.#stopping) return;
     slot.crashes = lastedMs > STEADY_MS ? 1 : slot.crashes + 1;
     const delay = restartDelay(slot.crashes);
     this.#options.log.error('a worker died, starting it again', {
       ...{ worker: slot.id, inMs: delay, error: error?.stack ?? 'without a word' },
     });
-    this.queueManager.ask('left', slot.id).catch((reason: unknown) => this.#options.fatal(String(reason)));
-    setTimeout(() => void this.#restart(slot), delay).unref();
+    const left = this.queueManager.ask('left', slot.id);
+    left.catch((reason: unknown) => this.#options.fatal(String(reason)));
+    // Its successor joins under the same number: not before the queue manager has let it go.
+    setTimeout(() => void left.then(() => this.#restart(slot)), delay).unref();
   }
 
   async #restart(slot: Slot): Promise<void> {
@@ -190,11 +193,9 @@ export class Threads {
   }
 
   #watch(): void {
-    for (const slot of this.#slots) {
-      if (slot.thread === undefined || performance.now() - slot.lastSign < MAX_SILENCE_MS) continue;
-      this.#options.log.error('a worker gave no sign of life, ending it', { worker: slot.id });
-      slot.lastSign = performance.now();
-      void slot.thread.terminate(); // Its end is reported like any other.
+    for (const { id, thread } of this.#watchdog.silent(performance.now())) {
+      this.#options.log.error('a worker gave no sign of life, ending it', { worker: id });
+      void thread?.terminate(); // Its end is reported like any other.
     }
   }
 

@@ -40,6 +40,7 @@ export function queueParts(spool: Spool = new MemorySpool()): Parts {
     context: {
       ...{ spool, settler, clock, timers: clock, random: { next: () => 0.5 }, log },
       settings: () => parts.settings,
+      clockState: () => 'steady',
       tell: (event) => void told.push(event),
       broken: (error) => void broken.push(error),
     },

@@ -8,7 +8,7 @@
 
 import { eventLine } from '../../events/format.ts';
 import { type Event } from '../../events/event.ts';
-import { MINUTE, SECOND } from '../../lib/time.ts';
+import { MINUTE } from '../../lib/time.ts';
 import { type Entry, type EntryId } from '../../mail/entry.ts';
 import { type Outcome, type Undelivered } from '../../mail/outcome.ts';
 import { formatMailbox } from '../../mail/path.ts';
@@ -29,13 +29,15 @@ import {
 } from './entry-events.ts';
 import { type EntryLocks } from './entry-locks.ts';
 import { type QueueManagerContext } from './ports.ts';
-import { type RecentMessages } from './recent-messages.ts';
+import { FAST_PATH_TIME, type RecentMessages } from './recent-messages.ts';
 
 export type DispatchAction = Extract<SchedulerAction, { kind: 'dispatch' }>;
 
 /** What the attempts tell the scheduler and the workers. */
 export interface AttemptSinks {
   readonly send: (worker: WorkerId, dispatch: Dispatch) => void;
+  /** Nothing was sent on the slot after all: a connection that it had is not to stay open. */
+  readonly closeSlot: (worker: WorkerId, slot: SlotId) => void;
   readonly finished: (finished: Finished) => void;
   readonly settled: (entry: EntryId, next: readonly Entry[]) => void;
   /** Notices were written. */
@@ -49,11 +51,9 @@ interface InFlight {
 }
 
 // An entry committed as due later than this is on the fast path: a crash would find it due within the minute.
-const FAST_PATH_AHEAD = 30 * SECOND;
+const FAST_PATH_AHEAD = MINUTE - FAST_PATH_TIME;
 /** Dispatches recorded without an outcome before an entry is held. */
 const MAX_CRASHES = 2;
-// A wall clock that moved more than this against the monotonic one lets nothing expire.
-const STEADY_WITHIN = 10 * MINUTE;
 
 export class Attempts {
   readonly #context: QueueManagerContext;
@@ -62,13 +62,11 @@ export class Attempts {
   readonly #inFlight = new Map<number, InFlight>();
   #lastId = 0;
   #lastEntryNumber = 0;
-  readonly #clockOffset: number;
 
   constructor(context: QueueManagerContext, recent: RecentMessages, sinks: AttemptSinks) {
     this.#context = context;
     this.#recent = recent;
     this.#sinks = sinks;
-    this.#clockOffset = context.clock.now() - context.clock.monotonic();
   }
 
   get inFlight(): number {
@@ -77,7 +75,7 @@ export class Attempts {
 
   dispatch(action: DispatchAction): void {
     // An operator is changing it: what comes of that is told to the scheduler by the one who changes.
-    if (!this.#sinks.locks.take(action.entry.id)) return this.#release(action.slot, action.entry, 'closed');
+    if (!this.#sinks.locks.take(action.entry.id)) return this.#giveUp(action);
     const recent = this.#recent.get(action.entry.message);
     const now = this.#context.clock.now();
     if (recent !== undefined && action.entry.dueAt > now + FAST_PATH_AHEAD) {
@@ -114,6 +112,13 @@ export class Attempts {
     }
   }
 
+  /** What is still out at a stop in good order: that they were in flight then is no crash of theirs. */
+  uncounted(): readonly Entry[] {
+    return [...this.#inFlight.values()].flatMap(({ facts: { entry } }) =>
+      entry.crashes > 0 ? [{ ...entry, crashes: entry.crashes - 1 }] : [],
+    );
+  }
+
   withoutDispatch(entry: Entry, verdict: WithoutDispatch): void {
     if (!this.#sinks.locks.take(entry.id)) return;
     const now = this.#context.clock.now();
@@ -135,7 +140,7 @@ export class Attempts {
     if (current === undefined || current.dueAt !== entry.dueAt || current.lane !== entry.lane)
       return this.#outdated(action, current);
     if (entry.crashes >= MAX_CRASHES) {
-      this.#release(action.slot, entry, 'closed');
+      this.#giveUp(action);
       return this.#hold(entry);
     }
     const recorded: Entry = {
@@ -148,16 +153,17 @@ export class Attempts {
     const content = message === undefined ? undefined : await spool.content(entry.message);
     if (message === undefined || content === undefined) {
       log.error('an entry has no message, and is held', { entry: entry.id });
-      this.#release(action.slot, entry, 'closed');
+      this.#giveUp(action);
       return this.#hold(recorded);
     }
     this.#send({ ...action, entry: recorded }, message, content);
     return undefined;
   }
 
-  #outdated({ entry, slot }: DispatchAction, current: Entry | undefined): void {
+  #outdated(action: DispatchAction, current: Entry | undefined): void {
+    const { entry } = action;
     this.#sinks.locks.give(entry.id);
-    this.#release(slot, entry, 'closed');
+    this.#giveUp(action);
     this.#sinks.settled(entry.id, current === undefined ? [] : [current]);
   }
 
@@ -202,15 +208,14 @@ export class Attempts {
   }
 
   #dispositionContext(entry: Entry, startedAt: number): DispositionContext {
-    const { clock, random, settings } = this.#context;
+    const { clock, clockState, random, settings } = this.#context;
     const { retry, softBounce } = settings();
-    const drift = Math.abs(clock.now() - clock.monotonic() - this.#clockOffset);
     return {
       now: clock.now(),
       startedAt,
       retry,
       random: () => random.next(),
-      clock: drift > STEADY_WITHIN ? 'moved' : 'steady',
+      clock: clockState(),
       failures: softBounce ? 'softBounce' : 'final',
       // Who is told, and that nobody is told of a report, is decided when the DSN is composed.
       tell: 'sender',
@@ -222,6 +227,12 @@ export class Attempts {
   #nextEntryNumber(): number {
     this.#lastEntryNumber = Math.max(this.#lastEntryNumber + 1, this.#context.clock.now());
     return this.#lastEntryNumber;
+  }
+
+  /** Before it was sent. */
+  #giveUp({ slot, worker, entry }: DispatchAction): void {
+    this.#sinks.closeSlot(worker, slot);
+    this.#release(slot, entry, 'closed');
   }
 
   #release(slot: SlotId, entry: Entry, connection: Finished['connection']): void {

@@ -43,6 +43,8 @@ export class OutboxWriter {
   #closed = false;
   #again = false;
   #recordPlanned = false;
+  /** The log could not be written: until the timer fires, nothing is tried. */
+  #resting = false;
 
   constructor(deps: OutboxWriterDeps) {
     this.#deps = deps;
@@ -68,7 +70,7 @@ export class OutboxWriter {
   poke(): void {
     if (this.#closed) return;
     this.#again = true;
-    this.#run ??= this.#write(); // Catches all it can meet.
+    if (!this.#resting) this.#run ??= this.#write(); // Catches all it can meet.
   }
 
   /** Writes no more; what is in the outbox is written by the next run of the program. */
@@ -87,7 +89,11 @@ export class OutboxWriter {
     } catch (error) {
       // The records are safe in the outbox; the log's disk may have room again later.
       this.#deps.log.error('writing the event log failed, trying again', { error: String(error) });
-      this.#deps.timers.after(RETRY_AFTER, () => this.poke());
+      this.#resting = true;
+      this.#deps.timers.after(RETRY_AFTER, () => {
+        this.#resting = false;
+        this.poke();
+      });
     } finally {
       this.#run = undefined;
     }

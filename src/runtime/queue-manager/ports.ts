@@ -13,6 +13,7 @@ import { type Timers } from '../../ports/timers.ts';
 import { type RetryOptions } from '../../queue/retry.ts';
 import { type PlannedMessage } from '../../receive/ports.ts';
 import { type Spool } from '../../spool/spool.ts';
+import { type ClockState } from './clock-watch.ts';
 import { type Settler } from './settler.ts';
 
 /** The configuration of the queue manager, compiled. Replaced whole at a reload. */
@@ -38,6 +39,8 @@ export interface QueueManagerContext {
   readonly settler: Settler;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** `moved`: the wall clock jumped; what it says lets nothing expire. */
+  readonly clockState: () => ClockState;
   readonly random: Random;
   readonly log: Log;
   readonly settings: () => QueueSettings;

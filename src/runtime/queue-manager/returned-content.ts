@@ -2,6 +2,7 @@
 
 import { open } from 'node:fs/promises';
 import { type ReturnableContent } from '../../bounce/returned-part.ts';
+import { type Log } from '../../ports/log.ts';
 import { type Spool, type StoredMessage } from '../../spool/spool.ts';
 
 // Large enough for any header section that was accepted; a DSN returns no more of a large message.
@@ -11,7 +12,7 @@ const BEGINNING_OCTETS = 256 * 1024;
 export async function readForReturn(
   spool: Spool,
   message: StoredMessage,
-  maxOctets: number,
+  { maxOctets, log }: { readonly maxOctets: number; readonly log: Log },
 ): Promise<ReturnableContent | undefined> {
   const content = await spool.content(message.id);
   if (content === undefined) return undefined;
@@ -19,6 +20,10 @@ export async function readForReturn(
     if (content.kind === 'octets') return { octets: content.octets, complete: true };
     const wanted = Math.min(content.octets, Math.max(maxOctets, BEGINNING_OCTETS));
     return { octets: await beginningOf(content.path, wanted), complete: wanted === content.octets };
+  } catch (error) {
+    // A report without the content tells what matters; a file that is gone must not stop anything else.
+    log.error('content for a delivery report cannot be read', { queueId: message.id, error: String(error) });
+    return undefined;
   } finally {
     spool.release(message.id);
   }

@@ -20,9 +20,10 @@ export interface SettlerDeps {
   readonly committed: () => void;
 }
 
-interface Gathering {
-  readonly parts: Partial<Settlement>[];
-  readonly done: Promise<void>;
+interface Part {
+  readonly what: Partial<Settlement>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 const RETRY_WHEN_FULL: Duration = SECOND;
@@ -30,7 +31,7 @@ const EPOCH: Epoch = 1;
 
 export class Settler {
   readonly #deps: SettlerDeps;
-  #gathering: Gathering | undefined;
+  #gathered: Part[] = [];
   #unsettled = 0;
 
   constructor(deps: SettlerDeps) {
@@ -39,25 +40,35 @@ export class Settler {
 
   /** Settlements that have not been committed yet. */
   get unsettled(): number {
-    return this.#unsettled;
+    return this.#unsettled + this.#gathered.length;
   }
 
   /** Resolves when the commit that holds this part is on disk. */
   settle(part: Partial<Settlement>): Promise<void> {
-    this.#gathering ??= this.#gather();
-    this.#gathering.parts.push(part);
-    return this.#gathering.done;
+    if (this.#gathered.length === 0) setImmediate(() => this.#commitAll(this.#gathered.splice(0)));
+    return new Promise((resolve, reject) => {
+      this.#gathered.push({ what: part, resolve, reject });
+    });
   }
 
-  #gather(): Gathering {
-    const parts: Partial<Settlement>[] = [];
-    const done = new Promise<void>((resolve, reject) => {
-      setImmediate(() => {
-        this.#gathering = undefined;
-        this.#commit(merged(parts, this.#deps.logged())).then(resolve, reject);
-      });
-    });
-    return { parts, done };
+  /** What only takes room does not keep waiting what makes room: on a full disk they have to part. */
+  #commitAll(parts: readonly Part[]): void {
+    const adding = parts.filter(({ what }) => what.add !== undefined && what.add.length > 0);
+    const others = parts.filter((part) => !adding.includes(part));
+    let logged = this.#deps.logged();
+    for (const group of [others, adding]) {
+      if (group.length === 0) continue;
+      const settlement = merged(group, logged);
+      logged = undefined;
+      this.#commit(settlement).then(
+        () => {
+          for (const { resolve } of group) resolve();
+        },
+        (error: unknown) => {
+          for (const { reject } of group) reject(error);
+        },
+      );
+    }
   }
 
   async #commit(settlement: Settlement): Promise<void> {
@@ -89,18 +100,19 @@ export class Settler {
   }
 }
 
-function merged(parts: readonly Partial<Settlement>[], logged: number | undefined): Settlement {
+function merged(parts: readonly Part[], logged: number | undefined): Settlement {
+  const all = parts.map(({ what }) => what);
   return {
-    remove: parts.flatMap(({ remove }) => remove ?? []),
-    put: parts.flatMap(({ put }) => put ?? []),
-    add: parts.flatMap(({ add }) => add ?? []),
-    notices: parts.flatMap(({ notices }) => notices ?? []),
-    told: parts.flatMap(({ told }) => told ?? []),
+    remove: all.flatMap(({ remove }) => remove ?? []),
+    put: all.flatMap(({ put }) => put ?? []),
+    add: all.flatMap(({ add }) => add ?? []),
+    notices: all.flatMap(({ notices }) => notices ?? []),
+    told: all.flatMap(({ told }) => told ?? []),
     rules: {
-      put: parts.flatMap(({ rules }) => rules?.put ?? []),
-      remove: parts.flatMap(({ rules }) => rules?.remove ?? []),
+      put: all.flatMap(({ rules }) => rules?.put ?? []),
+      remove: all.flatMap(({ rules }) => rules?.remove ?? []),
     },
-    events: parts.flatMap(({ events }) => events ?? []),
+    events: all.flatMap(({ events }) => events ?? []),
     logged,
   };
 }

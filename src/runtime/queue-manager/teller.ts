@@ -7,10 +7,10 @@
  */
 
 import { type DsnBudget } from '../../bounce/budget.ts';
-import { composeDsn, type DsnInput, type DsnMessage, withholdDsn } from '../../bounce/compose.ts';
+import { composeDsn, type DsnInput, type DsnMessage, type DsnResult, withholdDsn } from '../../bounce/compose.ts';
 import { composeSummary } from '../../bounce/summary.ts';
 import { dueForDsn } from '../../bounce/when.ts';
-import { SECOND } from '../../lib/time.ts';
+import { HOUR, type Instant, SECOND } from '../../lib/time.ts';
 import { type Entry } from '../../mail/entry.ts';
 import { type Recipient } from '../../mail/envelope.ts';
 import { type Notice } from '../../mail/notice.ts';
@@ -37,6 +37,11 @@ interface Report {
 
 const PAGE = 100;
 const BETWEEN_PASSES = SECOND;
+/** A pass over very many notices is followed by a longer rest, so that telling leaves time for mail. */
+const REST_FACTOR = 4;
+// After a report that could not be made; what it would tell is kept.
+const TRY_AGAIN = HOUR;
+const MAX_REMEMBERED = 1000;
 
 export class Teller {
   readonly #deps: TellerDeps;
@@ -44,6 +49,11 @@ export class Teller {
   #timerAt = Infinity;
   #passing = false;
   #again = false;
+  #rest = BETWEEN_PASSES;
+  #closed = false;
+  #pass = Promise.resolve();
+  /** Messages of which no report can be made, and when that is tried again. */
+  readonly #failed = new Map<QueueId, Instant>();
 
   constructor(deps: TellerDeps) {
     this.#deps = deps;
@@ -52,7 +62,7 @@ export class Teller {
   /** There may be notices. */
   poke(): void {
     if (this.#passing) this.#again = true;
-    else this.#wakeAt(this.#deps.clock.now() + (this.#timerAt === Infinity ? 0 : BETWEEN_PASSES));
+    else this.#wakeAt(this.#deps.clock.now() + (this.#timerAt === Infinity ? 0 : this.#rest));
   }
 
   /** The clock was moved, perhaps past the time that is waited for. */
@@ -62,23 +72,38 @@ export class Teller {
     this.#wakeAt(this.#deps.clock.now());
   }
 
-  #wakeAt(at: number): void {
-    if (at >= this.#timerAt) return;
+  /** Begins nothing more. What was withheld from senders is told now, since nobody would remember it. */
+  async close(): Promise<void> {
+    this.#closed = true;
     this.#timer?.cancel();
-    this.#timerAt = at;
-    this.#timer = this.#deps.timers.after(at - this.#deps.clock.now(), () => void this.#pass());
+    await this.#pass;
+    await this.#summarize('all');
   }
 
-  async #pass(): Promise<void> {
+  #wakeAt(at: number): void {
+    if (at >= this.#timerAt || this.#closed) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#deps.timers.after(at - this.#deps.clock.now(), () => {
+      this.#pass = this.#runPass();
+    });
+  }
+
+  /** Never rejects. */
+  async #runPass(): Promise<void> {
+    const { clock, broken } = this.#deps;
+    const startedAt = clock.monotonic();
     this.#timerAt = Infinity;
     this.#passing = true;
     this.#again = false;
     try {
       const next = await this.#tellAll();
-      if (this.#again) this.#wakeAt(this.#deps.clock.now() + BETWEEN_PASSES);
+      this.#rest = Math.max(BETWEEN_PASSES, (clock.monotonic() - startedAt) * REST_FACTOR);
+      this.#passing = false;
+      if (this.#again) this.#wakeAt(clock.now() + this.#rest);
       else if (next !== undefined) this.#wakeAt(next);
     } catch (error) {
-      this.#deps.broken(error);
+      broken(error);
     } finally {
       this.#passing = false;
     }
@@ -93,8 +118,8 @@ export class Teller {
       // Side by side, so that the DSNs of a page share a commit.
       for (const at of await Promise.all(page.rows.map((notices) => this.#tellOne(notices)))) next = earlier(next, at);
       after = page.next;
-    } while (after !== undefined);
-    return earlier(next, await this.#summarize());
+    } while (after !== undefined && !this.#closed);
+    return earlier(next, await this.#summarize('over'));
   }
 
   async #tellOne(notices: Notices): Promise<number | undefined> {
@@ -103,31 +128,54 @@ export class Teller {
     const open = await spool.entriesOf(id);
     const due = dueForDsn(notices, open.length, clock.now());
     if (due.kind === 'at') return due.at;
+    const failedUntil = this.#failed.get(id);
+    if (failedUntil !== undefined && failedUntil > clock.now()) return failedUntil;
     const message = await spool.message(id);
-    if (message === undefined) await this.#forget(notices);
-    else await this.#tell(message, notices);
+    if (message !== undefined) return this.#tell(message, notices);
+    await this.#forget(notices);
     return undefined;
   }
 
-  async #tell(message: StoredMessage, notices: Notices): Promise<void> {
-    const { clock, settings, spool, nextId } = this.#deps;
+  /** When to come back to these notices, if that is known. */
+  async #tell(message: StoredMessage, notices: Notices): Promise<number | undefined> {
+    const { clock, log, settings, spool, nextId } = this.#deps;
     const { hostname, postmaster, dsn } = settings();
-    const content = await readForReturn(spool, message, dsn.maxReturnedOctets);
+    const content = await readForReturn(spool, message, { maxOctets: dsn.maxReturnedOctets, log });
     const input: DsnInput = {
       ...{ id: nextId(), now: clock.now(), reportingMta: hostname, postmaster, notices, options: dsn, content },
       about: message,
     };
-    const addresses = notices.map(({ recipient }) => formatMailbox(recipient.forwardPath));
-    await this.#settle(input, addresses);
+    const result = this.#compose(input);
+    if (result === undefined) return this.#failed.get(message.id);
+    await this.#settle(input, result);
+    // One report tells of so many recipients and no more: the others get one of their own.
+    if (result.told.length < notices.length) this.#again = true;
+    return undefined;
   }
 
-  async #settle(input: DsnInput, addresses: readonly string[]): Promise<void> {
+  /** Undefined: a bug, which must cost this report a delay and nobody else anything. */
+  #compose(input: DsnInput): DsnResult | undefined {
+    const { clock, log } = this.#deps;
+    const { id } = input.about;
+    try {
+      const result = composeDsn(input);
+      this.#failed.delete(id);
+      return result;
+    } catch (error) {
+      log.error('a delivery report could not be made, and will be tried again', { queueId: id, error: String(error) });
+      if (this.#failed.size >= MAX_REMEMBERED) this.#failed.clear();
+      this.#failed.set(id, clock.now() + TRY_AGAIN);
+      return undefined;
+    }
+  }
+
+  async #settle(input: DsnInput, result: DsnResult): Promise<void> {
     const { settler } = this.#deps;
     const { about } = input;
-    const result = composeDsn(input);
     const told = [{ message: about.id, recipients: result.told }];
     if (result.kind === 'nothing') return settler.settle({ told, events: result.events });
-    const candidate = { to: result.recipient.forwardPath, tenant: about.envelope.tenant, recipients: addresses };
+    const recipients = input.notices.map(({ recipient }) => formatMailbox(recipient.forwardPath));
+    const candidate = { to: result.recipient.forwardPath, tenant: about.envelope.tenant, recipients };
     if (this.#deps.budget.take(candidate, this.#deps.clock.now()) === 'withhold')
       return settler.settle({ told, events: withholdDsn(input).events });
     return this.#add(result, told);
@@ -141,9 +189,9 @@ export class Teller {
   }
 
   /** What senders over their budget were not told one by one. */
-  async #summarize(): Promise<number | undefined> {
+  async #summarize(which: 'over' | 'all'): Promise<number | undefined> {
     const { budget, clock, nextId, settings } = this.#deps;
-    for (const withheld of budget.summaries(clock.now())) {
+    for (const withheld of budget.summaries(clock.now(), which)) {
       const input = { id: nextId(), now: clock.now(), reportingMta: settings().hostname, withheld };
       await this.#add(composeSummary(input), []);
     }
