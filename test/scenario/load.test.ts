@@ -6,7 +6,6 @@
  */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import process from 'node:process';
@@ -15,6 +14,7 @@ import { fillSpool } from '../lib/backlog.ts';
 import { FastSink } from '../lib/fast-sink.ts';
 import { FastSource } from '../lib/fast-source.ts';
 import { listener, LONG_SESSIONS, toSink } from '../lib/load-config.ts';
+import { anonymousMemory } from '../lib/memory.ts';
 import { freePort, removeFolder, testFolder } from '../lib/processes.ts';
 import { type Product, type ProductPorts, startProduct } from '../lib/product.ts';
 import { until } from '../lib/wait.ts';
@@ -153,12 +153,6 @@ async function watch({ control }: Product, ended: AbortSignal): Promise<Watched>
     await pause(50);
   }
   return watched;
-}
-
-/** Pages of the spool's map are the system's cache and do not count. */
-function anonymousMemory(pid: number): number {
-  const [, kib = '0'] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kib) * 1024;
 }
 
 function shown({ p50, p99 }: Measured): string {
