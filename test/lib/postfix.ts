@@ -28,6 +28,8 @@ export interface PostfixOptions {
 
 export interface Postfix {
   readonly port: number;
+  /** Of `master`, which starts all others. */
+  readonly pid: number;
   /** What has arrived for one recipient so far. */
   messages(recipient: string): Promise<readonly Arrived[]>;
   /** Waits until exactly so many have arrived for a recipient. */
@@ -55,6 +57,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   await started({ name: 'Postfix', running: master, ports: [port], folder, log: () => logOf(folder) });
   return {
     port,
+    pid: master.pid,
     messages: (recipient) => readMaildir(join(folder, 'mail', 'all'), recipient),
     arrivals: (recipient, count) => waitForMaildir(join(folder, 'mail', 'all'), recipient, count),
     log: () => logOf(folder),

@@ -1,0 +1,179 @@
+/**
+ * The workloads, one after the other; in each the servers take turns, so that what else happens on the machine hits
+ * all of them alike.
+ */
+
+import { type Build } from './build.ts';
+import { measureDrain } from './drain.ts';
+import { flowOf, type FlowName, measureFlow, warmUp } from './flows.ts';
+import { measureIdle } from './idle.ts';
+import { type Figures } from './measure.ts';
+import { measureLatency, measureMixed, type MixedOptions, openMixed } from './mixed.ts';
+import { type BenchOptions, type ServerName, type Workload } from './options.ts';
+import { type Sink } from './postfix-tools.ts';
+import { measureQueued } from './queued.ts';
+import { type Row, summaryOf } from './report.ts';
+import { type MeasuredServer, type Product, startCeiling, startPostfixServer, startProduct } from './servers.ts';
+
+export interface Bench {
+  readonly options: BenchOptions;
+  /** The product's, by the name of its row. */
+  readonly builds: ReadonlyMap<string, Build>;
+  readonly sink: Sink;
+  readonly tell: (text: string) => void;
+  /** What was found so far; later workloads want to know of earlier ones. */
+  readonly rows: Row[];
+}
+
+const MIXED = { sites: 50, domains: 1000 } as const;
+const FEW_QUEUED = 1000;
+const WARM_UP = 1500;
+/** Where no relay was measured in this run, the rate to take half of. */
+const USUAL_RATE = 1000;
+const LATENCY_SECONDS = 5;
+
+export async function runWorkloads(bench: Bench): Promise<void> {
+  for (const workload of bench.options.workloads) {
+    bench.tell(`── ${workload}`);
+    await WORK[workload](bench);
+  }
+}
+
+const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
+  accept: (bench) => flow(bench, 'accept'),
+  relay: (bench) => flow(bench, 'relay'),
+  reuse: (bench) => flow(bench, 'reuse'),
+  large: (bench) => flow(bench, 'large'),
+  drain,
+  mixed,
+  latency,
+  idle: (bench) => idle(bench, false),
+  'idle-tls': (bench) => idle(bench, true),
+  queued,
+};
+
+async function flow(bench: Bench, name: FlowName): Promise<void> {
+  const { options, sink } = bench;
+  const wanted = flowOf(name, options.messages);
+  const servers = await startServers(bench, ['postrider', 'ceiling', 'postfix']);
+  try {
+    for (const server of servers.values()) await warmUp(server, sink, wanted);
+    await inTurns(bench, name, servers, (server) => measureFlow(server, sink, wanted));
+  } finally {
+    for (const server of servers.values()) await server.stop();
+  }
+}
+
+async function drain(bench: Bench): Promise<void> {
+  const { options, sink } = bench;
+  const products = await startProducts(bench);
+  try {
+    for (const product of products.values()) await warmUp(product, sink, flowOf('relay', WARM_UP));
+    await inTurns(bench, 'drain', products, (product) => measureDrain(product, sink, options.backlog));
+  } finally {
+    for (const product of products.values()) await product.stop();
+  }
+}
+
+async function mixed(bench: Bench): Promise<void> {
+  const messages = hundreds(bench.options.messages * 2);
+  await onRoads(bench, 'mixed', (world, options, first) => measureMixed(world, options, { first, messages }));
+}
+
+async function latency(bench: Bench): Promise<void> {
+  const relayed = bench.rows.find(({ workload, server }) => workload === 'relay' && server === 'postrider');
+  const full = summaryOf(relayed?.runs.map((run) => run['perSecond'] ?? 0) ?? [USUAL_RATE]).median;
+  const rate = full / 2;
+  const messages = hundreds(Math.min(rate * LATENCY_SECONDS, bench.options.messages * 2));
+  const measureOne = (world: Parameters<typeof measureLatency>[0], options: MixedOptions, first: number) =>
+    measureLatency(world, options, { first, messages, rate });
+  await onRoads(bench, 'latency', measureOne);
+}
+
+/** Each product with next hops of its own; the numbers of its messages go on. */
+async function onRoads(
+  bench: Bench,
+  workload: 'mixed' | 'latency',
+  work: (world: Awaited<ReturnType<typeof openMixed>>, options: MixedOptions, first: number) => Promise<Figures>,
+): Promise<void> {
+  const worlds = new Map<string, Awaited<ReturnType<typeof openMixed>>>();
+  const optionsOf = (build: string): MixedOptions => ({ build, ...MIXED, refuses: workload === 'mixed' });
+  let first = 0;
+  try {
+    for (const [name, { folder }] of bench.builds) worlds.set(name, await openMixed(optionsOf(folder)));
+    for (const world of worlds.values())
+      await measureMixed(world, optionsOf(''), { first, messages: hundreds(WARM_UP) });
+    first = 1_000_000;
+    await inTurns(bench, workload, worlds, (world) => {
+      first += 1_000_000;
+      return work(world, optionsOf(''), first);
+    });
+  } finally {
+    for (const world of worlds.values()) await world.stop();
+  }
+}
+
+/** With the ceiling beside it: what a bare socket costs. */
+async function idle(bench: Bench, tls: boolean): Promise<void> {
+  const { connections } = bench.options;
+  const servers = await startServers(bench, tls ? ['postrider'] : ['postrider', 'ceiling']);
+  const workload = tls ? 'idle-tls' : 'idle';
+  try {
+    await inTurns(bench, workload, servers, (server) => measureIdle(server, { connections, tls }));
+  } finally {
+    for (const server of servers.values()) await server.stop();
+  }
+}
+
+/** Once: it is long, and memory is steadier than time. */
+async function queued(bench: Bench): Promise<void> {
+  const counts = [Math.min(FEW_QUEUED, bench.options.queued), bench.options.queued];
+  for (const [name, { folder }] of bench.builds) {
+    const figures = await measureQueued({ build: folder, counts });
+    for (const [i, run] of figures.entries())
+      bench.rows.push({ workload: `queued ${counts[i]}`, server: name, runs: [run] });
+  }
+}
+
+async function inTurns<T>(
+  { options, tell, rows }: Bench,
+  workload: string,
+  servers: ReadonlyMap<string, T>,
+  work: (server: T) => Promise<Figures>,
+): Promise<void> {
+  const runs = new Map<string, Figures[]>([...servers.keys()].map((name) => [name, []]));
+  for (let repetition = 1; repetition <= options.repetitions; repetition += 1) {
+    for (const [name, server] of servers) {
+      const figures = await work(server);
+      runs.get(name)?.push(figures);
+      tell(`${workload} ${repetition}/${options.repetitions} ${name}: ${shown(figures)}`);
+    }
+  }
+  for (const [server, figures] of runs) rows.push({ workload, server, runs: figures });
+}
+
+function shown(figures: Figures): string {
+  return Object.entries(figures)
+    .map(([name, value]) => `${name} ${Number(value.toPrecision(3))}`)
+    .join(', ');
+}
+
+async function startServers(bench: Bench, wanted: readonly ServerName[]): Promise<ReadonlyMap<string, MeasuredServer>> {
+  const { options, sink } = bench;
+  const isWanted = (name: ServerName): boolean => wanted.includes(name) && options.servers.includes(name);
+  const servers = new Map<string, MeasuredServer>(isWanted('postrider') ? await startProducts(bench) : []);
+  if (isWanted('ceiling')) servers.set('ceiling', await startCeiling(sink.port, options.ceilingThreads));
+  if (isWanted('postfix')) servers.set('postfix', await startPostfixServer(sink.port));
+  return servers;
+}
+
+async function startProducts({ options, builds, sink }: Bench): Promise<ReadonlyMap<string, Product>> {
+  const products = new Map<string, Product>();
+  for (const [name, { folder }] of builds)
+    products.set(name, await startProduct({ build: folder, sinkPort: sink.port, nodeOptions: options.nodeOptions }));
+  return products;
+}
+
+function hundreds(count: number): number {
+  return Math.max(100, Math.round(count / 100) * 100);
+}
