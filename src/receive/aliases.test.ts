@@ -81,3 +81,34 @@ test('a target that is no address is refused with its name', () => {
   assert.ok(!bad.ok);
   assert.match(bad.reason, /alias x: "not an address@@"/);
 });
+
+describe('an alias map cannot be used', () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 8 }, (_, i) => [
+      `list${i}`,
+      i === 7
+        ? ['end@far.test']
+        : Array.from({ length: 4 }, (_, k) => [`list${i + 1}@local.test`, `l${i}n${k}@far.test`]).flat(),
+    ]),
+  );
+  const cases: readonly (readonly [string, AliasOptions['aliases'], RegExp])[] = [
+    ['with an alias that leads nowhere: its mail would vanish', { nobody: [] }, /alias nobody leads nowhere/],
+    ['with a target that is no address', { bad: ['a@b@c'] }, /alias bad: "a@b@c" is not an address/],
+    [
+      'with an alias that leads to more than can be kept',
+      { all: Array.from({ length: 5001 }, (_, i) => `n${i}@far.test`) },
+      /alias all leads to more than 5000 addresses/,
+    ],
+  ];
+  for (const [name, aliases, reason] of cases)
+    test(name, () => {
+      const read = Aliases.compile({ ...options, aliases });
+      assert.match(read.ok ? '' : read.reason, reason);
+    });
+
+  test('but one whose lists lead to each other often, and to few addresses, can', () => {
+    const found = expand('list0@local.test', compiled({ aliases: many }));
+    assert.equal(new Set(found).size, found.length);
+    assert.ok(found.includes('end@far.test'));
+  });
+});

@@ -20,7 +20,8 @@ export interface AliasOptions {
 }
 
 const MAX_DEPTH = 10;
-const MAX_TARGETS = 1000;
+/** What one alias may lead to in all. */
+export const MAX_ALIAS_TARGETS = 5000;
 const ROLES = ['postmaster', 'abuse'];
 
 export class Aliases {
@@ -34,6 +35,7 @@ export class Aliases {
   static compile(options: AliasOptions): Parsed<Aliases> {
     const aliases = new Aliases(options.localDomains);
     for (const [name, addresses] of Object.entries(options.aliases)) {
+      if (addresses.length === 0) return unparsed(`alias ${name} leads nowhere: name where its mail goes`);
       const targets: Mailbox[] = [];
       for (const address of addresses) {
         const target = parseMailbox(address.includes('@') ? address : `${address}@${options.hostname}`);
@@ -45,7 +47,7 @@ export class Aliases {
     const postmaster = parseMailbox(options.postmaster);
     if (!postmaster.ok) return unparsed(`postmaster: "${options.postmaster}" is not an address: ${postmaster.reason}`);
     for (const role of ROLES) if (!aliases.#targets.has(role)) aliases.#targets.set(role, [postmaster.value]);
-    return parsed(aliases);
+    return aliases.#tooLarge() ?? parsed(aliases);
   }
 
   isLocal({ domain }: Mailbox): boolean {
@@ -64,11 +66,24 @@ export class Aliases {
     return [...found.values()];
   }
 
-  #collect(mailbox: Mailbox, seen: Set<string>, found: Map<string, Mailbox>): void {
+  /** Recipients past the limit would be lost without a word, so there must be none. */
+  #tooLarge(): Parsed<Aliases> | undefined {
+    for (const [name, targets] of this.#targets) {
+      const found = new Map<string, Mailbox>();
+      for (const target of targets) this.#collect(target, new Set([name]), found);
+      if (found.size > MAX_ALIAS_TARGETS)
+        return unparsed(`alias ${name} leads to more than ${MAX_ALIAS_TARGETS} addresses`);
+    }
+    return undefined;
+  }
+
+  #collect(mailbox: Mailbox, seen: ReadonlySet<string>, found: Map<string, Mailbox>): void {
+    // One more than there may be says that there are too many.
+    if (found.size > MAX_ALIAS_TARGETS) return;
     const key = formatMailbox(mailbox).toLowerCase();
     const targets = seen.has(key) || seen.size >= MAX_DEPTH ? undefined : this.#lookup(mailbox);
     if (targets === undefined) {
-      if (found.size < MAX_TARGETS) found.set(key, mailbox);
+      found.set(key, mailbox);
       return;
     }
     const path = new Set(seen).add(key);

@@ -43,7 +43,7 @@ export interface Collected {
   readonly header: HeaderFacts;
 }
 
-const NO_ROOM = reply(452, '4.3.1', 'No room for the message now, try again later');
+export const NO_ROOM = reply(452, '4.3.1', 'No room for the message now, try again later');
 // Large enough that a write call costs little next to what it writes.
 const FILE_WRITE_OCTETS = 65_536;
 
@@ -109,25 +109,22 @@ export class MessageSink implements ContentSink {
   }
 
   #searchHeader(): void {
+    const { maxHeaderOctets } = this.#options;
     const end = headerEnd(this.#kept.view(), this.#searched);
     this.#searched = this.#kept.length;
     if (end !== -1) this.#headerDone(end);
-    else if (this.#kept.length > this.#options.maxHeaderOctets) this.#refuse(this.#headerTooLarge());
+    else if (this.#kept.length > maxHeaderOctets) this.#refuse(headerTooLarge(maxHeaderOctets));
   }
 
   #headerDone(end: number): void {
     const { maxHeaderOctets, maxHops, trusted } = this.#options;
-    if (end > maxHeaderOctets) return this.#refuse(this.#headerTooLarge());
+    if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
     const edited = editHeader(Buffer.from(this.#kept.view().subarray(0, end)), trusted);
     if ('code' in edited) return this.#refuse(edited);
-    if (edited.hops > maxHops) return this.#refuse(reply(554, '5.4.6', `Mail loop: more than ${maxHops} hops`));
+    if (edited.hops > maxHops) return this.#refuse(tooManyHops(maxHops));
     this.#header = edited;
     this.#bodyStart = end;
     return undefined;
-  }
-
-  #headerTooLarge(): Reply {
-    return reply(552, '5.3.4', `Header section larger than ${this.#options.maxHeaderOctets} octets`);
   }
 
   #trace(): Buffer {
@@ -181,6 +178,14 @@ export class MessageSink implements ContentSink {
     this.#file = undefined;
     if (file !== undefined) void file.abandon(); // Never rejects.
   }
+}
+
+export function headerTooLarge(maxOctets: number): Reply {
+  return reply(552, '5.3.4', `Header section larger than ${maxOctets} octets`);
+}
+
+export function tooManyHops(maxHops: number): Reply {
+  return reply(554, '5.4.6', `Mail loop: more than ${maxHops} hops`);
 }
 
 /** A full disk, a quota or too many open files pass by themselves; anything else a person must look at. */

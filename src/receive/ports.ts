@@ -28,6 +28,8 @@ export interface ReceiveSettings {
   readonly defaultClass: PriorityClass;
   readonly maxOctets: number;
   readonly maxHeaderOctets: number;
+  /** Recipients of one message, aliases expanded. */
+  readonly maxTargets: number;
   readonly maxHops: number;
   readonly memoryOctets: number;
   readonly tightOctets: number;

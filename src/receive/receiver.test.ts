@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { formatMailbox } from '../mail/path.ts';
 import { describe, test } from 'node:test';
 import { type Event } from '../events/event.ts';
 import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
@@ -65,7 +66,11 @@ interface World {
 
 function world(changes: Partial<ReceiveDeps> = {}): World {
   const aliases = Aliases.compile({
-    aliases: { team: ['ann@local.test', 'bob@local.test', 'eve@far.test'] },
+    aliases: {
+      team: ['ann@local.test', 'bob@local.test', 'eve@far.test'],
+      away: ['x@edge.test'],
+      both: ['ann@local.test', 'x@edge.test'],
+    },
     localDomains: ['local.test'],
     postmaster: 'ann@local.test',
     hostname: 'local.test',
@@ -85,6 +90,7 @@ function world(changes: Partial<ReceiveDeps> = {}): World {
     defaultClass: 'normal',
     maxOctets: 1e6,
     maxHeaderOctets: 1000,
+    maxTargets: 5000,
     maxHops: 100,
     memoryOctets: 1e5,
     tightOctets: 1e4,
@@ -275,8 +281,7 @@ describe('stateless relay', () => {
     assert.equal((await w.receiver.recipient(to('x@edge.test'))).code, 250);
     const answer = (await send(w)) as Reply;
     assert.deepEqual(answer.lines, ['theirs']);
-    assert.match(w.relayed[0]!, /^Received: from c\.test/);
-    assert.equal(w.relayed[1], 'Subject: hi\r\n\r\nbody\r\n');
+    assert.match(w.relayed.join(''), /^Received: from c\.test[^]*\r\nSubject: hi\r\n\r\nbody\r\n$/);
     assert.deepEqual(w.submitted, []);
     assert.deepEqual(
       w.events.map((event) => event.kind),
@@ -306,9 +311,69 @@ describe('stateless relay', () => {
     w.receiver.reset();
     assert.deepEqual(w.relayed, ['aborted']);
   });
+  test('takes what an alias leads to, and keeps what an alias makes several of', async () => {
+    const asked: string[] = [];
+    const { next } = relayOf(asked);
+    await begin(next);
+    assert.equal((await next.receiver.recipient(to('away@local.test'))).code, 250);
+    assert.deepEqual(asked, ['x@edge.test']);
+    await begin(next);
+    assert.equal((await next.receiver.recipient(to('both@local.test'))).code, 250);
+    assert.deepEqual(asked, ['x@edge.test']);
+    assert.equal(((await send(next)) as Reply).code, 250);
+    assert.equal(next.submitted.length, 1);
+  });
+  test('dials once in a transaction, however many recipients are given', async () => {
+    let dialled = 0;
+    const w = world({
+      openRelay: async () => {
+        dialled += 1;
+        return reply(451, '4.4.1', 'refused');
+      },
+    });
+    await begin(w, { address: '127.0.0.1' });
+    for (let i = 0; i < 5; i += 1) assert.equal((await w.receiver.recipient(to(`x${i}@edge.test`))).code, 451);
+    assert.equal(dialled, 1);
+  });
+  test('gives the next hop’s refusal of the sender, since only that tells the client why', async () => {
+    const { next } = relayOf([], reply(550, '5.7.1', 'not from there'));
+    await begin(next, { address: '127.0.0.1' });
+    assert.deepEqual((await next.receiver.recipient(to('x@edge.test'))).lines, ['not from there']);
+    assert.deepEqual(next.relayed, ['aborted']);
+  });
   test('answers 451 when the next hop cannot be had', async () => {
     const w = world({ openRelay: async () => reply(451, '4.3.2', 'no lease') });
     await begin(w, { address: '127.0.0.1' });
     assert.equal((await w.receiver.recipient(to('x@edge.test'))).code, 451);
   });
+});
+
+/** The same world with a next hop that notes its recipients, and answers the sender as said. */
+function relayOf(asked: string[], sender: Reply = reply(250, '2.1.0', 'ok')): { next: World } {
+  const next = world({
+    openRelay: async () => ({
+      host: 'next.test',
+      sender: async () => sender,
+      recipient: async ({ forwardPath }) => {
+        asked.push(formatMailbox(forwardPath));
+        return reply(250, '2.1.5', 'ok');
+      },
+      begin: async () => reply(354, undefined, 'go'),
+      write: () => undefined,
+      finish: async () => reply(250, '2.0.0', 'theirs'),
+      abort: () => void next.relayed.push('aborted'),
+    }),
+  });
+  return { next };
+}
+
+test('recipients are bounded, and each is there once', async () => {
+  const w = world();
+  await begin(w, { address: '127.0.0.1' });
+  const codes: number[] = [];
+  for (let i = 0; i < 5001; i += 1) codes.push((await w.receiver.recipient(to(`x${i}@far.test`))).code);
+  assert.deepEqual([codes.indexOf(452), codes.length], [5000, 5001]);
+  const again = world();
+  await begin(again, { address: '127.0.0.1' });
+  for (let i = 0; i < 6000; i += 1) assert.equal((await again.receiver.recipient(to('x@far.test'))).code, 250);
 });

@@ -38,6 +38,10 @@ export interface Transaction {
   /** RCPT commands that were accepted: LMTP owes each of them a reply. */
   accepted: number;
   relay: Relaying | undefined;
+  /** Of the next hop, or about it, when it could not be had: it is asked once in a transaction. */
+  relayRefusal: Reply | undefined;
+  /** All of `recipients`, so that each is there once. */
+  readonly known: Set<string>;
 }
 
 const OK = reply(250, '2.0.0', 'OK');
@@ -47,9 +51,8 @@ const NO_SUCH_USER = reply(550, '5.1.1', 'No such mailbox here');
 const NO_ROUTE = reply(550, '5.4.4', 'No route to this recipient is configured');
 const NULL_MX_SENDER = reply(550, '5.7.27', 'The sender domain says that it sends no mail (null MX)');
 const OTHER_NEXT_HOP = reply(452, '4.5.3', 'This recipient goes another way, send it in a transaction of its own');
+const NO_NEXT_HOP = reply(451, '4.4.1', 'The next hop cannot be reached, try again later');
 const TOO_MANY_TARGETS = reply(452, '4.5.3', 'Too many recipients after alias expansion');
-
-const MAX_TARGETS = 5000;
 
 const INTAKE_REFUSALS: Readonly<Record<Exclude<IntakeState, 'open'>, Reply>> = {
   paused: reply(451, '4.3.2', 'Not taking mail at the moment, try again later'),
@@ -105,8 +108,12 @@ export class SessionReceiver implements Receiver {
     const routes = targets.map((target) => this.#routeOf(transaction, target));
     const refusal = refusalOf(routes);
     if (refusal !== undefined) return this.#rejected('recipient', refusal, { recipient });
-    const relay = routes.find((route) => route?.kind === 'relay');
-    if (relay !== undefined || transaction.relay !== undefined) return this.#passOn(transaction, recipient, relay);
+    const [target] = targets;
+    const [route] = routes;
+    // What an alias makes several of cannot pass through as one: it is kept, and delivered by the same routes.
+    if (target !== undefined && targets.length === 1 && route?.kind === 'relay')
+      return this.#passOn(transaction, { ...recipient, forwardPath: target }, route);
+    if (transaction.relay !== undefined) return OTHER_NEXT_HOP;
     return this.#take(transaction, recipient, targets);
   }
 
@@ -114,7 +121,7 @@ export class SessionReceiver implements Receiver {
     const transaction = this.#open();
     this.#transaction = undefined;
     const refuse = (why: Reply): Reply => this.#rejected('content', why, { sender: transaction.sender });
-    if (transaction.relay !== undefined) return relaySink(this.#deps, transaction, transaction.relay);
+    if (transaction.relay !== undefined) return relaySink(this.#deps, transaction, transaction.relay, refuse);
     return acceptSink(this.#deps, transaction, refuse);
   }
 
@@ -139,6 +146,8 @@ export class SessionReceiver implements Receiver {
       recipients: [],
       accepted: 0,
       relay: undefined,
+      relayRefusal: undefined,
+      known: new Set(),
     };
     return SENDER_OK;
   }
@@ -148,22 +157,25 @@ export class SessionReceiver implements Receiver {
   }
 
   #take(transaction: Transaction, recipient: Recipient, targets: readonly Mailbox[]): Reply {
-    if (transaction.recipients.length + targets.length > MAX_TARGETS) return TOO_MANY_TARGETS;
+    const { recipients, known, settings } = transaction;
+    if (recipients.length + targets.length > settings.maxTargets) return TOO_MANY_TARGETS;
     for (const target of targets) {
-      if (transaction.recipients.some(({ forwardPath }) => sameMailbox(forwardPath, target))) continue;
-      transaction.recipients.push({ ...recipient, forwardPath: target, index: transaction.recipients.length });
+      const key = formatMailbox(target);
+      if (known.has(key)) continue;
+      known.add(key);
+      recipients.push({ ...recipient, forwardPath: target, index: recipients.length });
     }
     transaction.accepted += 1;
     return RECIPIENT_OK;
   }
 
   /** Stateless relay: the next hop's own reply to this recipient is ours. */
-  async #passOn(transaction: Transaction, recipient: Recipient, route: RelayRoute | undefined): Promise<Reply> {
+  async #passOn(transaction: Transaction, recipient: Recipient, route: RelayRoute): Promise<Reply> {
     if (transaction.recipients.length > 0) return OTHER_NEXT_HOP;
-    if (route === undefined || (transaction.relay !== undefined && transaction.relay.route.name !== route.name))
-      return OTHER_NEXT_HOP;
-    transaction.relay ??= await this.#openRelay(transaction, route);
-    if (transaction.relay === undefined) return reply(451, '4.4.1', 'The next hop cannot be reached, try again later');
+    if (transaction.relay !== undefined && transaction.relay.route.name !== route.name) return OTHER_NEXT_HOP;
+    if (transaction.relayRefusal === undefined) transaction.relay ??= await this.#openRelay(transaction, route);
+    if (transaction.relay === undefined)
+      return this.#rejected('recipient', transaction.relayRefusal ?? NO_NEXT_HOP, { recipient });
     const answer = await transaction.relay.next.recipient(recipient);
     if (answer.code >= 300) return this.#rejected('recipient', answer, { recipient });
     transaction.relay.recipients.push(recipient.forwardPath);
@@ -173,10 +185,14 @@ export class SessionReceiver implements Receiver {
 
   async #openRelay(transaction: Transaction, route: RelayRoute): Promise<Relaying | undefined> {
     const next = await this.#deps.openRelay(route);
-    if ('code' in next) return undefined;
+    if ('code' in next) {
+      transaction.relayRefusal = next;
+      return undefined;
+    }
     const answer = await next.sender(transaction.sender, transaction.declaredOctets);
     // The session may have ended, or been reset, while the next hop was dialled.
     if (answer.code < 300 && this.#transaction === transaction) return { route, next, recipients: [] };
+    if (answer.code >= 400) transaction.relayRefusal = answer;
     next.abort();
     return undefined;
   }
@@ -218,10 +234,6 @@ interface About {
 
 function addressText(path: Mailbox | null): string {
   return path === null ? '' : formatMailbox(path);
-}
-
-function sameMailbox(a: Mailbox, b: Mailbox): boolean {
-  return a.localPart === b.localPart && a.domain === b.domain;
 }
 
 function exists({ aliases, mailboxExists }: ReceiveSettings, target: Mailbox): boolean {

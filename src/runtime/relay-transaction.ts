@@ -18,9 +18,14 @@ export function relayTransaction(relay: RelayConnection, host: string, release: 
     begin: () => relay.begin(),
     write: (chunk) => relay.write(chunk),
     finish: async () => {
-      const answer = await relay.finish();
-      end('quit');
-      return answer;
+      try {
+        const answer = await relay.finish();
+        end('quit');
+        return answer;
+      } finally {
+        // Whatever went wrong, the connection is over and its place is free.
+        end('abort');
+      }
     },
     abort: () => end('abort'),
   };

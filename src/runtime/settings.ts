@@ -17,7 +17,7 @@ import { type PaceConfig } from '../queue/config.ts';
 import { type Pacing, type PacingRule, SHIPPED_RULES } from '../queue/pace.ts';
 import { DEFAULT_RETRY, type RetryOptions } from '../queue/retry.ts';
 import { type SchedulerOptions } from '../queue/scheduler.ts';
-import { Aliases } from '../receive/aliases.ts';
+import { Aliases, MAX_ALIAS_TARGETS } from '../receive/aliases.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
@@ -133,6 +133,8 @@ export function receiveSettings(config: Config): ReceiveSettings {
     defaultClass: queue.defaultClass,
     maxOctets: limits.messageOctets,
     maxHeaderOctets: limits.headerOctets,
+    // Aliases may make more of as many as a client may give.
+    maxTargets: limits.recipients + MAX_ALIAS_TARGETS,
     maxHops: limits.hops,
     memoryOctets: memory.spillAt,
     tightOctets: memory.tightSpillAt,

@@ -215,10 +215,15 @@ export class WorkerRuntime {
     const granted = await this.#leases.ask((call) => this.#deps.link.post({ kind: 'lease', call, site }));
     if (!granted) return reply(451, '4.3.2', 'Too many connections to the next hop, try again later');
     const release = (): void => this.#deps.link.post({ kind: 'leaseEnd', site });
-    const opened = await openRelay(route, this.#agentOptions());
-    if (opened.kind === 'open') return relayTransaction(opened.relay, route.host, release);
-    release();
-    return opened.reply;
+    try {
+      const opened = await openRelay(route, this.#agentOptions());
+      if (opened.kind === 'open') return relayTransaction(opened.relay, route.host, release);
+      release();
+      return opened.reply;
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   #newResolver(): StubResolver {

@@ -2,7 +2,8 @@
  * Look-ups of destinations: which worker was asked, so that no question dies with it.
  *
  * Routes that need no DNS are answered here; the others by a worker, always the same for a domain, whose cache
- * then knows it.
+ * then knows it. While no worker is there (at the start, after a death) a question waits for one: what no worker
+ * could deliver anyway costs no mail an attempt.
  */
 
 import { type Route } from '../../mail/route.ts';
@@ -23,17 +24,15 @@ export interface LookupSinks {
   readonly answered: (routingDomain: string, route: string, answer: SiteAnswer) => void;
 }
 
-const NO_WORKER: SiteAnswer = {
-  kind: 'deferred',
-  status: '4.3.2',
-  diagnostic: 'postrider: no worker is there to look the destination up',
-  ttl: 1000,
-};
+/** Without a worker: it waits for one. */
+interface Open extends Question {
+  readonly worker: WorkerId | undefined;
+}
 
 export class Lookups {
   readonly #sinks: LookupSinks;
   /** As many as the scheduler has open. */
-  readonly #open = new Map<string, Question & { readonly worker: WorkerId }>();
+  readonly #open = new Map<string, Open>();
 
   constructor(sinks: LookupSinks) {
     this.#sinks = sinks;
@@ -46,10 +45,11 @@ export class Lookups {
   look(question: Question): void {
     const { routingDomain, route } = question;
     const own = ownSite(route);
-    const worker = own === undefined ? this.#workerFor(routingDomain) : undefined;
-    if (worker === undefined) return this.#answerLater(question, own ?? NO_WORKER);
-    this.#open.set(keyOf(routingDomain, route.name), { ...question, worker });
-    return this.#sinks.ask(worker, question);
+    if (own !== undefined) return this.#answerLater(question, own);
+    const worker = this.#workerFor(routingDomain);
+    this.#open.set(keyOf(routingDomain, route.name), { routingDomain, route, worker });
+    if (worker !== undefined) this.#sinks.ask(worker, question);
+    return undefined;
   }
 
   /** A worker has answered. */
@@ -58,13 +58,19 @@ export class Lookups {
     this.#sinks.answered(routingDomain, route, answer);
   }
 
+  /** What nobody could be asked is asked now. */
+  workerJoined(): void {
+    this.#askAgain(undefined);
+  }
+
   /** What it was asked, another is asked. */
   workerLeft(worker: WorkerId): void {
-    for (const [key, question] of [...this.#open]) {
-      if (question.worker !== worker) continue;
-      this.#open.delete(key);
-      this.look(question);
-    }
+    this.#askAgain(worker);
+  }
+
+  #askAgain(asked: WorkerId | undefined): void {
+    for (const { worker, routingDomain, route } of [...this.#open.values()])
+      if (worker === asked) this.look({ routingDomain, route });
   }
 
   #answerLater({ routingDomain, route }: Question, answer: SiteAnswer): void {

@@ -49,6 +49,7 @@ class World {
   #calls = 0;
   readonly #answers = new Map<number, (result: Submitted) => void>();
   readonly #worker: ReturnType<typeof linkPair<WorkerToQueueManager, QueueManagerToWorker>>[0];
+  readonly #link: ReturnType<typeof linkPair<WorkerToQueueManager, QueueManagerToWorker>>[1];
 
   constructor() {
     const clock = { now: () => this.now, monotonic: () => this.now };
@@ -90,8 +91,14 @@ class World {
     });
     const [worker, manager] = linkPair<WorkerToQueueManager, QueueManagerToWorker>();
     this.#worker = worker;
+    this.#link = manager;
     worker.onMessage((message) => this.#workerTakes(message));
-    this.manager.workerJoined(0, manager, 100);
+    this.join();
+  }
+
+  /** The worker, once more. */
+  join(): void {
+    this.manager.workerJoined(0, this.#link, 100);
   }
 
   submit(to: string, changes: Partial<NewMessage> = {}): Promise<Submitted> {
@@ -385,6 +392,19 @@ describe('an operator', () => {
       ['y@b.test', 'x@a.test'],
     );
   });
+});
+
+test('what is due before a worker is there waits for one, and is not put off', async () => {
+  const w = new World();
+  w.manager.workerLeft(0);
+  await w.manager.start();
+  await w.submit('x@a.test');
+  await w.advance(10_000);
+  assert.deepEqual([w.kinds(), w.delivered], [[], []]);
+  w.join();
+  await w.advance(100);
+  assert.deepEqual(w.kinds(), ['attempt', 'delivered']);
+  assert.equal(w.delivered.length, 1);
 });
 
 test('a worker that dies loses nothing: what it had in flight is tried by the next one', async () => {

@@ -166,6 +166,7 @@ export class QueueManager {
     link.onMessage((message) => this.#take(worker, link, message));
     link.post({ kind: 'intake', state: this.#gate.state });
     link.post({ kind: 'softBounce', on: this.#settings.softBounce });
+    this.#lookups.workerJoined();
     this.#perform(this.#scheduler.workerJoined(worker, capacity, this.#now()));
   }
 
