@@ -56,7 +56,7 @@ export const OPTIONS = {
   memory: group(MEMORY_OPTIONS, 'How much memory is taken.'),
   workers: optional(
     count(1, 'Threads for sessions and deliveries. Not given: one for each core but one, at least one.', {
-      min: 0,
+      min: 1,
       max: 256,
     }),
   ),

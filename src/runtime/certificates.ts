@@ -36,6 +36,8 @@ export async function selfSigned(folder: string, hostname: string, now: Instant)
   ];
   try {
     const kept = { certificate: await readFile(certificateFile, 'utf8'), key: await readFile(keyFile, 'utf8') };
+    // Also whether they belong together: a disk that was full may have left one of them behind.
+    createSecureContext({ cert: kept.certificate, key: kept.key });
     if (new X509Certificate(kept.certificate).subject === `CN=${hostname}`) return kept;
   } catch {
     // None yet, or one that cannot be read: a new one takes its place.

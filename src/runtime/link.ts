@@ -3,7 +3,7 @@
  *
  * A hop costs the same for one message as for a hundred, so a link gathers what is posted during a turn
  * and sends it as one array. The in-process form delivers in the same way, on the next turn and in order,
- * so that tests and `workers: 0` see what threads see (but nothing is cloned: nobody may change what he
+ * so that tests see what threads see (but nothing is cloned: nobody may change what he
  * has posted).
  */
 

@@ -15,6 +15,8 @@ import { restartDelay } from './restart-delay.ts';
 export interface ParentOptions {
   /** Arguments of the command line that make this program the working process. */
   readonly workingArguments: readonly string[];
+  /** The program; not given: this one. */
+  readonly script?: string;
   readonly log: Log;
 }
 
@@ -25,8 +27,13 @@ const STEADY_MS = 60_000;
 /** Resolves with the exit code when the working process has ended for good. */
 export async function runParent(options: ParentOptions): Promise<number> {
   const parent = new Parent(options);
-  for (const signal of FORWARDED) process.on(signal, () => parent.signal(signal));
-  return parent.run();
+  const pass = (signal: NodeJS.Signals): void => parent.signal(signal);
+  for (const signal of FORWARDED) process.on(signal, pass);
+  try {
+    return await parent.run();
+  } finally {
+    for (const signal of FORWARDED) process.off(signal, pass);
+  }
 }
 
 interface Ended {
@@ -42,6 +49,9 @@ class Parent {
   #child: ChildProcess | undefined;
   #stopping = false;
   #everReady = false;
+  /** The child, now. */
+  #isReady = false;
+  #reloadWhenReady = false;
   #wakeUp: (() => void) | undefined;
 
   constructor(options: ParentOptions) {
@@ -49,6 +59,11 @@ class Parent {
   }
 
   signal(signal: NodeJS.Signals): void {
+    // A process that is still starting would die of a signal that it does not know yet.
+    if (signal === 'SIGHUP' && !this.#isReady) {
+      this.#reloadWhenReady = true;
+      return;
+    }
     if (signal !== 'SIGHUP') this.#stopping = true;
     this.#child?.kill(signal);
     this.#wakeUp?.();
@@ -66,7 +81,7 @@ class Parent {
         ...{ code: ended.code ?? undefined, signal: ended.signal ?? undefined, afterMs: Math.round(ended.lastedMs) },
         inMs: delay,
       });
-      await this.#sleep(delay);
+      if (!this.#stopping) await this.#sleep(delay);
       if (this.#stopping) return EXIT.ok;
     }
   }
@@ -81,7 +96,7 @@ class Parent {
 
   #runOnce(): Promise<Ended> {
     const startedAt = performance.now();
-    const script = process.argv[1];
+    const script = this.#options.script ?? process.argv[1];
     if (script === undefined) throw new Error('the program does not know its own script');
     const child = spawn(process.execPath, [...process.execArgv, script, ...this.#options.workingArguments], {
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
@@ -90,11 +105,15 @@ class Parent {
     this.#child = child;
     let wasReady = false;
     child.on('message', (message) => {
-      if (message === 'ready') this.#everReady = wasReady = true;
+      if (message !== 'ready') return;
+      this.#isReady = this.#everReady = wasReady = true;
+      if (this.#reloadWhenReady) this.signal('SIGHUP');
+      this.#reloadWhenReady = false;
     });
     return new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         this.#child = undefined;
+        this.#isReady = false;
         resolve({ code, signal, wasReady, lastedMs: performance.now() - startedAt });
       };
       child.once('error', (error) => {

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
+import process from 'node:process';
 import { type Config } from '../config/config.ts';
 import { type AddressFamily } from '../deliver/smtp/addresses.ts';
 import { type DnsServer, readResolvConf } from '../dns/resolv-conf.ts';
@@ -99,9 +100,14 @@ export function routeOfEntry(plan: RoutePlan, name: string, entry: Entry): Route
   return plan.byName(name) ?? (first === undefined ? undefined : plan.routeOf(first.forwardPath, facts));
 }
 
-/** Threads for sessions and deliveries. A port that the system chooses cannot be shared by several. */
+/** Where the system lets several threads listen on one port. */
+export function sharesPorts(): boolean {
+  return process.platform === 'linux';
+}
+
+/** Threads for sessions and deliveries. One where ports cannot be shared; nor can one that the system chooses. */
 export function workerCount(config: Config): number {
-  if (config.listeners.some(({ port }) => port === 0)) return 1;
+  if (!sharesPorts() || config.listeners.some(({ port }) => port === 0)) return 1;
   return Math.max(1, config.workers ?? availableParallelism() - 1);
 }
 

@@ -81,6 +81,8 @@ export class WorkerRuntime {
   #intake: IntakeState = 'open';
   #receive: ReceiveSettings;
   #deliveries = 0;
+  /** Of before a reload, with deliveries that have not ended. */
+  readonly #leaving = new Set<Agent>();
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
@@ -126,7 +128,7 @@ export class WorkerRuntime {
     this.#resolver = this.#newResolver();
     this.#agent = this.#newAgent();
     this.#listeners.swap(settings.listeners);
-    void before.agent.drain(DRAIN_AFTER_RELOAD).then(() => before.resolver.close()); // Neither rejects.
+    void this.#leave(before); // Never rejects.
   }
 
   /** The reload is off: what `prepare` opened is closed. */
@@ -140,14 +142,28 @@ export class WorkerRuntime {
     await this.#listeners.drain(within);
   }
 
+  /** Cuts off what has not ended in time; what became of everything is reported before it resolves, as far as possible. */
   async drainDeliveries(within: number): Promise<void> {
-    await this.#agent.drain(within);
+    await Promise.all([this.#agent, ...this.#leaving].map((agent) => agent.drain(within)));
+    const { timers, steadyClock } = this.#deps;
+    const pause = (): Promise<void> => new Promise((resolve) => void timers.after(REPORT_PAUSE, resolve));
+    const until = steadyClock.monotonic() + REPORT_TIME;
+    while (this.#deliveries > 0 && steadyClock.monotonic() < until) await pause();
+    // The link sends what was posted at the end of the turn.
+    await new Promise((resolve) => void setImmediate(resolve));
     this.#resolver.close();
   }
 
   /** Where an address would lead, for `explain`. */
   site(routingDomain: string, route: Route): Promise<SiteAnswer> {
     return this.#findSite(routingDomain, route);
+  }
+
+  async #leave({ agent, resolver }: { readonly agent: Agent; readonly resolver: StubResolver }): Promise<void> {
+    this.#leaving.add(agent);
+    await agent.drain(DRAIN_AFTER_RELOAD);
+    this.#leaving.delete(agent);
+    resolver.close();
   }
 
   #take(message: QueueManagerToWorker): void {
@@ -159,7 +175,8 @@ export class WorkerRuntime {
       case 'dispatch':
         return void this.#deliver(message.dispatch);
       case 'closeSlot':
-        return this.#agent.closeSlot(message.slot);
+        for (const agent of [this.#agent, ...this.#leaving]) agent.closeSlot(message.slot);
+        return undefined;
       case 'resolve':
         return void this.#resolve(message.routingDomain, message.route);
       case 'intake':
@@ -262,6 +279,8 @@ export class WorkerRuntime {
   }
 }
 
-// Deliveries that began before a reload end on their own; this only bounds how long they are remembered.
 const SMTP_PORT = 25;
+const REPORT_TIME = 500;
+const REPORT_PAUSE = 5;
+// Deliveries that began before a reload end on their own; this only bounds how long they are remembered.
 const DRAIN_AFTER_RELOAD = 10 * 60_000;

@@ -23,7 +23,7 @@ import { Faces } from './faces.ts';
 import { operatorLog } from './operator-log.ts';
 import { checkPorts } from './port-check.ts';
 import { reload } from './reload.ts';
-import { aliasesOf, planOf, workerCount } from './settings.ts';
+import { aliasesOf, planOf, sharesPorts, workerCount } from './settings.ts';
 import { type SpoolLock, takeSpoolLock } from './spool-lock.ts';
 import { type ListeningAddress, Threads } from './threads.ts';
 
@@ -76,6 +76,9 @@ interface Basis {
   readonly log: Log;
 }
 
+/** For what is still being delivered when the time to drain is over. */
+const CUT_OFF_MS = 1000;
+
 class Working {
   readonly #options: WorkingOptions;
   readonly #clock: SystemClock;
@@ -95,6 +98,7 @@ class Working {
   #lock: SpoolLock | undefined;
   #addresses: readonly ListeningAddress[] = [];
   #draining = false;
+  readonly #hadParent = process.send !== undefined;
 
   constructor(options: WorkingOptions, { config, clock, offset, log }: Basis) {
     this.#options = options;
@@ -125,7 +129,7 @@ class Working {
     this.#faces = await this.#openFaces(threads);
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
-    process.send?.('ready');
+    if (process.connected) process.send?.('ready');
     this.#options.ready({
       listeners: this.#addresses,
       http: this.#faces.httpAddress,
@@ -138,7 +142,7 @@ class Working {
     return new Threads({
       boot: this.#boot(),
       workers: workerCount(this.#config),
-      reusePort: process.platform === 'linux',
+      reusePort: sharesPorts(),
       certificates: () => this.#certificates(this.#config),
       log: this.#log,
       events: (lines) => this.#options.events(lines),
@@ -209,6 +213,7 @@ class Working {
     });
     // The parent is gone: without it nobody would start this process again, or stop it.
     process.on('disconnect', () => void this.#drain());
+    if (this.#hadParent && !process.connected) void this.#drain();
   }
 
   /** One after the other. */
@@ -223,20 +228,31 @@ class Working {
     if (threads === undefined || this.#draining)
       return { result: 'kept', problems: ['the server is starting or stopping'], needsRestart: [] };
     const next = this.#nextSource();
-    const { answer, config, certificates } = await reload({
+    const answer = await reload({
       ...{ threads, source: next, before: this.#config },
       certificatesOf: (candidate) => this.#certificates(candidate),
+      taken: (config, certificates) => {
+        this.#config = config;
+        this.#source = next;
+        threads.reloaded(this.#boot(), certificates);
+      },
     });
-    if (config !== undefined && certificates !== undefined) {
-      this.#config = config;
-      this.#source = next;
-      threads.reloaded(this.#boot(), certificates);
-      this.#addresses = (await threads.workers[0]?.thread.ask('addresses')) as readonly ListeningAddress[];
-    }
+    if (answer.result === 'swapped') this.#addresses = await this.#addressesNow(threads);
     for (const problem of answer.problems) this.#log.error(`reload refused, the old configuration stays: ${problem}`);
     for (const path of answer.needsRestart) this.#log.warn('a changed option needs a restart', { path });
     if (answer.result === 'swapped') this.#log.info('reloaded');
     return answer;
+  }
+
+  /** Every worker listens on the same. While none is there, nobody listens anywhere; what was known stays. */
+  async #addressesNow({ workers }: Threads): Promise<readonly ListeningAddress[]> {
+    try {
+      const addresses = await workers[0]?.thread.ask('addresses');
+      return (addresses as readonly ListeningAddress[] | undefined) ?? this.#addresses;
+    } catch {
+      // It died just now; the next reload, or nobody, will miss it.
+      return this.#addresses;
+    }
   }
 
   #nextSource(): ConfigSource {
@@ -272,9 +288,10 @@ class Working {
     const within = this.#config.drainTime;
     const workers = threads.workers.map(({ thread }) => thread);
     const queueDrained = threads.queueManager.ask('drain', within);
-    await Promise.all(workers.map((thread) => thread.ask('drainIntake', within)));
+    // A worker that dies meanwhile has nothing that could be lost: the others, and the spool, end in good order.
+    await Promise.allSettled(workers.map((thread) => thread.ask('drainIntake', within)));
     await queueDrained;
-    await Promise.all(workers.map((thread) => thread.ask('drainDeliveries', 1000)));
+    await Promise.allSettled(workers.map((thread) => thread.ask('drainDeliveries', CUT_OFF_MS)));
     await this.#faces?.close();
     await threads.queueManager.ask('close');
     await threads.archivist.ask('close');

@@ -102,6 +102,13 @@ class World {
   }
 
   submit(to: string, changes: Partial<NewMessage> = {}): Promise<Submitted> {
+    const call = (this.#calls += 1);
+    const answer = new Promise<Submitted>((resolve) => this.#answers.set(call, resolve));
+    this.#worker.post({ kind: 'accept', call, message: this.message(to, changes) });
+    return answer;
+  }
+
+  message(to: string, changes: Partial<NewMessage> = {}): NewMessage {
     this.#count += 1;
     const id = String(this.#count).padStart(20, '0') as QueueId;
     const content = Buffer.from(`Subject: ${this.#count}\r\n\r\nbody\r\n`);
@@ -117,14 +124,10 @@ class World {
     const recipients = to.split(' ').map((address, index) => ({
       ...{ index, forwardPath: mailbox(address), orcpt: undefined, notify: undefined },
     }));
-    const message: NewMessage = {
+    return {
       ...{ ...planned, report: false, eightBit: false, content: { kind: 'octets', octets: content } },
       ...{ entries: this.plan.entriesOf(planned, recipients), events: [], ...changes },
     };
-    const call = (this.#calls += 1);
-    const answer = new Promise<Submitted>((resolve) => this.#answers.set(call, resolve));
-    this.#worker.post({ kind: 'accept', call, message });
-    return answer;
   }
 
   /** Lets everything happen that can happen now. */
@@ -397,9 +400,9 @@ describe('an operator', () => {
 test('what is due before a worker is there waits for one, and is not put off', async () => {
   const w = new World();
   w.manager.workerLeft(0);
+  await w.spool.accept([w.message('x@a.test')], 1);
   await w.manager.start();
-  await w.submit('x@a.test');
-  await w.advance(10_000);
+  await w.advance(2 * MINUTE);
   assert.deepEqual([w.kinds(), w.delivered], [[], []]);
   w.join();
   await w.advance(100);

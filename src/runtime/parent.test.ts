@@ -1,0 +1,135 @@
+/** The parent over working processes that are scripts: each run does the next thing that the test wrote down. */
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { describe, test, type TestContext } from 'node:test';
+import { until } from '../../test/lib/wait.ts';
+
+interface Run {
+  readonly parent: ChildProcess;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  /** What the working processes have noted, a line each. */
+  readonly notes: () => Promise<readonly string[]>;
+}
+
+/** `scripts`: what the first, the second, … working process does; the last one is repeated. */
+async function run(t: TestContext, scripts: readonly string[]): Promise<Run> {
+  const folder = await mkdtemp(join(tmpdir(), 'parent-'));
+  const notes = join(folder, 'notes');
+  await writeFile(notes, '');
+  const child = join(folder, 'child.mjs');
+  await writeFile(
+    child,
+    `import { appendFileSync, readFileSync } from 'node:fs';
+     const note = (text) => appendFileSync(${JSON.stringify(notes)}, text + '\\n');
+     const scripts = ${JSON.stringify(scripts)};
+     const before = readFileSync(${JSON.stringify(notes)}, 'utf8').split('\\n').filter((line) => line === 'started').length;
+     note('started');
+     const stay = () => setInterval(() => undefined, 1000);
+     const ready = () => process.send('ready');
+     await eval('(async () => {' + scripts[Math.min(before, scripts.length - 1)] + '})()');`,
+  );
+  const main = join(folder, 'main.mjs');
+  await writeFile(
+    main,
+    `import { runParent } from ${JSON.stringify(new URL('parent.ts', import.meta.url).href)};
+     const log = { error: () => undefined, warn: () => undefined, info: () => undefined };
+     const code = await runParent({ workingArguments: [], log, script: ${JSON.stringify(child)} });
+     process.exit(code);`,
+  );
+  const parent = spawn(process.execPath, [main], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = new Promise<Awaited<Run['ended']>>((resolve) => {
+    parent.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  t.after(async () => {
+    parent.kill('SIGKILL');
+    await ended;
+    await rm(folder, { recursive: true });
+  });
+  const read = async (): Promise<readonly string[]> => (await readFile(notes, 'utf8')).trimEnd().split('\n');
+  return { parent, ended, notes: read };
+}
+
+async function noted({ notes }: Run, what: string, times = 1): Promise<void> {
+  await until(`${times} times ${what}`, async () => (await notes()).filter((line) => line === what).length >= times);
+}
+
+describe('the parent ends', { concurrency: true }, () => {
+  const cases: readonly (readonly [string, string, number])[] = [
+    ['with the working process when that ends in good order', 'ready(); process.exit(0)', 0],
+    ['with its code when it never came up: that is for a person to see', 'process.exit(74)', 74],
+    ['when the configuration is wrong', 'process.exit(78)', 78],
+    ['when the configuration is wrong after a restart too', 'ready(); process.exit(78)', 78],
+    ['when the first start throws', 'throw new Error("no")', 1],
+  ];
+  for (const [name, script, code] of cases)
+    test(name, async (t) => {
+      const r = await run(t, [script]);
+      assert.deepEqual(await r.ended, { code, signal: null });
+      assert.equal((await r.notes()).length, 1);
+    });
+});
+
+describe('a working process that dies', { concurrency: true }, () => {
+  for (const [name, death] of [
+    ['because its store broke', 'process.exit(74)'],
+    ['by a signal', 'process.kill(process.pid, "SIGKILL"); stay()'],
+  ] as const)
+    test(`${name} is started again`, async (t) => {
+      const r = await run(t, [`ready(); setTimeout(() => { ${death} }, 50)`, 'ready(); process.exit(0)']);
+      assert.deepEqual(await r.ended, { code: 0, signal: null });
+      assert.equal((await r.notes()).length, 2);
+    });
+
+  test('before it was up, but after an earlier one was, is started again', async (t) => {
+    const r = await run(t, ['ready(); setTimeout(() => process.exit(74), 50)', 'process.exit(1)', 'process.exit(0)']);
+    assert.deepEqual(await r.ended, { code: 0, signal: null });
+    assert.equal((await r.notes()).length, 3);
+  });
+});
+
+describe('signals', { concurrency: true }, () => {
+  test('to stop are passed on, and the end that follows is the end', async (t) => {
+    const r = await run(t, [
+      'process.on("SIGTERM", () => { note("stopping"); process.exit(0) }); ready(); note("up"); stay()',
+    ]);
+    await noted(r, 'up');
+    r.parent.kill('SIGTERM');
+    assert.deepEqual(await r.ended, { code: 0, signal: null });
+    assert.deepEqual(await r.notes(), ['started', 'up', 'stopping']);
+  });
+
+  test('to stop end a process that is still starting, and it is not started again', async (t) => {
+    const r = await run(t, ['note("starting"); stay()']);
+    await noted(r, 'starting');
+    r.parent.kill('SIGTERM');
+    assert.deepEqual(await r.ended, { code: 0, signal: null });
+    assert.deepEqual(await r.notes(), ['started', 'starting']);
+  });
+
+  test('to reload do not kill a process that is still starting: it hears of them when it is up', async (t) => {
+    const r = await run(t, [
+      `note("starting"); stay();
+       process.on("SIGTERM", () => process.exit(0));
+       setTimeout(() => { process.on("SIGHUP", () => note("reloading")); ready() }, 300)`,
+    ]);
+    await noted(r, 'starting');
+    r.parent.kill('SIGHUP');
+    await noted(r, 'reloading');
+    r.parent.kill('SIGHUP');
+    await noted(r, 'reloading', 2);
+    r.parent.kill('SIGTERM');
+    assert.deepEqual(await r.ended, { code: 0, signal: null });
+  });
+
+  test('to stop end the wait before a restart', async (t) => {
+    const r = await run(t, ['ready(); setTimeout(() => process.exit(1), 50)', 'setTimeout(() => process.exit(1), 1)']);
+    await noted(r, 'started', 4);
+    r.parent.kill('SIGTERM');
+    assert.deepEqual(await r.ended, { code: 0, signal: null });
+  });
+});
