@@ -158,6 +158,8 @@ export class Listener {
     do {
       this.#recent = 0;
       await new Promise<void>((resolve) => timers.after(BACKLOG_QUIET, resolve));
+      // A thread that was held up runs its timers before it looks at what came meanwhile.
+      await new Promise<void>((resolve) => setImmediate(resolve));
     } while (this.#recent > 0 && clock.monotonic() < until);
   }
 
