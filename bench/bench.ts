@@ -66,15 +66,15 @@ function chosenBuild({ build, commit }: BenchOptions): Build {
 }
 
 function settings(options: BenchOptions): Readonly<Record<string, unknown>> {
-  const { repetitions, messages, backlog, connections, queued, ceilingThreads, nodeOptions } = options;
+  const { repetitions, messages, backlog, connections, queued, ceilingThreads, profile } = options;
   const configuration = productConfig({ sinkPort: SERVE_SINK, port: options.port, httpPort: SERVE_HTTP, config: {} });
-  return { repetitions, messages, backlog, connections, queued, ceilingThreads, nodeOptions, configuration };
+  return { repetitions, messages, backlog, connections, queued, ceilingThreads, profile, configuration };
 }
 
 /** Until it is told to stop. */
 async function serve(options: BenchOptions): Promise<void> {
-  const { port, nodeOptions } = options;
-  const product = await startProduct({ build: chosenBuild(options).folder, sinkPort: SERVE_SINK, port, nodeOptions });
+  const { port, profile } = options;
+  const product = await startProduct({ build: chosenBuild(options).folder, sinkPort: SERVE_SINK, port, profile });
   console.log(`the product is on 127.0.0.1:${port}, process ${product.pid}
 *@discard.test is dropped after its commit, *@sink.test goes to 127.0.0.1:${SERVE_SINK}
 configuration: ${product.configFile}

@@ -35,7 +35,7 @@ export interface BenchOptions {
   readonly against: string | undefined;
   readonly results: string;
   readonly port: number;
-  readonly nodeOptions: readonly string[];
+  readonly profile: string | undefined;
 }
 
 export const HELP = `npm run bench                            everything, about half an hour
@@ -52,6 +52,7 @@ npm run bench -- serve --port 2525       start the product as it is measured, an
   --commit ref        measure this commit, not the work tree
   --build folder      measure what is compiled in this folder
   --against ref       measure that commit as well, as 'before'
+  --profile folder    write CPU profiles of every thread of the product there; see bench/profile.ts
   --results folder    where the JSON file goes (bench/results)
 `;
 
@@ -68,7 +69,7 @@ const OPTIONS = {
   against: { type: 'string' },
   results: { type: 'string', default: 'bench/results' },
   port: { type: 'string', default: '2525' },
-  'node-options': { type: 'string', default: '' },
+  profile: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const;
 
@@ -89,7 +90,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | 'help' {
     ceilingThreads: count('ceiling-threads', values['ceiling-threads']),
     port: count('port', values.port),
     ...{ build: values.build, commit: values.commit, against: values.against, results: values.results },
-    nodeOptions: values['node-options'].split(' ').filter((option) => option !== ''),
+    profile: values.profile,
   };
 }
 

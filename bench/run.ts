@@ -170,7 +170,7 @@ async function startServers(bench: Bench, wanted: readonly ServerName[]): Promis
 async function startProducts({ options, builds, sink }: Bench): Promise<ReadonlyMap<string, Product>> {
   const products = new Map<string, Product>();
   for (const [name, { folder }] of builds)
-    products.set(name, await startProduct({ build: folder, sinkPort: sink.port, nodeOptions: options.nodeOptions }));
+    products.set(name, await startProduct({ build: folder, sinkPort: sink.port, profile: options.profile }));
   return products;
 }
 

@@ -3,7 +3,7 @@
  * `discard.test` after it was committed, and relays what is for `sink.test`.
  */
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connectControl, type Control } from '../src/api/control-client.ts';
@@ -35,7 +35,8 @@ export interface ProductOptions {
   readonly httpPort?: number;
   /** Laid over the configuration of the benchmark. */
   readonly config?: Partial<PostriderConfig>;
-  readonly nodeOptions?: readonly string[];
+  /** Where each of its threads writes a CPU profile when it ends. */
+  readonly profile?: string | undefined;
 }
 
 /**
@@ -47,7 +48,7 @@ export function productConfig({
   port,
   httpPort,
   config,
-}: Required<Omit<ProductOptions, 'build' | 'nodeOptions'>>): PostriderConfig {
+}: Required<Omit<ProductOptions, 'build' | 'profile'>>): PostriderConfig {
   return {
     hostname: 'mx.postrider.test',
     // 50 connections from a client and 1,000 in all by default; the idle workload alone opens more than that.
@@ -75,7 +76,8 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
 
 async function runProduct(options: ProductOptions, folder: string, port: number): Promise<Product> {
   const configFile = join(folder, 'postrider.config.mjs');
-  const { build, nodeOptions = [] } = options;
+  const { build, profile } = options;
+  const nodeOptions = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`];
   const argv = [process.execPath, ...nodeOptions, join(build, 'main.js'), 'serve', '--config', configFile] as const;
   const running = await run('the product', { argv: [...argv], cwd: folder, port, folder });
   const control = connectControl(join(folder, 'spool'));
