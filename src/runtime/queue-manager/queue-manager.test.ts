@@ -48,8 +48,7 @@ class World {
   #count = 0;
   #calls = 0;
   readonly #answers = new Map<number, (result: Submitted) => void>();
-  readonly #worker: ReturnType<typeof linkPair<WorkerToQueueManager, QueueManagerToWorker>>[0];
-  readonly #link: ReturnType<typeof linkPair<WorkerToQueueManager, QueueManagerToWorker>>[1];
+  #worker: ReturnType<typeof linkPair<WorkerToQueueManager, QueueManagerToWorker>>[0];
 
   constructor() {
     const clock = { now: () => this.now, monotonic: () => this.now };
@@ -89,16 +88,16 @@ class World {
         throw error;
       },
     });
-    const [worker, manager] = linkPair<WorkerToQueueManager, QueueManagerToWorker>();
-    this.#worker = worker;
-    this.#link = manager;
-    worker.onMessage((message) => this.#workerTakes(message));
-    this.join();
+    this.#worker = this.join();
   }
 
-  /** The worker, once more. */
-  join(): void {
-    this.manager.workerJoined(0, this.#link, 100);
+  /** A worker in place of the one before it. */
+  join() {
+    const [worker, manager] = linkPair<WorkerToQueueManager, QueueManagerToWorker>();
+    worker.onMessage((message) => this.#workerTakes(message));
+    this.manager.workerJoined(0, manager, 100);
+    this.#worker = worker;
+    return worker;
   }
 
   submit(to: string, changes: Partial<NewMessage> = {}): Promise<Submitted> {
