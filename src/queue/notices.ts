@@ -7,13 +7,11 @@
  */
 
 import { type Instant } from '../lib/time.ts';
-import { type Notify } from '../mail/envelope.ts';
+import { wantsNotice } from '../mail/dsn-notify.ts';
 import { type Entry, type EntryRecipient } from '../mail/entry.ts';
 import { type Notice, type NoticeAction } from '../mail/notice.ts';
 import { type Outcome, type Undelivered } from '../mail/outcome.ts';
 import { type EnhancedStatus } from '../mail/reply.ts';
-
-const WITHOUT_NOTIFY: readonly Notify[] = ['FAILURE', 'DELAY'];
 
 export interface Fate {
   readonly recipient: EntryRecipient;
@@ -25,10 +23,10 @@ export interface Fate {
 export function noticeFor(entry: Entry, { recipient, kind, outcome }: Fate, now: Instant): Notice | undefined {
   if (outcome.kind === 'delivered') {
     const action = successAction(outcome);
-    if (action === undefined || !wants(recipient, 'SUCCESS')) return undefined;
+    if (action === undefined || !wantsNotice(recipient, action)) return undefined;
     return notice(entry, { recipient, action, status: outcome.status, outcome }, now);
   }
-  if (!wants(recipient, 'FAILURE')) return undefined;
+  if (!wantsNotice(recipient, 'failed')) return undefined;
   // RFC 3463 §3.5: X.4.7 is "delivery time expired"; what the next hop last said is in the diagnostic.
   const status: EnhancedStatus = kind === 'expired' ? '4.4.7' : outcome.status;
   return notice(entry, { recipient, action: 'failed', status, outcome }, now);
@@ -39,12 +37,8 @@ export function delayNotice(
   { recipient, outcome }: { readonly recipient: EntryRecipient; readonly outcome: Undelivered },
   now: Instant,
 ): Notice | undefined {
-  if (!wants(recipient, 'DELAY')) return undefined;
+  if (!wantsNotice(recipient, 'delayed')) return undefined;
   return notice(entry, { recipient, action: 'delayed', status: outcome.status, outcome }, now);
-}
-
-function wants({ notify = WITHOUT_NOTIFY }: EntryRecipient, what: Notify): boolean {
-  return notify.includes(what) && !notify.includes('NEVER');
 }
 
 function successAction({ final, dsnPassedOn }: Extract<Outcome, { kind: 'delivered' }>): NoticeAction | undefined {
