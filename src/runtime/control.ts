@@ -162,15 +162,10 @@ export class Control implements Admin {
   }
 
   async status(): Promise<Status> {
-    const { threads, clock, facts } = this.#deps;
+    const { clock, facts } = this.#deps;
     const { hostname, configFile, startedAt, draining, listeners } = facts();
     const queue = await this.#ask<QueueManagerStatus>('status');
-    const workers = await Promise.all(
-      threads.workers.map(async ({ id, thread }) => {
-        const figures = (await thread.ask('figures')) as { readonly sessions: number; readonly deliveries: number };
-        return { slot: id, ...figures };
-      }),
-    );
+    const workers = await this.#workers();
     return {
       ...{ version: VERSION, hostname, pid: process.pid, now: clock.now(), startedAt, configFile, workers },
       ...{ state: draining ? 'draining' : 'running', intake: queue.intake, delivery: queue.delivery },
@@ -180,6 +175,17 @@ export class Control implements Admin {
         address: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
       })),
     };
+  }
+
+  /** One that dies while it is asked is not listed. */
+  async #workers(): Promise<Status['workers']> {
+    const answers = await Promise.allSettled(
+      this.#deps.threads.workers.map(async ({ id, thread }) => {
+        const figures = (await thread.ask('figures')) as { readonly sessions: number; readonly deliveries: number };
+        return { slot: id, ...figures };
+      }),
+    );
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 
   sites(query: PageQuery): Promise<SitesPage> {

@@ -4,13 +4,15 @@ import { buildApi, type ApiDeps, listenControl, listenHttp } from '../api/server
 import { type SandboxPort } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { healthOf, type Health, type PartHealth } from '../observe/health.ts';
-import { mergedText, METRICS_CONTENT_TYPE, type MetricsSnapshot, snapshot } from '../observe/metrics.ts';
+import { METRICS_CONTENT_TYPE, snapshot } from '../observe/metrics.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Control } from './control.ts';
 import { controlSocket } from './control-lock.ts';
 import { listenProblem } from './port-check.ts';
+import { ThreadMetrics } from './thread-metrics.ts';
 import { type Threads } from './threads.ts';
+import { systemTimers } from './timers.ts';
 import { VERSION } from './version.ts';
 
 export interface FacesOptions {
@@ -24,6 +26,9 @@ export interface FacesOptions {
   /** Absent: time cannot be moved. */
   readonly moveClock: ((by: number) => Promise<number>) | undefined;
 }
+
+// Load balancers wait no longer.
+const MAX_ANSWER_TIME = 5000;
 
 type Api = ReturnType<typeof buildApi>;
 
@@ -56,10 +61,11 @@ export class Faces {
 
 function apiDeps(options: FacesOptions): ApiDeps {
   const { control, clock, log } = options;
+  const metrics = new ThreadMetrics();
   return {
     ...{ admin: control, clock, log, version: VERSION, metricsContentType: METRICS_CONTENT_TYPE },
     health: () => health(options),
-    metrics: () => metrics(options.threads),
+    metrics: () => metricsOf(options.threads, metrics),
     sandbox: sandboxPort(options),
   };
 }
@@ -74,34 +80,37 @@ function sandboxPort({ sandbox, moveClock, clock }: FacesOptions): SandboxPort |
   };
 }
 
-async function metrics({ queueManager, archivist, workers }: Threads): Promise<string> {
-  const others = [queueManager, archivist, ...workers.map(({ thread }) => thread)];
-  const snapshots = await Promise.all(others.map((thread) => thread.ask('metrics')));
-  return mergedText([await snapshot(), ...(snapshots as MetricsSnapshot[])]);
+async function metricsOf({ queueManager, archivist, workers }: Threads, metrics: ThreadMetrics): Promise<string> {
+  return metrics.text([queueManager, archivist, ...workers.map(({ thread }) => thread)], await snapshot());
 }
 
 async function health({ control, threads, clock, draining }: FacesOptions): Promise<Health> {
-  const { intake } = await control.status();
+  const intake = await answerWithin(control.status().then((status) => status.intake));
   const isDraining = draining();
+  const hasWorkers = threads.workers.length > 0;
   return healthOf(
     [
       part('server', isDraining ? 'draining' : 'ok', isDraining ? 'it is being stopped' : ''),
-      part(
-        'workers',
-        threads.workers.length > 0 ? 'ok' : 'failed',
-        threads.workers.length > 0 ? '' : 'none is running',
-      ),
+      part('queue manager', intake === undefined ? 'failed' : 'ok', intake === undefined ? 'it does not answer' : ''),
+      part('workers', hasWorkers ? 'ok' : 'failed', hasWorkers ? '' : 'none is running'),
       part(
         'intake',
         intake === 'open' || isDraining ? 'ok' : 'starting',
-        intake === 'open' ? '' : `intake is ${intake}`,
+        intake === 'open' ? '' : `intake is ${intake ?? 'unknown'}`,
       ),
     ],
     clock.now(),
   );
 }
 
-/** Asked directly: what does not answer shows by the request that hangs. */
+/** Undefined: no answer in time, or none at all. */
+function answerWithin<T>(answer: Promise<T>): Promise<T | undefined> {
+  const tooLate = new Promise<undefined>((resolve) => {
+    systemTimers.after(MAX_ANSWER_TIME, () => resolve(undefined));
+  });
+  return Promise.race([answer.catch(() => undefined), tooLate]);
+}
+
 function part(name: string, state: PartHealth['state'], reason: string): PartHealth {
   return { part: name, state, reason, heardAt: undefined, needed: true };
 }

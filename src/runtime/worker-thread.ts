@@ -13,6 +13,7 @@ import { systemRandom } from './random.ts';
 import { workerSettings } from './settings.ts';
 import { serveAsks } from './thread.ts';
 import { systemTimers } from './timers.ts';
+import { showWorker } from './worker-metrics.ts';
 import { WorkerRuntime, type WorkerSettings } from './worker.ts';
 
 const boot = workerData as WorkerBoot;
@@ -64,7 +65,10 @@ serveAsks({
   },
   addresses: () => worker().addresses,
   figures: () => worker().figures(),
-  metrics: () => snapshot(),
+  metrics: () => {
+    showWorker(worker().load());
+    return snapshot();
+  },
   site: ({ routingDomain, route }: { routingDomain: string; route: Route }) => worker().site(routingDomain, route),
   drainIntake: (within: number) => worker().drainIntake(within),
   drainDeliveries: (within: number) => worker().drainDeliveries(within),

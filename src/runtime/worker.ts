@@ -40,6 +40,7 @@ import { type QueueManagerToWorker, type WorkerToQueueManager } from './messages
 import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
+import { countLookup, countRejected, countRelayed, type WorkerLoad } from './worker-metrics.ts';
 
 export interface WorkerSettings {
   readonly receive: ReceiveSettings;
@@ -112,6 +113,10 @@ export class WorkerRuntime {
 
   figures(): { readonly sessions: number; readonly deliveries: number } {
     return { sessions: this.#listeners.sessions, deliveries: this.#deliveries };
+  }
+
+  load(): WorkerLoad {
+    return { ...this.figures(), contentOctets: this.#budget.used };
   }
 
   /** The first half of a reload: opens what is new. Rejects, and leaves everything as it was, when that fails. */
@@ -198,6 +203,7 @@ export class WorkerRuntime {
 
   async #resolve(routingDomain: string, route: Route): Promise<void> {
     const answer = await this.#findSite(routingDomain, route);
+    countLookup(answer);
     this.#deps.link.post({ kind: 'resolved', routingDomain, route: route.name, answer });
   }
 
@@ -224,6 +230,8 @@ export class WorkerRuntime {
   }
 
   #tell(event: Event): void {
+    if (event.kind === 'rejected') countRejected(event.stage);
+    if (event.kind === 'relayed') countRelayed();
     this.#deps.link.post({ kind: 'event', line: eventLine(event) });
   }
 

@@ -28,6 +28,7 @@ import {
   heldEvent,
 } from './entry-events.ts';
 import { type EntryLocks } from './entry-locks.ts';
+import { countAttempt, countDisposition } from './flow-metrics.ts';
 import { type QueueManagerContext } from './ports.ts';
 import { FAST_PATH_TIME, type RecentMessages } from './recent-messages.ts';
 
@@ -124,6 +125,7 @@ export class Attempts {
     const now = this.#context.clock.now();
     const disposition = disposeWithoutDispatch(entry, verdict, this.#dispositionContext(entry, now));
     const facts = factsOf(entry, { route: entry.route, site: '', startedAt: now, dropped: false });
+    countDisposition(disposition, { entry, dropped: false, now });
     const events = eventsOf(facts, disposition, now);
     if (verdict.kind === 'held') {
       const why = { rule: verdict.rule.id, reason: verdict.rule.reason };
@@ -179,6 +181,7 @@ export class Attempts {
     );
     this.#inFlight.set(id, { action, facts });
     this.#context.tell(attemptEvent(facts));
+    countAttempt();
     this.#sinks.send(worker, {
       ...{ id, slot, path, site, route, hosts, message: message.id, entry: entry.id },
       sender: { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid },
@@ -195,6 +198,7 @@ export class Attempts {
     this.#recent.drop(entry.message);
     this.#context.spool.release(entry.message);
     const disposition = dispose(entry, outcomes, this.#dispositionContext(entry, startedAt));
+    countDisposition(disposition, { entry, dropped: facts.dropped, now });
     this.#settle(entry, disposition, eventsOf(facts, disposition, now));
   }
 
@@ -261,6 +265,7 @@ export class Attempts {
     // The count stays: the same entry in flight at the next death is held.
     const put = disposition.put.map((next) => ({ ...next, crashes: entry.crashes }));
     const facts = factsOf(entry, { route: entry.route, site: '', startedAt: now, dropped: false });
+    countDisposition(disposition, { entry, dropped: false, now });
     return this.#settle(entry, { ...disposition, put }, eventsOf(facts, disposition, now));
   }
 

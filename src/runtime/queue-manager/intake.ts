@@ -9,6 +9,7 @@ import { MINUTE } from '../../lib/time.ts';
 import { type Entry } from '../../mail/entry.ts';
 import { type Submitted } from '../../receive/ports.ts';
 import { type NewMessage, SpoolError } from '../../spool/spool.ts';
+import { countAccepted, countCommit, countNotTaken } from './flow-metrics.ts';
 import { type QueueManagerContext } from './ports.ts';
 import { type RecentMessages } from './recent-messages.ts';
 
@@ -68,15 +69,20 @@ export class Intake {
     for (const { message, admitted, answer } of arrivals) {
       answer(result);
       if (result.kind === 'accepted') {
+        countAccepted(message.entries);
         if (admitted) this.#recent.keep(message, this.#context.clock.now());
         this.#sinks.accepted(message.entries, admitted);
-      } else if (admitted) this.#sinks.forget(message.entries);
+      } else {
+        countNotTaken(result);
+        if (admitted) this.#sinks.forget(message.entries);
+      }
     }
     this.#sinks.committed();
   }
 
   async #accept(arrivals: readonly Arrival[]): Promise<Submitted> {
     try {
+      countCommit('accept');
       const messages = arrivals.map(({ message }) => message);
       const { kind } = await this.#context.spool.accept(messages, EPOCH);
       return kind === 'committed' ? { kind: 'accepted' } : { kind: 'unavailable', reason: 'another node took over' };

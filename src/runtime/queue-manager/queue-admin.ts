@@ -4,6 +4,7 @@
  */
 
 import { open } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
 import {
   type BackedUp,
   type Changed,
@@ -120,7 +121,9 @@ export class QueueOperations implements QueueAdmin {
     return this.#deps.maintenance.check();
   }
 
-  backup({ folder }: { readonly folder: string }): Promise<BackedUp> {
+  async backup({ folder }: { readonly folder: string }): Promise<BackedUp> {
+    // Relative to what? The server's own folder is nobody's meaning.
+    if (!isAbsolute(folder)) throw new Refusal('invalid', 'name the folder with its whole path, from the root on');
     return this.#deps.maintenance.backup(folder);
   }
 

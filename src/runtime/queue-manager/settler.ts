@@ -9,6 +9,7 @@ import { type Duration, SECOND } from '../../lib/time.ts';
 import { type Log } from '../../ports/log.ts';
 import { type Timers } from '../../ports/timers.ts';
 import { type Epoch, type Settlement, type Spool, SpoolError } from '../../spool/spool.ts';
+import { countCommit } from './flow-metrics.ts';
 
 export interface SettlerDeps {
   readonly spool: Spool;
@@ -83,6 +84,7 @@ export class Settler {
 
   async #tryCommit(settlement: Settlement): Promise<boolean> {
     try {
+      countCommit('settle');
       const { kind } = await this.#deps.spool.settle(settlement, EPOCH);
       if (kind === 'stale') throw new Error('this node no longer owns the partition');
       return true;

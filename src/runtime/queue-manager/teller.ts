@@ -18,6 +18,7 @@ import { formatMailbox } from '../../mail/path.ts';
 import { type QueueId } from '../../mail/queue-id.ts';
 import { type Timer } from '../../ports/timers.ts';
 import { type NewMessage, type Settlement, type StoredMessage } from '../../spool/spool.ts';
+import { countReport } from './flow-metrics.ts';
 import { readForReturn } from './returned-content.ts';
 import { type QueueManagerContext } from './ports.ts';
 
@@ -176,8 +177,11 @@ export class Teller {
     if (result.kind === 'nothing') return settler.settle({ told, events: result.events });
     const recipients = input.notices.map(({ recipient }) => formatMailbox(recipient.forwardPath));
     const candidate = { to: result.recipient.forwardPath, tenant: about.envelope.tenant, recipients };
-    if (this.#deps.budget.take(candidate, this.#deps.clock.now()) === 'withhold')
+    if (this.#deps.budget.take(candidate, this.#deps.clock.now()) === 'withhold') {
+      countReport('withheld');
       return settler.settle({ told, events: withholdDsn(input).events });
+    }
+    countReport('made');
     return this.#add(result, told);
   }
 
@@ -193,6 +197,7 @@ export class Teller {
     const { budget, clock, nextId, settings } = this.#deps;
     for (const withheld of budget.summaries(clock.now(), which)) {
       const input = { id: nextId(), now: clock.now(), reportingMta: settings().hostname, withheld };
+      countReport('summary');
       await this.#add(composeSummary(input), []);
     }
     return budget.nextAt();
