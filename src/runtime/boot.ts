@@ -7,6 +7,8 @@ export interface Boot {
   readonly config: ConfigSource;
   /** How far the clock has been moved; shared by all threads. */
   readonly clockOffset: SharedArrayBuffer;
+  /** Somebody reads the events as they come, as the sandbox's console does. */
+  readonly eventsWatched: boolean;
 }
 
 export interface WorkerBoot extends Boot {

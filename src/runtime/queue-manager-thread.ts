@@ -98,6 +98,9 @@ const CHECK_A_COPY =
   'a spool that is in use cannot be checked: stop the server first, or run `postrider backup <folder>` and check the copy with `postrider check --spool <folder>`';
 
 const LAST_WORDS_MS = 1000;
+/** A write and an fsync of the log cost as much for one message as for fifty. */
+const LOG_GATHER = 20;
+
 /** Of the workers' ports, by worker. */
 const closings = new Map<number, Promise<void>>();
 let softBounce = false;
@@ -157,9 +160,9 @@ async function start(): Promise<{ readonly incoming: string }> {
     memoryOctets: config.memory.content,
     append: async (sequence, lines) => {
       await events.append(sequence, lines);
-      post({ kind: 'events', lines });
+      if (boot.eventsWatched) post({ kind: 'events', lines });
     },
-    broken,
+    ...{ broken, logGather: LOG_GATHER },
   });
   const queueOperations = new QueueOperations({
     ...{ spool: store, changes: queueManager.changes, locks: queueManager.locks },

@@ -40,7 +40,7 @@ async function run(t: TestContext, workers: number): Promise<Running> {
   const note = (message: string, fields?: object): void =>
     void logged.push(`${message} ${JSON.stringify(fields ?? {})}`);
   const threads = new Threads({
-    boot: { config: { kind: 'value', written, folder }, clockOffset: clockOffset() },
+    boot: { config: { kind: 'value', written, folder }, clockOffset: clockOffset(), eventsWatched: true },
     workers,
     reusePort: process.platform === 'linux',
     certificates: async () => ({ certificate: '', key: '' }),

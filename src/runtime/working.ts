@@ -151,7 +151,11 @@ class Working {
   }
 
   #boot(): Boot {
-    return { config: this.#source, clockOffset: this.#offset };
+    return {
+      config: this.#source,
+      clockOffset: this.#offset,
+      eventsWatched: this.#options.sandbox !== undefined,
+    };
   }
 
   async #certificates({ tls, hostname, spool, listeners }: Config): Promise<Certificates> {

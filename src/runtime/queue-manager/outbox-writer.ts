@@ -6,9 +6,9 @@
  * again; readers of the log drop sequence numbers that they have seen.
  */
 
-import { type Instant, SECOND } from '../../lib/time.ts';
+import { type Duration, type Instant, SECOND } from '../../lib/time.ts';
 import { type Log } from '../../ports/log.ts';
-import { type Timers } from '../../ports/timers.ts';
+import { type Timer, type Timers } from '../../ports/timers.ts';
 import { type OutboxRecord, type Spool } from '../../spool/spool.ts';
 
 export interface OutboxWriterDeps {
@@ -17,6 +17,8 @@ export interface OutboxWriterDeps {
   readonly append: (sequence: number | undefined, lines: string) => Promise<void>;
   readonly timers: Timers;
   readonly log: Log;
+  /** Between two writes, for what comes meanwhile to go along: nobody waits for the log. Not given: none. */
+  readonly gather?: Duration;
   /** Records the position when nothing else is settled that could carry it. */
   readonly recordPosition: () => Promise<void>;
 }
@@ -43,6 +45,7 @@ export class OutboxWriter {
   #closed = false;
   #again = false;
   #recordPlanned = false;
+  #gathering: { readonly timer: Timer; readonly end: () => void } | undefined;
   /** The log could not be written: until the timer fires, nothing is tried. */
   #resting = false;
 
@@ -73,9 +76,11 @@ export class OutboxWriter {
     if (!this.#resting) this.#run ??= this.#write(); // Catches all it can meet.
   }
 
-  /** Writes no more; what is in the outbox is written by the next run of the program. */
+  /** Writes what has come so far and no more; what is in the outbox is written by the next run of the program. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#gathering?.timer.cancel();
+    this.#gathering?.end();
     await this.#run;
   }
 
@@ -84,6 +89,7 @@ export class OutboxWriter {
       while (this.#again) {
         this.#again = false;
         await this.#drain();
+        await this.#gather();
       }
       this.#planRecord();
     } catch (error) {
@@ -97,6 +103,15 @@ export class OutboxWriter {
     } finally {
       this.#run = undefined;
     }
+  }
+
+  async #gather(): Promise<void> {
+    const { gather, timers } = this.#deps;
+    if (gather === undefined || this.#closed) return;
+    await new Promise<void>((resolve) => {
+      this.#gathering = { timer: timers.after(gather, resolve), end: resolve };
+    });
+    this.#gathering = undefined;
   }
 
   async #drain(): Promise<void> {

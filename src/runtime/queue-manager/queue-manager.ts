@@ -10,6 +10,7 @@ import { type PageQuery, type SitesPage } from '../../api/contract.ts';
 import { DsnBudget } from '../../bounce/budget.ts';
 import { eventLine } from '../../events/format.ts';
 import { type Event } from '../../events/event.ts';
+import { type Duration } from '../../lib/time.ts';
 import { type Entry } from '../../mail/entry.ts';
 import { type Clock } from '../../ports/clock.ts';
 import { type Log } from '../../ports/log.ts';
@@ -49,6 +50,8 @@ export interface QueueManagerDeps {
   /** Appends to the event log; resolves when the lines are fsynced. Lines of no commit have no sequence number. */
   readonly append: (sequence: number | undefined, lines: string) => Promise<void>;
   /** The store cannot be trusted any more: the process must end. */
+  /** How long events may wait on their way to the log, so that one write serves many. Not given: not at all. */
+  readonly logGather?: Duration;
   readonly broken: (error: unknown) => void;
 }
 
@@ -95,7 +98,10 @@ export class QueueManager {
       committed: () => this.#outbox.poke(),
     });
     const recordPosition = (): Promise<void> => this.#settler.settle({});
-    this.#outbox = new OutboxWriter({ spool, timers, log, append: deps.append, recordPosition });
+    this.#outbox = new OutboxWriter({
+      ...{ spool, timers, log, append: deps.append, recordPosition },
+      ...(deps.logGather !== undefined && { gather: deps.logGather }),
+    });
     const context: QueueManagerContext = {
       ...{ spool, clock, timers, random, log, settler: this.#settler },
       settings: () => this.#settings,
