@@ -94,7 +94,8 @@ export class FastSource {
     try {
       const greeting = await talk.reply();
       if (greeting.code !== 220) return { how: 'told', text: greeting.text };
-      await talk.say('EHLO source.test\r\n');
+      const hello = await talk.say('EHLO source.test\r\n');
+      if (hello.code !== 250) return { how: 'told', text: hello.text };
       this.#open += 1;
       try {
         return await this.#messages(talk);

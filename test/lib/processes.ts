@@ -4,9 +4,10 @@
  */
 
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
 
@@ -80,14 +81,22 @@ export async function run(options: ProcessOptions): Promise<string> {
   return running.output();
 }
 
+// Below those that systems give to outgoing connections: under load one of these would soon have the port.
+const PORTS = [15_000, 32_000] as const;
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const server = createServer();
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    server.once('error', () => resolve(false));
+    const port = randomInt(...PORTS);
+    server.listen(port, '127.0.0.1', () => resolve(true));
+    if (!(await promise)) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /**
