@@ -17,6 +17,7 @@ import { SystemClock } from './clock.ts';
 import { loadSource } from './config-source.ts';
 import { PortLink } from './link.ts';
 import { operatorLog } from './operator-log.ts';
+import { showQueue } from './queue-manager/flow-metrics.ts';
 import { QueueManager } from './queue-manager/queue-manager.ts';
 import { QueueOperations } from './queue-manager/queue-admin.ts';
 import { systemRandom } from './random.ts';
@@ -56,7 +57,10 @@ const post = serveAsks({
     await eventLog?.close();
     await spool?.close();
   },
-  metrics: () => snapshot(),
+  metrics: async () => {
+    if (spool !== undefined) showQueue(await spool.figures(), manager().figures());
+    return snapshot();
+  },
   status: async () => ({
     figures: manager().figures(),
     intake: manager().gate.state,
@@ -94,13 +98,13 @@ const post = serveAsks({
   resume: (request: never) => operations().resume(request),
 });
 
+/** A write and an fsync of the log cost as much for one message as for fifty. */
+const LOG_GATHER = 20;
+
 const CHECK_A_COPY =
   'a spool that is in use cannot be checked: stop the server first, or run `postrider backup <folder>` and check the copy with `postrider check --spool <folder>`';
 
 const LAST_WORDS_MS = 1000;
-/** A write and an fsync of the log cost as much for one message as for fifty. */
-const LOG_GATHER = 20;
-
 /** Of the workers' ports, by worker. */
 const closings = new Map<number, Promise<void>>();
 let softBounce = false;

@@ -24,6 +24,7 @@ import { type Link } from '../link.ts';
 import { type QueueManagerToWorker, type WorkerToQueueManager } from '../messages.ts';
 import { Attempts } from './attempts.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { countWorkerDeath } from './flow-metrics.ts';
 import { EntryLocks } from './entry-locks.ts';
 import { Gate } from './gate.ts';
 import { Intake } from './intake.ts';
@@ -49,9 +50,9 @@ export interface QueueManagerDeps {
   readonly memoryOctets: number;
   /** Appends to the event log; resolves when the lines are fsynced. Lines of no commit have no sequence number. */
   readonly append: (sequence: number | undefined, lines: string) => Promise<void>;
-  /** The store cannot be trusted any more: the process must end. */
   /** How long events may wait on their way to the log, so that one write serves many. Not given: not at all. */
   readonly logGather?: Duration;
+  /** The store cannot be trusted any more: the process must end. */
   readonly broken: (error: unknown) => void;
 }
 
@@ -91,9 +92,7 @@ export class QueueManager {
     const { spool, timers, log, clock, random } = deps;
     this.#recent = new RecentMessages(deps.memoryOctets);
     this.#settler = new Settler({
-      spool,
-      timers,
-      log,
+      ...{ spool, timers, log },
       logged: () => this.#outbox.position(),
       committed: () => this.#outbox.poke(),
     });
@@ -180,6 +179,7 @@ export class QueueManager {
   workerLeft(worker: WorkerId): void {
     const link = this.#workers.get(worker);
     if (link === undefined) return;
+    countWorkerDeath();
     this.#workers.delete(worker);
     link.close();
     this.#leases.workerLeft(worker);
