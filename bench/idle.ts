@@ -12,7 +12,7 @@ export interface IdleOptions {
 }
 
 /** Long enough for the server to give back what it needed for a moment. */
-const REST = 2000;
+const REST = 1000;
 const AT_ONCE = 50;
 
 /** They are opened twice: the first time, for what the server takes once and keeps. */

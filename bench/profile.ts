@@ -51,8 +51,8 @@ function show(profile: Profile, count: number): void {
 }
 
 function threadOf({ nodes }: Profile): string {
-  const files = nodes.map(({ callFrame }) => THREADS.exec(callFrame.url)?.[0]).filter((name) => name !== undefined);
-  return files[0]?.slice(1) ?? 'another thread';
+  const script = nodes.find(({ callFrame }) => THREADS.test(callFrame.url));
+  return THREADS.exec(script?.callFrame.url ?? '')?.[0].slice(1) ?? 'another thread';
 }
 
 function nameOf({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']): string {
