@@ -5,6 +5,7 @@
 
 import { join } from 'node:path';
 import { type PostriderConfig, readConfig } from '../../src/config/config.ts';
+import { type Entry } from '../../src/mail/entry.ts';
 import { type Envelope } from '../../src/mail/envelope.ts';
 import { parseMailbox } from '../../src/mail/path.ts';
 import { type PriorityClass } from '../../src/mail/priority-class.ts';
@@ -19,6 +20,8 @@ export interface BacklogMail {
   readonly to: string;
   readonly tenant?: string;
   readonly class?: PriorityClass;
+  /** In what its entry differs from one that was just accepted. */
+  readonly entry?: Partial<Entry>;
 }
 
 export interface Backlog {
@@ -70,7 +73,8 @@ function messageOf(plan: RoutePlan, n: number, mail: BacklogMail): NewMessage {
     { forwardPath: recipient, orcpt: undefined, notify: undefined, index: 0 },
   ]);
   return {
-    ...{ id, envelope, class: priority, acceptedAt: now, report: false, eightBit: false, entries, events: [] },
+    ...{ id, envelope, class: priority, acceptedAt: now, report: false, eightBit: false, events: [] },
+    entries: entries.map((entry) => ({ ...entry, ...mail.entry })),
     content: { kind: 'octets', octets },
   };
 }

@@ -21,7 +21,7 @@ export interface ReceiverOptions {
   readonly host?: string;
   /** EHLO keywords beside PIPELINING and 8BITMIME. */
   readonly offers?: readonly string[];
-  /** What is said to a recipient; not given, or undefined: 250. */
+  /** What is said to a recipient; not given, or undefined: 250. `''`: nothing, from then on. */
   readonly recipient?: (address: string, asked: number) => string | undefined;
   /** Contents are kept; false where only envelopes matter. */
   readonly keepContent?: boolean;
@@ -75,7 +75,7 @@ function serve(socket: Socket, state: State): void {
   const session = new Session(state);
   socket.write('220 receiver.test ESMTP\r\n');
   socket.on('data', (text: string) => {
-    const replies = session.take(text);
+    const replies = session.take(text).filter((reply) => reply !== '');
     if (replies.length > 0) socket.write(replies.map((reply) => `${reply}\r\n`).join(''));
     if (session.over) socket.end();
   });
@@ -85,6 +85,7 @@ const CONTENT_END = '\r\n.\r\n';
 
 class Session {
   over = false;
+  #silent = false;
   readonly #state: State;
   /** It begins with the line end before it, so that an empty content ends like any other. */
   #text = '';
@@ -98,12 +99,13 @@ class Session {
   }
 
   take(text: string): readonly string[] {
+    if (this.#silent) return [];
     this.#text += text;
     const replies: string[] = [];
     for (;;) {
       const reply = this.#inContent ? this.#content() : this.#command();
-      if (reply === undefined) return replies;
-      replies.push(reply);
+      if (reply !== undefined) replies.push(reply);
+      if (reply === undefined || this.#silent) return replies;
     }
   }
 
@@ -160,6 +162,7 @@ class Session {
     askedBy.set(address, times);
     asked.push(address);
     const reply = options.recipient?.(address, times) ?? '250 2.1.5 ok';
+    this.#silent = reply === '';
     if (reply.startsWith('2')) this.#recipients.push({ address, parameters });
     return reply;
   }
