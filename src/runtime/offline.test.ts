@@ -1,0 +1,93 @@
+/** The queue of a stopped server: the same operations, on the same lock. */
+
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test, type TestContext } from 'node:test';
+import { entryOf } from '../../test/lib/entries.ts';
+import { logInto, messageOf } from '../../test/lib/queue-parts.ts';
+import { Refusal } from '../api/contract.ts';
+import { openLmdbSpool } from '../spool/lmdb/open.ts';
+import { idOf } from '../spool/spool.fixtures.contract.ts';
+import { checkOffline, compactOffline, openOffline } from './offline.ts';
+import { takeSpoolLock } from './spool-lock.ts';
+import { systemTimers } from './timers.ts';
+
+/** A folder with the spool of a server that has stopped. */
+async function stopped(t: TestContext, messages = 2): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'offline-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const onBroken = (error: unknown): void => assert.fail(String(error));
+  const spool = await openLmdbSpool({ folder, log: logInto([]), timers: systemTimers, onBroken });
+  for (let n = 1; n <= messages; n += 1)
+    await spool.accept([messageOf([entryOf({ id: `${idOf(n)}/0`, dueAt: 9e12 })])], 1);
+  await spool.close();
+  return folder;
+}
+
+const refused = (kind: Refusal['kind']) => (error: unknown) => error instanceof Refusal && error.kind === kind;
+
+describe('the queue of a stopped server', () => {
+  test('is listed and changed, and the next one finds it so', async (t) => {
+    const folder = await stopped(t);
+    const queue = await openOffline(folder);
+    assert.equal((await queue.list({})).entries.length, 2);
+    assert.deepEqual(await queue.hold({ select: { id: idOf(1) } }), { entries: 1, inFlight: 0 });
+    assert.deepEqual(await queue.remove({ select: { id: idOf(2) } }), { entries: 1, inFlight: 0 });
+    assert.deepEqual((await queue.message({ id: idOf(1) })).events, []);
+    await queue.close();
+    const again = await openOffline(folder);
+    assert.deepEqual(
+      (await again.list({})).entries.map(({ id, lane }) => [id, lane]),
+      [[`${idOf(1)}/0`, 'held']],
+    );
+    await again.close();
+  });
+
+  test('is held by one at a time, and free again after it', async (t) => {
+    const folder = await stopped(t);
+    const queue = await openOffline(folder);
+    await assert.rejects(openOffline(folder), refused('conflict'));
+    await assert.rejects(compactOffline(folder), refused('conflict'));
+    await assert.rejects(checkOffline(folder), refused('conflict'));
+    assert.equal(await takeSpoolLock(folder), undefined);
+    await queue.close();
+    (await takeSpoolLock(folder))!.release();
+  });
+
+  test('is checked, copied and compacted', async (t) => {
+    const folder = await stopped(t);
+    assert.deepEqual((await checkOffline(folder)).problems, []);
+    assert.ok((await compactOffline(folder)).octetsAfter > 0);
+    const queue = await openOffline(folder);
+    const copy = join(folder, '..', `${folder.split('/').at(-1)}-copy`);
+    t.after(() => rm(copy, { recursive: true, force: true }));
+    assert.equal((await queue.backup({ folder: copy })).messages, 2);
+    await queue.close();
+    const copied = await openOffline(copy);
+    assert.equal((await copied.list({})).entries.length, 2);
+    await copied.close();
+  });
+
+  test('checks itself too, and can be closed afterwards', async (t) => {
+    const queue = await openOffline(await stopped(t));
+    assert.deepEqual(await queue.check(), { messages: 2, entries: 2, problems: [] });
+    await queue.close();
+  });
+});
+
+describe('a folder without a spool', () => {
+  for (const [name, make] of [
+    ['that does not exist', false],
+    ['that is empty', true],
+  ] as const)
+    test(`${name} is refused, and nothing is made in it`, async (t) => {
+      const parent = await mkdtemp(join(tmpdir(), 'offline-'));
+      t.after(() => rm(parent, { recursive: true }));
+      const folder = join(parent, 'spool');
+      if (make) await mkdir(folder);
+      for (const work of [openOffline, compactOffline, checkOffline])
+        await assert.rejects(work(folder), refused('notFound'));
+    });
+});
