@@ -21,6 +21,8 @@ import { Settler } from './queue-manager/settler.ts';
 import { type SpoolLock, takeSpoolLock } from './spool-lock.ts';
 import { systemTimers } from './timers.ts';
 
+type OpenSpool = Awaited<ReturnType<typeof openLmdbSpool>>;
+
 export type OfflineQueue = QueueAdmin & { close(): Promise<void> };
 
 /** Rejects with a `Refusal` when the folder holds no spool, or somebody holds the spool. */
@@ -86,7 +88,7 @@ function changesOf(spool: Spool, log: Log): QueueChanges {
   );
 }
 
-function operationsOf(folder: string, spool: Spool, changes: QueueChanges): QueueOperations {
+function operationsOf(folder: string, spool: OpenSpool, changes: QueueChanges): QueueOperations {
   return new QueueOperations({
     ...{ spool, changes, locks: new EntryLocks(), forgetBackOffs: () => undefined },
     maintenance: {
@@ -96,7 +98,7 @@ function operationsOf(folder: string, spool: Spool, changes: QueueChanges): Queu
         const { figures, problems } = await checkSpool(folder);
         return { messages: figures.messages, entries: figures.entries, problems };
       },
-      backup: (target) => backupSpool(folder, target),
+      backup: (target) => backupSpool(spool, target),
     },
     story: async (id) => storyIn(join(folder, 'events', 'history.db'), id),
   });

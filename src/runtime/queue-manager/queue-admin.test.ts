@@ -26,6 +26,7 @@ async function world(count = 3) {
     maintenance: {
       check: async () => ({ messages: 0, entries: 0, problems: [] }),
       backup: async (folder) => {
+        if (folder === '/full') throw new Error('/full is not empty');
         backups.push(folder);
         return { messages: 0, files: 0 };
       },
@@ -137,4 +138,5 @@ test('a backup goes to a folder that is named whole: the folder of the server is
     await assert.rejects(operations.backup({ folder }), refused('invalid', /whole path/));
   await operations.backup({ folder: '/var/backups/spool' });
   assert.deepEqual(backups, ['/var/backups/spool']);
+  await assert.rejects(operations.backup({ folder: '/full' }), refused('conflict', /\/full is not empty/));
 });

@@ -124,7 +124,12 @@ export class QueueOperations implements QueueAdmin {
   async backup({ folder }: { readonly folder: string }): Promise<BackedUp> {
     // Relative to what? The server's own folder is nobody's meaning.
     if (!isAbsolute(folder)) throw new Refusal('invalid', 'name the folder with its whole path, from the root on');
-    return this.#deps.maintenance.backup(folder);
+    try {
+      return await this.#deps.maintenance.backup(folder);
+    } catch (error) {
+      // A folder that is not empty, or may not be written, is for the operator to mend.
+      throw new Refusal('conflict', `the backup failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   suspend({ target, reason = '', by, until }: SuspendRequest): Promise<Suspended> {
