@@ -95,14 +95,28 @@ export async function startMailWorld(options: WorldOptions = {}): Promise<MailWo
     send: (to, how) => send(product, to, how),
     passUntil: (what, probe) => passing().until(what, probe),
     pass: (duration) => passing().pass(duration),
-    empty: () =>
-      until('an empty queue', async () => (await product.control.status()).spool.messages === 0).then(() => {}),
+    empty: async () => {
+      await until('an empty queue', async () => (await product.control.status()).spool.messages === 0);
+      await until('a log that says so', async () => hasEnded(await product.events()));
+    },
     close: async () => {
       await product.stop();
       await Promise.all([home.close(), world?.close(), dns.close()]);
       await removeFolder(folder);
     },
   };
+}
+
+/** The log follows the queue by a moment: whether each recipient that came in is over by it too. */
+function hasEnded(events: readonly Event[]): boolean {
+  const open = new Set<string>();
+  for (const event of events) {
+    if (event.kind === 'accepted') for (const one of event.recipients) open.add(`${event.queueId} ${one}`);
+    if (event.kind === 'dsn' && event.queueId !== '') open.add(`${event.queueId} ${event.to}`);
+    if (event.kind === 'delivered' || event.kind === 'failed' || event.kind === 'expired' || event.kind === 'removed')
+      for (const one of event.recipients) open.delete(`${event.queueId} ${one}`);
+  }
+  return open.size === 0;
 }
 
 async function send(product: Product, to: readonly string[], options: SendOptions = {}): Promise<string> {

@@ -166,6 +166,7 @@ test('a receiver that limits gets thirty messages at its own pace, each of them 
   }
   assert.ok(minutes >= 5, `five messages a minute, and all went in ${minutes} minutes`);
 
+  for (const to of all) await sandbox.event(to, about('delivered', to));
   const throttled = await replies();
   assert.ok(throttled.every(({ reply }) => /^(?:421|450) 4\./.test(reply)));
   assert.ok(throttled.some(({ reason }) => reason === 'rateLimited'));
@@ -193,9 +194,10 @@ test('of two recipients the known one is delivered, and a report names the unkno
   assert.match(lines, /^Remote-MTA: dns; mx\.strict\.test\r$/m);
   assert.match(lines, /^Message-ID: <known@strict\.test>\r$/m, 'the header section of the message is in it');
   assert.doesNotMatch(lines, /^Final-Recipient: rfc822;known@/m);
+  await gone('*@strict.test');
+  await sandbox.event('the end of the report', about('delivered', from));
   const told = (await sandbox.events()).filter((event) => event.kind === 'dsn' && event.to === from);
   assert.equal(told.length, 1);
-  await gone('*@strict.test');
 });
 
 test('a slow receiver is waited for, and holds up nobody else', async () => {
