@@ -41,6 +41,8 @@ export interface Dispatch {
   readonly sender: SenderParameters;
   readonly recipients: readonly EntryRecipient[];
   readonly content: DispatchContent;
+  /** Known from its arrival: no octet of the content is above 127. */
+  readonly sevenBit?: boolean;
   readonly acceptedAt: Instant;
   /** Beginning at 1. */
   readonly attempt: number;

@@ -96,6 +96,15 @@ describe('content', () => {
     );
   });
 
+  test('is 8-bit by its trace field too', async () => {
+    for (const trace of [TRACE, 'Received: for <ü@example.test>\r\n']) {
+      const { sink, got } = sinkWith({ trace });
+      await writeAll(sink, [Buffer.from('Subject: a\r\n\r\nb\r\n')]);
+      await sink.finish();
+      assert.equal(got[0]!.eightBit, trace !== TRACE);
+    }
+  });
+
   test('belongs to the sink alone: the chunk may be written to again', async () => {
     const { sink, got } = sinkWith();
     const chunk = Buffer.from('Subject: a\r\n\r\nbefore');

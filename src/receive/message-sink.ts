@@ -62,6 +62,8 @@ export class MessageSink implements ContentSink {
 
   constructor(options: SinkOptions) {
     this.#options = options;
+    // The trace field of a session with SMTPUTF8 may name mailboxes and hosts in UTF-8.
+    this.#eightBit = !isAscii(Buffer.from(options.trace));
   }
 
   write(chunk: Buffer): void | Promise<void> {

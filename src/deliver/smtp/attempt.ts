@@ -142,7 +142,7 @@ export class SmtpAttempt {
   async #prepare(connection: SmtpConnection): Promise<Prepared | undefined> {
     const { sender, recipients, message } = this.#dispatch;
     try {
-      this.#facts ??= await contentFacts(this.#content);
+      this.#facts ??= await contentFacts(this.#content, this.#dispatch.sevenBit === true ? 'sevenBit' : 'unknown');
       const outgoing = { sender, recipients, content: this.#content, facts: this.#facts };
       return await prepare(outgoing, connection.offers, this.#options.convertSigned);
     } catch (error) {

@@ -38,6 +38,13 @@ describe('what content needs', () => {
       const facts = await contentFacts(blocksOf(...blocks));
       assert.equal(Object.entries(facts).flatMap(([fact, is]) => (is ? [fact] : [])).join(' '), want); // prettier-ignore
     });
+
+  test('a file that came as 7-bit is not read again', async () => {
+    const unread: OutgoingContent = { ...blocksOf(''), blocks: () => assert.fail('it was read') };
+    assert.deepEqual(await contentFacts(unread, 'sevenBit'), { eightBit: false, utf8Header: false });
+    const facts = await contentFacts(blocksOf('Subject: x\r\n\r\nGrüße\r\n'), 'unknown');
+    assert.deepEqual(facts, { eightBit: true, utf8Header: false });
+  });
 });
 
 async function prepared(letter: Letter, offers: Partial<Offers>): Promise<Prepared> {

@@ -186,7 +186,7 @@ export class Attempts {
       ...{ id, slot, path, site, route, hosts, message: message.id, entry: entry.id },
       sender: { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid },
       recipients: entry.recipients,
-      content,
+      ...{ content, sevenBit: !message.eightBit },
       acceptedAt: message.acceptedAt,
       attempt: entry.attempts + 1,
     });
