@@ -46,15 +46,16 @@ async function run(options: BenchOptions): Promise<void> {
   const builds = new Map([['postrider', build], ...(against === undefined ? [] : [['before', against] as const])]);
   const sink = await startSink();
   try {
-    const rows: Row[] = [];
-    await runWorkloads({ options, builds, sink, rows, tell: (text) => console.log(text) });
+    const [rows, failures]: [Row[], string[]] = [[], []];
+    await runWorkloads({ options, builds, sink, rows, failures, tell: (text) => console.log(text) });
     const versions = { postfix: await toolVersion() };
     const report = reportOf(
-      { startedAt: started, build, against, loadBefore, versions, settings: settings(options) },
+      { startedAt: started, build, against, loadBefore, versions, failures, settings: settings(options) },
       rows,
     );
     const path = writeReport(report, resolve(options.results));
     console.log(`\n${tableOf(report)}\n\n${relative(process.cwd(), path)}`);
+    if (failures.length > 0) process.exitCode = 1;
   } finally {
     sink.stop();
   }

@@ -23,6 +23,7 @@ const MINUTE = 60_000;
 /** How often the sink's counter is read: more often costs more than it tells. */
 const POLL = 5;
 const BACKLOG = 1000;
+const SESSION_MESSAGES = 1000;
 
 const children = new Set<ChildProcess>();
 process.once('exit', () => {
@@ -50,6 +51,13 @@ export async function load({ port, messages, sessions, octets, recipient, connec
   const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(timer);
   if (code !== 0) throw new Error(`smtp-source ended with ${code}: ${said}`);
+}
+
+/** As much as is wanted: the product ends a connection after a thousand messages. */
+export async function loadBacklog({ messages, ...source }: Omit<SourceLoad, 'connections'>): Promise<void> {
+  const atOnce = source.sessions * (SESSION_MESSAGES / 2);
+  for (let sent = 0; sent < messages; sent += atOnce)
+    await load({ ...source, connections: 'reused', messages: Math.min(atOnce, messages - sent) });
 }
 
 export interface Sink {

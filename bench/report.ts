@@ -30,6 +30,8 @@ export interface Report {
   readonly loadAverage: { readonly before: readonly number[]; readonly after: readonly number[] };
   readonly versions: Readonly<Record<string, string>>;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Workloads that could not be measured, and why. */
+  readonly failures: readonly string[];
   readonly workloads: Readonly<Record<string, Readonly<Record<string, ServerReport>>>>;
 }
 
@@ -54,6 +56,7 @@ export interface Facts {
   readonly loadBefore: readonly number[];
   readonly versions: Readonly<Record<string, string>>;
   readonly settings: Readonly<Record<string, unknown>>;
+  readonly failures: readonly string[];
 }
 
 export function reportOf(facts: Facts, rows: readonly Row[]): Report {
@@ -65,13 +68,13 @@ export function reportOf(facts: Facts, rows: readonly Row[]): Report {
     );
     (workloads[workload] ??= {})[server] = { figures, runs };
   }
-  const { startedAt, build, against, loadBefore, versions, settings } = facts;
+  const { startedAt, build, against, loadBefore, versions, settings, failures } = facts;
   return {
     ...{ startedAt: startedAt.toISOString(), commit: build.commit, changed: build.changed, against: against?.commit },
     machine: machine(),
     loadAverage: { before: loadBefore, after: loadavg() },
     versions: { node: process.version, ...versions },
-    ...{ settings, workloads },
+    ...{ settings, failures, workloads },
   };
 }
 
@@ -130,6 +133,7 @@ export function tableOf(report: Report): string {
     `commit ${commit}${changed ? ' with changes' : ''}; ${machine.cores} × ${machine.cpu}, ${machine.system}, Node ${process.version}`,
     `load average before ${load(loadAverage.before)}, after ${load(loadAverage.after)}; median (least to most) of the runs`,
     ...blocks,
+    ...report.failures.map((failure) => `not measured: ${failure}`),
   ].join('\n\n');
 }
 

@@ -23,6 +23,8 @@ export interface Bench {
   readonly tell: (text: string) => void;
   /** What was found so far; later workloads want to know of earlier ones. */
   readonly rows: Row[];
+  /** Workloads that could not be measured, and why. */
+  readonly failures: string[];
 }
 
 const MIXED = { sites: 50, domains: 1000 } as const;
@@ -35,7 +37,14 @@ const LATENCY_SECONDS = 5;
 export async function runWorkloads(bench: Bench): Promise<void> {
   for (const workload of bench.options.workloads) {
     bench.tell(`── ${workload}`);
-    await WORK[workload](bench);
+    try {
+      await WORK[workload](bench);
+    } catch (error) {
+      // What the others found is not lost for that.
+      const failure = `${workload}: ${error instanceof Error ? error.message : String(error)}`;
+      bench.failures.push(failure);
+      bench.tell(`failed: ${failure}`);
+    }
   }
 }
 
