@@ -34,7 +34,7 @@ export interface MailWorld {
   down(): Promise<void>;
   /** The same product once more in the same folder, after `product.stop` or `product.kill`. */
   restart(options?: Pick<ProductOptions, 'testClock'>): Promise<void>;
-  /** Gives the queue id. */
+  /** Gives the queue id. When it resolves the log has the acceptance too, which follows the 250 by a moment. */
   send(to: readonly string[], options?: SendOptions): Promise<string>;
   /** Moves time from one attempt to the next until it is so. */
   passUntil<T>(what: string, probe: () => T | undefined | false | Promise<T | undefined | false>): Promise<T>;
@@ -129,6 +129,7 @@ async function send(product: Product, to: readonly string[], options: SendOption
   const [, id] = / ([0-9a-z]{20})\b/.exec(replies.at(-1)!.text) ?? [];
   if (replies.at(-1)!.code !== 250 || replies.some(({ code }) => code >= 400) || id === undefined)
     throw new Error(`not accepted: ${text}`);
+  await product.event(`acceptance of ${id}`, (event) => event.kind === 'accepted' && event.queueId === id);
   return id;
 }
 

@@ -187,13 +187,12 @@ test('the queue of a stopped server is listed and changed by hand, and the next 
     await until('the rest', async () => (await waiting(mail.product)).length === 1);
     const [held] = await waiting(mail.product);
     assert.deepEqual([held!.recipients, held!.lane, held!.reason], [['hold@far.test'], 'held', 'held']);
-    const kinds = (await mail.product.events()).map(({ kind }) => kind);
     for (const [kind, count] of [
       ['held', 2],
       ['released', 1],
       ['removed', 2],
     ] as const)
-      assert.equal(kinds.filter((each) => each === kind).length, count, kind);
+      await until(`${count} events ${kind}`, async () => (await eventsOf(mail, kind)).length === count);
     await mail.product.control.release({ select: {}, all: true });
     await mail.empty();
   } finally {
@@ -267,7 +266,11 @@ describe('a hundred thousand messages to ten thousand domains', () => {
       const { dueAt, attempts, lane, reason, lastReply } = byRecipient.get(to(n))!;
       assert.deepEqual({ dueAt, attempts, lane, reason, lastReply }, { ...stored, dueAt: later(n) }, to(n));
     }
-    const events = await product.events();
+    // The log follows the queue by a moment.
+    const events = await until('a log that says so', async () => {
+      const found = await product.events();
+      return found.filter(({ kind }) => kind === 'delivered').length >= OVERDUE && found;
+    });
     assert.ok(events.every(({ kind }) => kind === 'attempt' || kind === 'delivered'));
     const delivered = events.filter(
       (event): event is Extract<Event, { kind: 'delivered' }> => event.kind === 'delivered',
