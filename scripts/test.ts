@@ -93,7 +93,7 @@ function isWanted(part: PartName): boolean {
 
 function checks(): void {
   command('checks', 'types', [binary('typescript', 'tsc')]);
-  command('checks', 'lint', [binary('oxlint', 'oxlint'), 'src', 'test', 'scripts', 'bin', 'bench']);
+  command('checks', 'lint', [binary('oxlint', 'oxlint'), 'src', 'test', 'scripts', 'bin', 'bench', 'prove']);
   command('checks', 'form', [binary('prettier', 'prettier'), '--check', '--log-level=warn', '.']);
 }
 

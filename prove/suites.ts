@@ -1,0 +1,5 @@
+/** The suites of the prover, in the order in which they run. */
+
+import { type Suite } from './suite.ts';
+
+export const SUITES: readonly Suite[] = [];
