@@ -64,8 +64,11 @@ function commitOf(): { readonly commit: string; readonly changed: boolean } {
 }
 
 function git(...args: readonly string[]): string {
-  const how = { cwd: import.meta.dirname, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
-  return execFileSync('git', args, how);
+  return execFileSync('git', args, {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
 }
 
 function machineOf(): Readonly<Record<string, string | number>> {
