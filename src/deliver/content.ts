@@ -9,14 +9,18 @@ export interface OutgoingContent {
   readonly octets: number;
   /** All of it, when it is in memory. */
   readonly memory: Buffer | undefined;
+  /** The same as DATA carries it, with its end; only where that is known already. */
+  readonly wire?: Buffer;
   /** Blocks of at most `BLOCK_OCTETS`; may be asked for more than once. Rejects when a file cannot be read or has changed its length. */
   blocks(): AsyncGenerator<Buffer, void, undefined>;
 }
 
 export function outgoingContent(content: DispatchContent): OutgoingContent {
   if (content.kind === 'octets') {
-    const { buffer, byteOffset, byteLength } = content.octets;
-    return memoryContent(Buffer.from(buffer, byteOffset, byteLength));
+    const memory = asBuffer(content.octets);
+    return content.wire === undefined
+      ? memoryContent(memory)
+      : { ...memoryContent(memory), wire: asBuffer(content.wire) };
   }
   const { path, octets } = content;
   return { octets, memory: undefined, blocks: () => fileBlocks(path, octets) };
@@ -25,6 +29,10 @@ export function outgoingContent(content: DispatchContent): OutgoingContent {
 /** Keeps the octets: the caller must not write to them again. */
 export function memoryContent(memory: Buffer): OutgoingContent {
   return { octets: memory.length, memory, blocks: () => memoryBlocks(memory) };
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /** Fields before the content, as final delivery adds them. */

@@ -107,6 +107,8 @@ export class Networks {
     { readonly family: 4 | 6; readonly shift: bigint; readonly values: Set<bigint> }
   >();
 
+  #last = { address: '', contains: false };
+
   /** Elements are `192.0.2.0/24`, `2001:db8::/32` or single addresses. The reason names the bad element. */
   static parse(list: readonly string[]): Parsed<Networks> {
     const networks = new Networks();
@@ -117,8 +119,13 @@ export class Networks {
     return parsed(networks);
   }
 
-  /** False for what is no address at all. */
+  /** False for what is no address at all. The latest answer is remembered: a client is asked about for each recipient. */
   contains(address: string): boolean {
+    if (this.#last.address !== address) this.#last = { address, contains: this.#find(address) };
+    return this.#last.contains;
+  }
+
+  #find(address: string): boolean {
     const ip = parseIp(address);
     if (!ip.ok) return false;
     for (const { family, shift, values } of this.#byPrefix.values())

@@ -1,6 +1,6 @@
 /** Dates as mail writes them (RFC 5322 §3.3): `Mon, 23 Nov 2026 21:26:24 +0000`. */
 
-import { type Instant, MINUTE } from '../lib/time.ts';
+import { type Instant, MINUTE, SECOND } from '../lib/time.ts';
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -11,8 +11,24 @@ const LATEST: Instant = Date.UTC(9999, 11, 31, 23, 59, 59);
 // RFC 5322 §3.3 allows up to 9959; no zone on earth is further away than 14 hours.
 const MAX_ZONE = 14 * 60;
 
-/** `zone`: minutes east of Greenwich. A time that mail cannot write becomes the nearest that it can. */
+let lastSecond = NaN;
+let lastText = '';
+
+/**
+ * `zone`: minutes east of Greenwich. A time that mail cannot write becomes the nearest that it can.
+ * The latest text is remembered: a busy server writes the same second thousands of times.
+ */
 export function formatDate(at: Instant, zone = 0): string {
+  if (zone !== 0) return formatted(at, zone);
+  const second = Math.floor(at / SECOND);
+  if (second !== lastSecond) {
+    lastText = formatted(at, 0);
+    lastSecond = second;
+  }
+  return lastText;
+}
+
+function formatted(at: Instant, zone: number): string {
   const offset = Math.max(-MAX_ZONE, Math.min(MAX_ZONE, Math.trunc(zone) || 0));
   const shown = new Date(nearest(at + offset * MINUTE));
   const day = `${DAYS[shown.getUTCDay()]}, ${shown.getUTCDate()} ${MONTHS[shown.getUTCMonth()]} ${shown.getUTCFullYear()}`;

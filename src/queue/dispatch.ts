@@ -17,7 +17,8 @@ export type SlotId = number;
 
 /** What a worker can read content from: octets, or a file that stays until the dispatch is finished. */
 export type DispatchContent =
-  | { readonly kind: 'octets'; readonly octets: Uint8Array }
+  /** `wire`: the same as DATA carries it, with its end; only where that is known already. */
+  | { readonly kind: 'octets'; readonly octets: Uint8Array; readonly wire?: Uint8Array }
   | { readonly kind: 'file'; readonly path: string; readonly octets: number };
 
 /** A host to try, in order. */

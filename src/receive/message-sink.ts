@@ -14,6 +14,7 @@ import { type QueueId } from '../mail/queue-id.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type NewContent } from '../spool/spool.ts';
 import { ContentFile } from './content-file.ts';
+import { DATA_END_OCTETS } from '../wire/smtp/client-content.ts';
 import { editHeader, type HeaderFacts } from './header-edits.ts';
 import { type OctetBudget } from './octet-budget.ts';
 import { type ContentSink } from './transaction.ts';
@@ -197,10 +198,11 @@ function refusalFor(error: unknown): Reply {
   return reply(451, '4.3.0', `Storing the content failed (${code}), try again later`);
 }
 
-/** In memory of its own, so that it can be transferred to another thread whole. */
+/** In memory of its own, so that it can be transferred to another thread whole, with room for the end that DATA puts behind. */
 function joined(parts: readonly Buffer[]): Uint8Array {
-  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0));
+  const octets = parts.reduce((sum, { length }) => sum + length, 0);
+  const whole = Buffer.allocUnsafeSlow(octets + DATA_END_OCTETS);
   let at = 0;
   for (const part of parts) at += part.copy(whole, at);
-  return whole;
+  return whole.subarray(0, octets);
 }

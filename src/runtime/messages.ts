@@ -3,6 +3,7 @@
 import { type Refusal } from '../api/contract.ts';
 import { type AttemptReport, type Dispatch, type SlotId } from '../queue/dispatch.ts';
 import { type SiteAnswer } from '../queue/site.ts';
+import { type QueueId } from '../mail/queue-id.ts';
 import { type Route } from '../mail/route.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { type IntakeState, type Submitted } from '../receive/ports.ts';
@@ -10,8 +11,12 @@ import { type IntakeState, type Submitted } from '../receive/ports.ts';
 /** Calls and answers find each other by a number that the caller chose. */
 export type CallId = number;
 
+/** A dispatch of a message that the worker took itself and has kept: what it knows of it is left out. */
+export type KeptDispatch = Omit<Dispatch, 'sender' | 'recipients' | 'content' | 'sevenBit' | 'acceptedAt'>;
+
 export type WorkerToQueueManager =
-  | { readonly kind: 'accept'; readonly call: CallId; readonly message: NewMessage }
+  /** `keeps`: the worker has the content in memory, and keeps it if the answer says so. */
+  | { readonly kind: 'accept'; readonly call: CallId; readonly message: NewMessage; readonly keeps: boolean }
   | { readonly kind: 'report'; readonly report: AttemptReport }
   | { readonly kind: 'slotClosed'; readonly slot: SlotId }
   | { readonly kind: 'resolved'; readonly routingDomain: string; readonly route: string; readonly answer: SiteAnswer }
@@ -20,8 +25,12 @@ export type WorkerToQueueManager =
   | { readonly kind: 'event'; readonly line: string };
 
 export type QueueManagerToWorker =
-  | { readonly kind: 'submitted'; readonly call: CallId; readonly result: Submitted }
+  /** `kept`: the message will come back as a `dispatchKept`, or as a `forget`. */
+  | { readonly kind: 'submitted'; readonly call: CallId; readonly result: Submitted; readonly kept: boolean }
   | { readonly kind: 'dispatch'; readonly dispatch: Dispatch }
+  /** `last`: the worker need not keep the message behind this attempt. */
+  | { readonly kind: 'dispatchKept'; readonly dispatch: KeptDispatch; readonly last: boolean }
+  | { readonly kind: 'forget'; readonly message: QueueId }
   | { readonly kind: 'closeSlot'; readonly slot: SlotId }
   | { readonly kind: 'resolve'; readonly routingDomain: string; readonly route: Route }
   | { readonly kind: 'leased'; readonly call: CallId; readonly granted: boolean }

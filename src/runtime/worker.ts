@@ -34,9 +34,10 @@ import { SessionReceiver } from '../receive/receiver.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { Calls } from './calls.ts';
 import { queueIds } from './ids.ts';
+import { KeptMessages } from './kept-messages.ts';
 import { type Link } from './link.ts';
 import { ListenerSet, type ListenerSetDeps } from './listener-set.ts';
-import { type QueueManagerToWorker, type WorkerToQueueManager } from './messages.ts';
+import { type KeptDispatch, type QueueManagerToWorker, type WorkerToQueueManager } from './messages.ts';
 import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
@@ -71,10 +72,11 @@ export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'
 
 export class WorkerRuntime {
   readonly #deps: WorkerDeps;
-  readonly #submissions = new Calls<Submitted>();
+  readonly #submissions = new Calls<Extract<QueueManagerToWorker, { kind: 'submitted' }>>();
   readonly #leases = new Calls<boolean>();
   readonly #listeners: ListenerSet;
   readonly #budget: OctetBudget;
+  readonly #kept: KeptMessages;
   readonly #receiveDeps: ReceiveDeps;
   #settings: WorkerSettings;
   #resolver: StubResolver;
@@ -90,6 +92,7 @@ export class WorkerRuntime {
     this.#settings = deps.settings;
     this.#receive = deps.settings.receive;
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
+    this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
     this.#resolver = this.#newResolver();
     this.#agent = this.#newAgent();
     this.#receiveDeps = this.#makeReceiveDeps();
@@ -174,11 +177,15 @@ export class WorkerRuntime {
   #take(message: QueueManagerToWorker): void {
     switch (message.kind) {
       case 'submitted':
-        return this.#submissions.answered(message.call, message.result);
+        return this.#submissions.answered(message.call, message);
       case 'leased':
         return this.#leases.answered(message.call, message.granted);
       case 'dispatch':
         return void this.#deliver(message.dispatch);
+      case 'dispatchKept':
+        return void this.#deliverKept(message.dispatch, message.last);
+      case 'forget':
+        return this.#kept.forget(message.message);
       case 'closeSlot':
         for (const agent of [this.#agent, ...this.#leaving]) agent.closeSlot(message.slot);
         return undefined;
@@ -199,6 +206,14 @@ export class WorkerRuntime {
     const report = await this.#agent.deliver(dispatch);
     this.#deliveries -= 1;
     this.#deps.link.post({ kind: 'report', report });
+  }
+
+  /** What is sent to here was kept by here: the link keeps the order of what is said on it. */
+  async #deliverKept(kept: KeptDispatch, last: boolean): Promise<void> {
+    const dispatch = this.#kept.complete(kept);
+    if (dispatch === undefined) throw new Error(`entry ${kept.entry} is to be tried, and its message is not kept here`);
+    await this.#deliver(dispatch);
+    if (last) this.#kept.forget(kept.message);
   }
 
   async #resolve(routingDomain: string, route: Route): Promise<void> {
@@ -223,10 +238,16 @@ export class WorkerRuntime {
     }
   }
 
-  #submit(message: NewMessage): Promise<Submitted> {
+  async #submit(message: NewMessage): Promise<Submitted> {
     const { content } = message;
-    const transfer = content.kind === 'octets' ? [content.octets.buffer as ArrayBuffer] : [];
-    return this.#submissions.ask((call) => this.#deps.link.post({ kind: 'accept', call, message }, transfer));
+    const keeps = this.#kept.keep(message);
+    // What is kept is copied on its way, and the copy costs less than a transfer does.
+    const transfer = content.kind === 'octets' && !keeps ? [content.octets.buffer as ArrayBuffer] : [];
+    const { result, kept } = await this.#submissions.ask((call) =>
+      this.#deps.link.post({ kind: 'accept', call, message, keeps }, transfer),
+    );
+    if (keeps && !kept) this.#kept.forget(message.id);
+    return result;
   }
 
   #tell(event: Event): void {
@@ -288,6 +309,8 @@ export class WorkerRuntime {
 }
 
 const SMTP_PORT = 25;
+/** Of the memory for content. Kept content must not make receiving write to files what would fit. */
+const KEPT_SHARE = 0.25;
 const REPORT_TIME = 500;
 const REPORT_PAUSE = 5;
 // Deliveries that began before a reload end on their own; this only bounds how long they are remembered.

@@ -329,7 +329,11 @@ export class SmtpConnection {
   #sendContent(framing: 'data' | 'bdat'): void {
     const transaction = this.#transaction;
     if (transaction === undefined) return;
-    const { memory } = transaction.content;
+    const { memory, wire } = transaction.content;
+    if (framing === 'data' && wire !== undefined) {
+      this.#socket.write(wire);
+      return this.#perform(this.#client.contentSent());
+    }
     if (framing === 'data' && memory !== undefined && memory.length <= MAX_CHUNK_OCTETS) return this.#sendAll(memory);
     if (framing === 'bdat' && memory !== undefined && memory.length <= MAX_CHUNK_OCTETS)
       return this.#sendChunk(memory, 'last');

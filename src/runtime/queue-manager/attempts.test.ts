@@ -12,6 +12,7 @@ import { type Dispatch } from '../../queue/dispatch.ts';
 import { type Finished } from '../../queue/scheduling.ts';
 import { idOf } from '../../spool/spool.fixtures.contract.ts';
 import { MemorySpool } from '../../spool/memory/memory-spool.ts';
+import { type KeptDispatch } from '../messages.ts';
 import { Attempts, type DispatchAction } from './attempts.ts';
 import { EntryLocks } from './entry-locks.ts';
 import { RecentMessages } from './recent-messages.ts';
@@ -23,6 +24,8 @@ async function world(changes: Partial<Entry> = {}) {
   const parts = queueParts(new MemorySpool());
   const recent = new RecentMessages(1e6);
   const sent: Dispatch[] = [];
+  const sentKept: { readonly worker: number; readonly dispatch: KeptDispatch; readonly last: boolean }[] = [];
+  const forgotten: [number, string][] = [];
   const closed: number[] = [];
   const finished: Finished[] = [];
   const settled: [EntryId, readonly Entry[]][] = [];
@@ -30,6 +33,8 @@ async function world(changes: Partial<Entry> = {}) {
   let noticed = 0;
   const attempts = new Attempts(parts.context, recent, {
     send: (_, dispatch) => void sent.push(dispatch),
+    sendKept: (worker, dispatch, last) => void sentKept.push({ worker, dispatch, last }),
+    forget: (worker, message) => void forgotten.push([worker, message]),
     closeSlot: (_, slot) => void closed.push(slot),
     finished: (f) => void finished.push(f),
     settled: (entry, next) => void settled.push([entry, next]),
@@ -51,7 +56,23 @@ async function world(changes: Partial<Entry> = {}) {
     });
   const stored = (): Promise<Entry | undefined> => parts.spool.entry(ID);
   return {
-    ...{ ...parts, attempts, recent, sent, closed, finished, settled, locks, entry, message, action, report, stored },
+    ...{
+      ...parts,
+      attempts,
+      recent,
+      sent,
+      sentKept,
+      forgotten,
+      closed,
+      finished,
+      settled,
+      locks,
+      entry,
+      message,
+      action,
+      report,
+      stored,
+    },
     noticed: () => noticed,
   };
 }
@@ -70,15 +91,38 @@ describe('a dispatch', () => {
 
   test('on the fast path needs no record: it was committed as due a minute ahead', async () => {
     const w = await world({ dueAt: queueParts().clock.now() + MINUTE });
-    w.recent.keep(w.message, w.clock.now());
+    w.recent.keep(w.message, undefined, w.clock.now());
     w.attempts.dispatch(w.action());
     assert.equal(w.sent.length, 1);
     assert.equal((await w.stored())!.crashes, 0);
   });
 
+  test('to the worker that has kept the message leaves out what that worker knows, and says that it was the last', async () => {
+    const w = await world({ dueAt: queueParts().clock.now() + MINUTE });
+    w.recent.keep(w.message, 0, w.clock.now());
+    w.attempts.dispatch(w.action());
+    assert.deepEqual(w.sent, []);
+    const [{ worker, dispatch, last } = assert.fail()] = w.sentKept;
+    assert.deepEqual([worker, dispatch.message, dispatch.entry, last], [0, idOf(1), ID, true]);
+    assert.ok(!('content' in dispatch) && !('recipients' in dispatch));
+    assert.equal(w.recent.get(idOf(1)), undefined);
+    assert.deepEqual(w.forgotten, []);
+  });
+
+  test('to another worker than the one that has kept it is read from the spool, and the first may forget it', async () => {
+    const w = await world({ dueAt: queueParts().clock.now() + MINUTE });
+    w.recent.keep(w.message, 5, w.clock.now());
+    w.attempts.dispatch(w.action());
+    await turns();
+    assert.deepEqual(w.sentKept, []);
+    assert.equal(Buffer.from((w.sent[0]!.content as { octets: Uint8Array }).octets).includes('body'), true);
+    assert.deepEqual(w.forgotten, [[5, idOf(1)]]);
+    assert.equal((await w.stored())!.crashes, 0, 'the fast path all the same');
+  });
+
   test('that waited too long for the fast path is recorded after all', async () => {
     const w = await world({ dueAt: queueParts().clock.now() + MINUTE });
-    w.recent.keep(w.message, w.clock.now());
+    w.recent.keep(w.message, undefined, w.clock.now());
     w.clock.advance(31 * SECOND);
     w.attempts.dispatch(w.action());
     assert.equal(w.sent.length, 0);
@@ -132,7 +176,7 @@ describe('a dispatch', () => {
 describe('a report', () => {
   test('of a delivery removes the entry, and frees slot, lock and memory', async () => {
     const w = await world();
-    w.recent.keep(w.message, w.clock.now());
+    w.recent.keep(w.message, undefined, w.clock.now());
     w.attempts.dispatch(w.action());
     await turns();
     w.report(delivered());

@@ -11,12 +11,14 @@ import { type Event } from '../../events/event.ts';
 import { MINUTE } from '../../lib/time.ts';
 import { type Entry, type EntryId } from '../../mail/entry.ts';
 import { type Outcome, type Undelivered } from '../../mail/outcome.ts';
-import { formatMailbox } from '../../mail/path.ts';
+import { formatMailbox, type ReversePath } from '../../mail/path.ts';
+import { type QueueId } from '../../mail/queue-id.ts';
 import { type AttemptReport, type Dispatch, type DispatchContent, type SlotId } from '../../queue/dispatch.ts';
 import { type Disposition, dispose, disposeWithoutDispatch, type DispositionContext } from '../../queue/disposition.ts';
 import { effectOf } from '../../queue/effect.ts';
 import { type Finished, type SchedulerAction, type WithoutDispatch, type WorkerId } from '../../queue/scheduling.ts';
 import { type StoredMessage } from '../../spool/spool.ts';
+import { type KeptDispatch } from '../messages.ts';
 import {
   type AttemptFacts,
   attemptEvent,
@@ -30,13 +32,16 @@ import {
 import { type EntryLocks } from './entry-locks.ts';
 import { countAttempt, countDisposition } from './flow-metrics.ts';
 import { type QueueManagerContext } from './ports.ts';
-import { FAST_PATH_TIME, type RecentMessages } from './recent-messages.ts';
+import { FAST_PATH_TIME, type RecentMessage, type RecentMessages } from './recent-messages.ts';
 
 export type DispatchAction = Extract<SchedulerAction, { kind: 'dispatch' }>;
 
 /** What the attempts tell the scheduler and the workers. */
 export interface AttemptSinks {
   readonly send: (worker: WorkerId, dispatch: Dispatch) => void;
+  /** To the worker that has kept the message. `last`: it need not keep it longer. */
+  readonly sendKept: (worker: WorkerId, dispatch: KeptDispatch, last: boolean) => void;
+  readonly forget: (worker: WorkerId, message: QueueId) => void;
   /** Nothing was sent on the slot after all: a connection that it had is not to stay open. */
   readonly closeSlot: (worker: WorkerId, slot: SlotId) => void;
   readonly finished: (finished: Finished) => void;
@@ -79,10 +84,8 @@ export class Attempts {
     if (!this.#sinks.locks.take(action.entry.id)) return this.#giveUp(action);
     const recent = this.#recent.get(action.entry.message);
     const now = this.#context.clock.now();
-    if (recent !== undefined && action.entry.dueAt > now + FAST_PATH_AHEAD) {
-      const content: DispatchContent = { kind: 'octets', octets: recent.octets };
-      return this.#send(action, recent.message, content);
-    }
+    if (recent !== undefined && action.entry.dueAt > now + FAST_PATH_AHEAD) return this.#sendRecent(action, recent);
+    this.#recent.forget(action.entry.message);
     this.#recordAndSend(action).catch(this.#context.broken);
     return undefined;
   }
@@ -134,6 +137,24 @@ export class Attempts {
     this.#settle(entry, disposition, events);
   }
 
+  /** On the fast path: from the memory of the worker that took it, from ours, or read from the spool. */
+  #sendRecent(action: DispatchAction, { message, octets, worker }: RecentMessage): void {
+    const left = this.#recent.dispatched(message.id);
+    if (octets !== undefined) return this.#send(action, message, { kind: 'octets', octets });
+    if (worker === action.worker) return this.#sinks.sendKept(worker, this.#begin(action), left === 'last');
+    if (left === 'last' && worker !== undefined) this.#sinks.forget(worker, message.id);
+    this.#readAndSend(action, message).catch(this.#context.broken);
+    return undefined;
+  }
+
+  async #readAndSend(action: DispatchAction, message: Omit<StoredMessage, 'content'>): Promise<void> {
+    const content = await this.#context.spool.content(message.id);
+    if (content !== undefined) return this.#send(action, message, content);
+    this.#context.log.error('an entry has no content, and is held', { entry: action.entry.id });
+    this.#giveUp(action);
+    return this.#hold(action.entry);
+  }
+
   async #recordAndSend(action: DispatchAction): Promise<void> {
     const { spool, settler, clock, settings, log } = this.#context;
     const { entry } = action;
@@ -170,32 +191,33 @@ export class Attempts {
   }
 
   #send(action: DispatchAction, message: Omit<StoredMessage, 'content'>, content: DispatchContent): void {
-    const { entry, slot, worker, path, site, route, hosts } = action;
+    const { reversePath, body, smtpUtf8, ret, envid } = message.envelope;
+    this.#sinks.send(action.worker, {
+      ...this.#begin(action, reversePath),
+      sender: { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid },
+      recipients: action.entry.recipients,
+      ...{ content, sevenBit: !message.eightBit },
+      acceptedAt: message.acceptedAt,
+    });
+  }
+
+  /** From now on it is in flight. An entry of an earlier release does not know its sender. */
+  #begin(action: DispatchAction, reversePath?: ReversePath): KeptDispatch {
+    const { entry, slot, path, site, route, hosts } = action;
     const id = (this.#lastId += 1);
     const startedAt = this.#context.clock.now();
-    const { reversePath, body, smtpUtf8, ret, envid } = message.envelope;
-    const sender = reversePath === null ? '' : formatMailbox(reversePath);
-    const facts = factsOf(
-      { ...entry, sender },
-      { route: route.name, site, startedAt, dropped: route.kind === 'discard' },
-    );
+    const sender = entry.sender ?? (reversePath ? formatMailbox(reversePath) : '');
+    const start = { route: route.name, site, startedAt, dropped: route.kind === 'discard' };
+    const facts = factsOf(entry.sender === undefined ? { ...entry, sender } : entry, start);
     this.#inFlight.set(id, { action, facts });
     this.#context.tell(attemptEvent(facts));
     countAttempt();
-    this.#sinks.send(worker, {
-      ...{ id, slot, path, site, route, hosts, message: message.id, entry: entry.id },
-      sender: { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid },
-      recipients: entry.recipients,
-      ...{ content, sevenBit: !message.eightBit },
-      acceptedAt: message.acceptedAt,
-      attempt: entry.attempts + 1,
-    });
+    return { id, slot, path, site, route, hosts, message: entry.message, entry: entry.id, attempt: entry.attempts + 1 };
   }
 
   #conclude(facts: AttemptFacts, outcomes: readonly Outcome[]): void {
     const { entry, startedAt } = facts;
     const now = this.#context.clock.now();
-    this.#recent.drop(entry.message);
     this.#context.spool.release(entry.message);
     const disposition = dispose(entry, outcomes, this.#dispositionContext(entry, startedAt));
     countDisposition(disposition, { entry, dropped: facts.dropped, now });

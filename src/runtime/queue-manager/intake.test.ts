@@ -13,13 +13,14 @@ import { idOf } from '../../spool/spool.fixtures.contract.ts';
 import { Intake } from './intake.ts';
 import { RecentMessages } from './recent-messages.ts';
 
-function world({ admits = true } = {}) {
+function world({ admits = true, keeper }: { readonly admits?: boolean; readonly keeper?: number } = {}) {
   const spool = new MemorySpool();
   const parts = queueParts(spool);
   const recent = new RecentMessages(1e6);
   const accepted: [readonly Entry[], boolean][] = [];
   const forgotten: Entry[] = [];
   const answers: Submitted[] = [];
+  const keeps: boolean[] = [];
   let commits = 0;
   const { accept } = spool;
   spool.accept = (batch, epoch) => {
@@ -33,8 +34,11 @@ function world({ admits = true } = {}) {
     committed: () => undefined,
   });
   const take = (n: number): void =>
-    intake.take(messageOf([entryOf({ id: `${idOf(n)}/0` })]), (answer) => void answers.push(answer));
-  return { ...parts, spool, recent, accepted, forgotten, answers, intake, take, commits: () => commits };
+    intake.take(messageOf([entryOf({ id: `${idOf(n)}/0` })]), keeper, (answer, kept) => {
+      answers.push(answer);
+      keeps.push(kept);
+    });
+  return { ...parts, spool, recent, accepted, forgotten, answers, keeps, intake, take, commits: () => commits };
 }
 
 describe('messages of one turn', () => {
@@ -62,6 +66,37 @@ describe('messages of one turn', () => {
         [[stored!.dueAt, admits]],
       );
     }
+  });
+});
+
+describe('a worker that has the content in memory', () => {
+  test('keeps it when the message goes on in memory, and is told so', async () => {
+    const w = world({ keeper: 3 });
+    w.take(1);
+    await turns();
+    assert.deepEqual(w.keeps, [true]);
+    const { octets, worker } = w.recent.get(idOf(1))!;
+    assert.deepEqual([octets, worker], [undefined, 3]);
+  });
+
+  test('does not when the message waits on disk, or could not be committed', async () => {
+    const waits = world({ keeper: 3, admits: false });
+    const fails = world({ keeper: 3 });
+    fails.spool.accept = () => Promise.reject(new SpoolError('full', 'no space left'));
+    for (const w of [waits, fails]) {
+      w.take(1);
+      await turns();
+      assert.deepEqual(w.keeps, [false]);
+      assert.equal(w.recent.get(idOf(1)), undefined);
+    }
+  });
+
+  test('that does not keep it leaves it to the queue manager', async () => {
+    const w = world();
+    w.take(1);
+    await turns();
+    assert.deepEqual(w.keeps, [false]);
+    assert.ok(w.recent.get(idOf(1))!.octets !== undefined);
   });
 });
 

@@ -8,6 +8,7 @@
 import { MINUTE } from '../../lib/time.ts';
 import { type Entry } from '../../mail/entry.ts';
 import { type Submitted } from '../../receive/ports.ts';
+import { type WorkerId } from '../../queue/scheduling.ts';
 import { type NewMessage, SpoolError } from '../../spool/spool.ts';
 import { countAccepted, countCommit, countNotTaken } from './flow-metrics.ts';
 import { type QueueManagerContext } from './ports.ts';
@@ -24,7 +25,9 @@ export interface IntakeSinks {
 interface Arrival {
   readonly message: NewMessage;
   readonly admitted: boolean;
-  readonly answer: (result: Submitted) => void;
+  /** The worker that has the content in memory and could keep it. */
+  readonly keeper: WorkerId | undefined;
+  readonly answer: (result: Submitted, kept: boolean) => void;
 }
 
 const EPOCH = 1;
@@ -49,28 +52,30 @@ export class Intake {
     return this.#open;
   }
 
-  take(message: NewMessage, answer: Arrival['answer']): void {
+  /** `keeper`: the worker that would keep the content for the first attempt; undefined when it does not. */
+  take(message: NewMessage, keeper: WorkerId | undefined, answer: Arrival['answer']): void {
     if (this.#gathered.length === 0) setImmediate(() => void this.#commit(this.#gathered.splice(0)));
     this.#open += 1;
-    this.#gathered.push(this.#arrival(message, answer));
+    this.#gathered.push(this.#arrival(message, keeper, answer));
   }
 
-  #arrival(message: NewMessage, answer: Arrival['answer']): Arrival {
+  #arrival(message: NewMessage, keeper: WorkerId | undefined, answer: Arrival['answer']): Arrival {
     const now = this.#context.clock.now();
     const ahead = dueAt(message.entries, now + FAST_PATH_AHEAD);
     const admitted = ahead.length > 0 && this.#sinks.admit(ahead);
     const entries = admitted ? ahead : dueAt(message.entries, now);
-    return { message: { ...message, entries }, admitted, answer };
+    return { message: { ...message, entries }, admitted, keeper, answer };
   }
 
   async #commit(arrivals: readonly Arrival[]): Promise<void> {
     const result = await this.#accept(arrivals);
     this.#open -= arrivals.length;
-    for (const { message, admitted, answer } of arrivals) {
-      answer(result);
+    for (const { message, admitted, keeper, answer } of arrivals) {
+      const fast = admitted && result.kind === 'accepted';
+      const kept = fast && this.#recent.keep(message, keeper, this.#context.clock.now());
+      answer(result, kept && keeper !== undefined);
       if (result.kind === 'accepted') {
         countAccepted(message.entries);
-        if (admitted) this.#recent.keep(message, this.#context.clock.now());
         this.#sinks.accepted(message.entries, admitted);
       } else {
         countNotTaken(result);

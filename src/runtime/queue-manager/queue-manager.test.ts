@@ -103,7 +103,7 @@ class World {
   submit(to: string, changes: Partial<NewMessage> = {}): Promise<Submitted> {
     const call = (this.#calls += 1);
     const answer = new Promise<Submitted>((resolve) => this.#answers.set(call, resolve));
-    this.#worker.post({ kind: 'accept', call, message: this.message(to, changes) });
+    this.#worker.post({ kind: 'accept', call, message: this.message(to, changes), keeps: false });
     return answer;
   }
 

@@ -22,7 +22,7 @@ import { type Spool } from '../../spool/spool.ts';
 import { QUEUE_MANAGER_MAKER, queueIds } from '../ids.ts';
 import { type Link } from '../link.ts';
 import { type QueueManagerToWorker, type WorkerToQueueManager } from '../messages.ts';
-import { Attempts } from './attempts.ts';
+import { Attempts, type AttemptSinks } from './attempts.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { countWorkerDeath } from './flow-metrics.ts';
 import { EntryLocks } from './entry-locks.ts';
@@ -90,7 +90,9 @@ export class QueueManager {
     this.#settings = deps.settings;
     this.#clockWatch = new ClockWatch(deps.clock);
     const { spool, timers, log, clock, random } = deps;
-    this.#recent = new RecentMessages(deps.memoryOctets);
+    this.#recent = new RecentMessages(deps.memoryOctets, (worker, message) =>
+      this.#post(worker, { kind: 'forget', message }),
+    );
     this.#settler = new Settler({
       ...{ spool, timers, log },
       logged: () => this.#outbox.position(),
@@ -108,14 +110,7 @@ export class QueueManager {
       tell: (event) => this.#tell(event),
       broken: deps.broken,
     };
-    this.#attempts = new Attempts(context, this.#recent, {
-      send: (worker, dispatch) => this.#workers.get(worker)?.post({ kind: 'dispatch', dispatch }),
-      closeSlot: (worker, slot) => this.#workers.get(worker)?.post({ kind: 'closeSlot', slot }),
-      finished: (finished) => this.#perform(this.#scheduler.finished(finished, this.#now())),
-      settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
-      noticed: () => this.#teller.poke(),
-      locks: this.locks,
-    });
+    this.#attempts = new Attempts(context, this.#recent, this.#attemptSinks());
     const accepted = (entries: readonly Entry[], admitted: boolean): void =>
       this.#perform(this.#scheduler.accepted(entries, admitted, this.#now()));
     this.#intake = new Intake(context, this.#recent, {
@@ -183,6 +178,7 @@ export class QueueManager {
     this.#workers.delete(worker);
     link.close();
     this.#leases.workerLeft(worker);
+    this.#recent.workerLeft(worker);
     this.#lookups.workerLeft(worker);
     const { actions } = this.#scheduler.workerLeft(worker, this.#now());
     this.#attempts.workerLost(worker);
@@ -263,6 +259,24 @@ export class QueueManager {
     return this.#scheduler.explain(entry, this.#now());
   }
 
+  #attemptSinks(): AttemptSinks {
+    return {
+      send: (worker, dispatch) => this.#post(worker, { kind: 'dispatch', dispatch }),
+      sendKept: (worker, dispatch, last) => this.#post(worker, { kind: 'dispatchKept', dispatch, last }),
+      forget: (worker, message) => this.#post(worker, { kind: 'forget', message }),
+      closeSlot: (worker, slot) => this.#post(worker, { kind: 'closeSlot', slot }),
+      finished: (finished) => this.#perform(this.#scheduler.finished(finished, this.#now())),
+      settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
+      noticed: () => this.#teller.poke(),
+      locks: this.locks,
+    };
+  }
+
+  /** A worker that is gone hears nothing. */
+  #post(worker: WorkerId, message: QueueManagerToWorker): void {
+    this.#workers.get(worker)?.post(message);
+  }
+
   #busy(): boolean {
     return this.#attempts.inFlight > 0 || this.#intake.open > 0 || this.#settler.unsettled > 0;
   }
@@ -270,8 +284,8 @@ export class QueueManager {
   #take(worker: WorkerId, link: WorkerLink, message: WorkerToQueueManager): void {
     switch (message.kind) {
       case 'accept':
-        return this.#intake.take(message.message, (result) => {
-          link.post({ kind: 'submitted', call: message.call, result });
+        return this.#intake.take(message.message, message.keeps ? worker : undefined, (result, kept) => {
+          link.post({ kind: 'submitted', call: message.call, result, kept });
         });
       case 'report':
         return this.#attempts.reported(message.report);

@@ -15,6 +15,9 @@ const CRLF = Buffer.from('\r\n');
 const DOUBLED = Buffer.from('.');
 const END = Buffer.from('.\r\n');
 const NOTHING = Buffer.alloc(0);
+const LINE_WITH_DOT = Buffer.from('\n.');
+
+export const DATA_END_OCTETS = END.length;
 
 export class DataEncoder {
   /** The last octet given out ended a line (and so does the beginning). */
@@ -62,6 +65,21 @@ export class DataEncoder {
     this.#lineStart = true;
     return end + 1;
   }
+}
+
+/**
+ * Content of whole CRLF lines as DATA carries it, with its end, made in place: the memory behind the octets has room for
+ * it. Undefined where a line begins with a dot, or there is no room. That every line ends with CRLF is the caller's word.
+ */
+export function wireInPlace(octets: Uint8Array): Buffer | undefined {
+  const { buffer, byteOffset, length } = octets;
+  if (byteOffset + length + END.length > buffer.byteLength) return undefined;
+  const wire = Buffer.from(buffer, byteOffset, length + END.length);
+  const content = wire.subarray(0, length);
+  if (length < 2 || content[0] === DOT || content[length - 1] !== LF || content.includes(LINE_WITH_DOT))
+    return undefined;
+  END.copy(wire, length);
+  return wire;
 }
 
 /** Where the octets from `from` on first need work: a stray CR or LF, a last CR, or a dot that begins a line. */
