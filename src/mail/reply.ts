@@ -34,6 +34,8 @@ export function classOf({ code }: Reply): ReplyClass {
 export function formatReply({ code, status, lines }: Reply): string {
   const prefix = status === undefined ? '' : `${status} `;
   const last = lines.length - 1;
+  // Nearly all have one line.
+  if (last === 0) return `${code} ${prefix}${lines[0]}\r\n`;
   return lines.map((line, i) => `${code}${i < last ? '-' : ' '}${prefix}${line}\r\n`).join('');
 }
 

@@ -93,6 +93,8 @@ class SmtpSession implements Session {
   #ended = false;
   #departed = false;
   #discarded = 0;
+  /** Replies to be written together: one segment for all replies to a pipelined group. */
+  #said = '';
   /** Octets came while an answer was awaited. */
   #holding = false;
   #transactionEnds: Instant | undefined;
@@ -190,9 +192,6 @@ class SmtpSession implements Session {
   #goOn(): void {
     if (this.#performing) return;
     this.#performing = true;
-    // One segment for all replies to a pipelined group.
-    const socket = this.#socket;
-    socket.cork();
     try {
       while (this.#waiting === 'no') {
         const action = this.#actions.shift();
@@ -202,7 +201,7 @@ class SmtpSession implements Session {
     } catch (error) {
       this.#broken(error);
     }
-    socket.uncork();
+    this.#speak();
     this.#performing = false;
     this.#settled();
   }
@@ -253,7 +252,14 @@ class SmtpSession implements Session {
 
   #send(reply: Reply, name: ReplyName | undefined): void {
     this.#options.onReply?.(reply, name);
-    if (this.#stage === 'serving' && this.#socket.writable) this.#socket.write(formatReply(reply));
+    if (this.#stage === 'serving') this.#said += formatReply(reply);
+  }
+
+  /** Replies are ASCII. */
+  #speak(): void {
+    if (this.#said === '') return;
+    if (this.#socket.writable) this.#socket.write(this.#said, 'latin1');
+    this.#said = '';
   }
 
   #ask(question: Question): void {
@@ -377,6 +383,7 @@ class SmtpSession implements Session {
     if (this.#stage !== 'serving') return;
     this.#stage = 'closing';
     for (const action of this.#machine.disconnect()) this.#act(action);
+    this.#speak();
     this.#socket.end();
     this.#arm(LINGER_TIME);
   }
@@ -404,7 +411,7 @@ class SmtpSession implements Session {
     socket.off('drain', this.#onDrain);
     socket.pause();
     // The reply to STARTTLS must have left before the first octet of TLS.
-    socket.uncork();
+    this.#speak();
     socket.write('', () => this.#secure(() => this.#perform(this.#machine.tlsStarted())));
   }
 

@@ -119,6 +119,7 @@ export class SmtpConnection {
       credentials: target.credentials,
       loopback: target.local === 'unix' || isLoopback(target.address),
     });
+    start.dialled.incoming.listen((chunk) => this.#received(chunk));
     this.#listen(this.#socket);
     this.#total.set(this.#timeouts.total);
     this.#watch();
@@ -184,11 +185,15 @@ export class SmtpConnection {
   }
 
   #listen(socket: Socket): void {
-    socket.on('data', (chunk: Buffer) => this.#perform(this.#client.receive(chunk)));
+    socket.on('data', (chunk: Buffer) => this.#received(chunk));
     socket.on('error', (error) => this.#lost(`the connection failed: ${whyOf(error)}`));
     socket.on('end', () => this.#lost('the server closed the connection'));
     socket.on('close', () => this.#lost('the connection was closed'));
     socket.on('drain', () => this.#drained?.());
+  }
+
+  #received(chunk: Buffer): void {
+    this.#perform(this.#client.receive(chunk));
   }
 
   #perform(actions: readonly ClientAction[]): void {

@@ -10,6 +10,42 @@ export interface Dialled {
   readonly kind: 'dialled';
   readonly socket: Socket;
   readonly tls: TlsProof | undefined;
+  /** What comes in clear, in place of the socket's `data` events; with TLS nothing does. */
+  readonly incoming: Incoming;
+}
+
+/**
+ * Octets as they are read, copied out of memory that all connections of a thread share: a reply is short, and an array
+ * buffer for each costs more than all that is done with it. What comes before somebody listens is kept.
+ */
+export class Incoming {
+  #taker: ((chunk: Buffer) => void) | undefined;
+  #early: Buffer[] = [];
+
+  listen(taker: (chunk: Buffer) => void): void {
+    this.#taker = taker;
+    for (const chunk of this.#early.splice(0)) taker(chunk);
+  }
+
+  take(chunk: Uint8Array): void {
+    const copy = Buffer.from(chunk);
+    if (this.#taker === undefined) this.#early.push(copy);
+    else this.#taker(copy);
+  }
+}
+
+const READ_OCTETS = 65_536;
+let shared: Uint8Array | undefined;
+
+/** A server may not fill our memory before anybody listens: there is one turn of the event loop between. */
+function reading(incoming: Incoming) {
+  return {
+    buffer: (shared ??= Buffer.allocUnsafeSlow(READ_OCTETS)),
+    callback: (octets: number, buffer: Uint8Array): boolean => {
+      incoming.take(buffer.subarray(0, octets));
+      return true;
+    },
+  };
 }
 
 type Dial = Dialled | { readonly kind: 'failed'; readonly refused: Opened };
@@ -17,7 +53,8 @@ type Dial = Dialled | { readonly kind: 'failed'; readonly refused: Opened };
 export function dialSocket(target: Target, options: ConnectionOptions): Promise<Dial> {
   return new Promise((resolve) => {
     let reached = false;
-    const socket = connectTo(target, options);
+    const incoming = new Incoming();
+    const socket = connectTo(target, options, incoming);
     const deadline = new Deadline(options, () => fail(`no connection within ${options.timeouts.connect} ms`));
     const done = (dial: Dial): void => {
       deadline.stop();
@@ -33,12 +70,12 @@ export function dialSocket(target: Target, options: ConnectionOptions): Promise<
     socket.once('connect', () => {
       reached = true;
       if (target.implicitTls) deadline.set(options.timeouts.handshake);
-      else done({ kind: 'dialled', socket, tls: undefined });
+      else done({ kind: 'dialled', socket, tls: undefined, incoming });
     });
     socket.once('secureConnect', () => {
       const tls = tlsProof(socket as TLSSocket);
       if (target.tls === 'verify' && !tls.verified) fail(invalidCertificate(socket as TLSSocket, target));
-      else done({ kind: 'dialled', socket, tls });
+      else done({ kind: 'dialled', socket, tls, incoming });
     });
   });
 }
@@ -58,8 +95,9 @@ export function whyOf(error: unknown): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
 }
 
-function connectTo(target: Target, options: ConnectionOptions): Socket {
-  if (target.local === 'unix') return connectTcp({ path: target.address });
+function connectTo(target: Target, options: ConnectionOptions, incoming: Incoming): Socket {
+  const onread = reading(incoming);
+  if (target.local === 'unix') return connectTcp({ path: target.address, onread });
   const { address4, address6 } = options.source ?? {};
   const localAddress = isIPv6(target.address) ? address6 : address4;
   const to = {
@@ -70,7 +108,7 @@ function connectTo(target: Target, options: ConnectionOptions): Socket {
   };
   return target.implicitTls
     ? connectTls({ ...to, ...tlsOptions(target, options), host: target.address })
-    : connectTcp(to);
+    : connectTcp({ ...to, onread });
 }
 
 /**
