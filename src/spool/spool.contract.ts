@@ -388,7 +388,8 @@ const cases: Readonly<Record<string, Case>> = {
   'figures count what is there': async (bench) => {
     await bench.accept(message(0, { entries: [{}, {}] }), message(1, { content: Buffer.alloc(LARGE) }));
     await bench.settle({ put: [entry(`${m0}/2`), entry(`${m0}/1`, { dueAt: 5 })] });
-    const { messages, entries, freeOctets, usedOctets } = await bench.spool.figures();
+    const { messages, entries, freeOctets, usedOctets, readerLag } = await bench.spool.figures();
+    assert.ok(readerLag <= 1, 'nobody looks at the past');
     assert.deepEqual([messages, entries], [2, 4]);
     assert.ok(freeOctets > 0 && usedOctets >= LARGE);
     await bench.settle({ remove: [`${m0}/0`, `${m0}/1`, `${m0}/2`, `${idOf(1)}/0`] });

@@ -127,6 +127,13 @@ export interface SpoolFigures {
   /** Disk free plus pages free inside the store. */
   readonly freeOctets: number;
   readonly usedOctets: number;
+  /** Of the free octets those inside the store: what the next commits write into. */
+  readonly reusableOctets: number;
+  /**
+   * Commits since the snapshot that the oldest reader looks at, in whatever process: what they have freed cannot be used
+   * again while it looks. 0: nobody reads.
+   */
+  readonly readerLag: number;
 }
 
 export interface Spool {

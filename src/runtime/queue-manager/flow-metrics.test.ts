@@ -41,7 +41,7 @@ test('each recipient is counted with its fate, and mail that is thrown away is n
 
 test('the queue is shown as it is when somebody asks', async () => {
   showQueue(
-    { messages: 2, entries: 3, freeOctets: 4, usedOctets: 5 },
+    { messages: 2, entries: 3, freeOctets: 4, usedOctets: 5, reusableOctets: 6, readerLag: 7 },
     { entries: 1, inFlight: 6, slots: 9, idleSlots: 2, sites: 7 },
   );
   assert.equal(await value('postrider_queue_entries'), 3);

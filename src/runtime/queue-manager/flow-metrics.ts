@@ -34,6 +34,14 @@ const ages = histogram('postrider_delivery_seconds', 'From the acceptance of a m
 const waiting = gauge('postrider_queue_entries', 'Entries that wait, in the spool.');
 const stored = gauge('postrider_queue_messages', 'Messages in the spool.');
 const free = gauge('postrider_spool_free_octets', 'Room left for the spool.');
+const reusable = gauge(
+  'postrider_spool_reusable_octets',
+  'Of that room what is inside the store, freed by mail that went.',
+);
+const readerLag = gauge(
+  'postrider_spool_reader_lag',
+  'Commits behind the latest one that the oldest reader of the store looks at. What they freed waits for it: a number that only grows means a process that was stopped while it read.',
+);
 const inMemory = gauge('postrider_scheduler_entries', 'Entries that the scheduler holds in memory.');
 const inFlight = gauge('postrider_in_flight', 'Entries with a worker now.');
 const connections = gauge('postrider_connections_out', 'Connections to other servers.', { state: ['busy', 'idle'] });
@@ -82,6 +90,8 @@ export function showQueue(spool: SpoolFigures, scheduler: Readonly<Record<string
   waiting.set(spool.entries);
   stored.set(spool.messages);
   free.set(spool.freeOctets);
+  reusable.set(spool.reusableOctets);
+  readerLag.set(spool.readerLag);
   inMemory.set(scheduler['entries'] ?? 0);
   inFlight.set(scheduler['inFlight'] ?? 0);
   sites.set(scheduler['sites'] ?? 0);

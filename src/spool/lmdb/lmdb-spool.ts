@@ -226,8 +226,10 @@ export class LmdbSpool implements Spool {
     const { store, planner, freeOctets } = this.#parts;
     const { messages, entries, fileOctets } = planner.state;
     const figures = store.figures();
-    const free = figures.freeOctets + (await freeOctets());
-    return { messages, entries, freeOctets: free, usedOctets: figures.usedOctets + fileOctets };
+    const { freeOctets: reusableOctets, readerLag } = figures;
+    const free = reusableOctets + (await freeOctets());
+    const used = figures.usedOctets + fileOctets;
+    return { messages, entries, freeOctets: free, usedOctets: used, reusableOctets, readerLag };
   }
 
   /** Removes content files that no message names; gives their number. */

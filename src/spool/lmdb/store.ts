@@ -51,6 +51,8 @@ export interface StoreFigures {
   readonly usedOctets: number;
   /** Pages inside the file that the next writes will use. */
   readonly freeOctets: number;
+  /** Commits behind the last one that the oldest reader looks at. */
+  readonly readerLag: number;
 }
 
 export interface StoreOptions {
@@ -138,9 +140,13 @@ export class Store {
   }
 
   figures(): StoreFigures {
-    const { root, free, lastPageNumber } = this.#db.getStats() as LmdbStats;
+    const { root, free, lastPageNumber, lastTxnId } = this.#db.getStats() as LmdbStats;
     const used = pages(root) + pages(free);
-    return { usedOctets: used * root.pageSize, freeOctets: Math.max(0, lastPageNumber - 1 - used) * root.pageSize };
+    return {
+      usedOctets: used * root.pageSize,
+      freeOctets: Math.max(0, lastPageNumber - 1 - used) * root.pageSize,
+      readerLag: readerLag(this.#db.readerList(), lastTxnId),
+    };
   }
 
   /** A copy without free pages, taken in one snapshot; `target` is a folder that exists. */
@@ -183,6 +189,14 @@ interface LmdbStats {
   readonly root: LmdbTree;
   readonly free: LmdbTree;
   readonly lastPageNumber: number;
+  readonly lastTxnId: number;
+}
+
+/** The library gives a table as text: a heading, then process, thread and snapshot of each reader; `-`: it looks at none. */
+function readerLag(table: string, last: number): number {
+  const [, ...rows] = table.split('\n');
+  const snapshots = rows.map((row) => Number(row.trim().split(/\s+/)[2])).filter((snapshot) => snapshot > 0);
+  return snapshots.length === 0 ? 0 : Math.max(0, last - Math.min(...snapshots));
 }
 
 interface LmdbTree {

@@ -153,8 +153,8 @@ export class MemorySpool implements Spool {
 
   async figures(): Promise<SpoolFigures> {
     const usedOctets = [...this.#contents.values()].reduce((sum, { length }) => sum + length, 0);
-    const freeOctets = this.#freeOctets;
-    return { messages: this.#messages.size, entries: this.#entries.size, freeOctets, usedOctets };
+    const [messages, entries, freeOctets] = [this.#messages.size, this.#entries.size, this.#freeOctets];
+    return { messages, entries, freeOctets, usedOctets, reusableOctets: 0, readerLag: 0 };
   }
 
   async close(): Promise<void> {
