@@ -15,8 +15,10 @@ import { counter } from '../observe/metrics.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Event } from './event.ts';
-import { type EventPage, type EventSearch, type History, isDamage, openHistory, rebuildHistory } from './history.ts';
+import { isDamage } from './history-file.ts';
+import { type History, openHistory, rebuildHistory } from './history.ts';
 import { LogReader } from './log-reader.ts';
+import { type EventPage, type EventSearch } from './search.ts';
 import { listSegments, makeFolder, type Segment, segmentPath, syncFolder, timeOfSegment } from './segments.ts';
 
 const ingested = counter('postrider_history_events_total', 'Events stored in the history.');

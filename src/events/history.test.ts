@@ -6,9 +6,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type Event } from './event.ts';
 import { eventLine } from './format.ts';
-import { type EventSearch, type History, openHistory } from './history.ts';
+import { type History, openHistory } from './history.ts';
 import { type LogLine } from './log-reader.ts';
 import { EVENTS } from './samples.ts';
+import { type EventSearch } from './search.ts';
 
 let folder: string;
 let file: string;

@@ -145,8 +145,14 @@ function wholeLines(chunk: Buffer, limit: number): { lines: readonly LogLine[]; 
   return { lines, octets: isDamaged ? chunk.length : start };
 }
 
-function lineOf(text: string): LogLine {
+/** Of a whole line of the log. */
+export function lineOf(text: string): LogLine {
   const stamp = STAMP.exec(text);
   if (stamp === null) return { sequence: undefined, n: 0, line: text };
   return { sequence: Number(stamp[1]), n: Number(stamp[2]), line: `{${text.slice(stamp[0].length)}` };
+}
+
+/** As it stands in the log. */
+export function stampedLine({ sequence, n, line }: LogLine): string {
+  return sequence === undefined ? line : `{"seq":${sequence},"n":${n},${line.slice(1)}`;
 }
