@@ -5,8 +5,8 @@
  * damaged one, is thrown away.
  *
  * Events lie in blocks: some hundred that came one after another, one line of text each. An event's id is the id of
- * the first of its block plus its place there. `posting` says in which blocks of an era a term occurs; it is written
- * when the era is over, in its order, so that each page of it is written once. `era` goes up to `ending`, without it.
+ * the first of its block plus its place there. `posting` says in which blocks of an era a term occurs: numbers of 64
+ * bits, each a term and the offset of a block, sorted, some hundred to a row. `era` goes up to `ending`, without it.
  */
 
 import { rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ CREATE TABLE block (
   latest INTEGER NOT NULL,
   lowest INTEGER,
   highest INTEGER,
-  lines TEXT NOT NULL
+  lines ANY NOT NULL
 ) STRICT;
 CREATE INDEX block_earliest ON block (earliest);
 CREATE INDEX block_latest ON block (latest, earliest, lowest, highest);
@@ -33,12 +33,8 @@ CREATE TABLE era (
   earliest INTEGER NOT NULL,
   latest INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE posting (
-  era INTEGER NOT NULL,
-  term INTEGER NOT NULL,
-  offset INTEGER NOT NULL,
-  PRIMARY KEY (era, term, offset)
-) STRICT, WITHOUT ROWID;
+CREATE TABLE posting (era INTEGER NOT NULL, highest INTEGER NOT NULL, pairs BLOB NOT NULL) STRICT;
+CREATE INDEX posting_highest ON posting (era, highest);
 CREATE TABLE position (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   segment TEXT NOT NULL,
@@ -72,8 +68,9 @@ export function createAnew(file: string): DatabaseSync {
   return database;
 }
 
-/** The file is no database, or a damaged one (SQLITE_CORRUPT, SQLITE_NOTADB). */
+/** The file is no database, or a damaged one (SQLITE_CORRUPT, SQLITE_NOTADB, a block that does not unpack). */
 export function isDamage(error: unknown): boolean {
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('ZSTD_')) return true;
   const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
   return code === 11 || code === 26;
 }

@@ -10,7 +10,7 @@
 
 import { type DatabaseSync } from 'node:sqlite';
 import { type Instant } from '../lib/time.ts';
-import { type Known, knownOf, sequencesOf, storedOf, textOf, timesOf } from './block.ts';
+import { type Known, knownOf, linesOf, packed, sequencesOf, storedOf, textsOf, timesOf } from './block.ts';
 import { type Event } from './event.ts';
 import { createAnew, inTransaction, openIfSound } from './history-file.ts';
 import { type LogLine, type LogPosition } from './log-reader.ts';
@@ -31,34 +31,44 @@ interface Found {
 
 const MAX_PAGE = 1000;
 const MAX_STORY = 10_000;
-/** More share their terms better; fewer are read faster for one event of them. */
-const BLOCK_EVENTS = 256;
-/** The last block takes in what comes until it is so large: else a quiet server makes as many blocks as events. */
-const SMALL_BLOCK = 32;
+
+/** Numbers of events; tests have smaller ones. */
+export interface Sizes {
+  /** Of a block. More share their terms better; fewer are read faster for one event of them. */
+  readonly block: number;
+  /** The last block takes in what comes until it is so large: else a quiet server makes as many blocks as events. */
+  readonly small: number;
+  /** More take longer to look through before they have an index; fewer make more eras. */
+  readonly era: number;
+}
+
+const SIZES: Sizes = { block: 256, small: 32, era: 32_768 };
 
 /** Opens the file, or builds an empty one in place of one that is damaged or of another version. */
-export function openHistory(file: string, eraEvents?: number): History {
+export function openHistory(file: string, sizes = SIZES): History {
   const found = openIfSound(file);
-  return found === undefined ? rebuildHistory(file, eraEvents) : new History(found, 'kept', eraEvents);
+  return found === undefined ? rebuildHistory(file, sizes) : new History(found, 'kept', sizes);
 }
 
 /** An empty history in place of what is there. */
-export function rebuildHistory(file: string, eraEvents?: number): History {
-  return new History(createAnew(file), 'new', eraEvents);
+export function rebuildHistory(file: string, sizes = SIZES): History {
+  return new History(createAnew(file), 'new', sizes);
 }
 
 export class History {
   readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepareAll>;
   readonly #index: TermIndex;
+  readonly #sizes: Sizes;
   /** `new`: it must be filled from the beginning of the log. */
   readonly state: 'kept' | 'new';
 
-  constructor(database: DatabaseSync, state: 'kept' | 'new', eraEvents?: number) {
+  constructor(database: DatabaseSync, state: 'kept' | 'new', sizes: Sizes) {
     this.#database = database;
     this.state = state;
+    this.#sizes = sizes;
     this.#statements = prepareAll(database);
-    this.#index = new TermIndex(database, eraEvents);
+    this.#index = new TermIndex(database, sizes.era);
   }
 
   /** Stores the lines and the position behind them: both or, if it throws, nothing. */
@@ -66,7 +76,7 @@ export class History {
     const read = lines.flatMap((line) => knownOf(line) ?? []);
     const stored = this.#inTransaction(() => {
       const highest = this.#highest();
-      const fresh = withoutRepeats(read, highest, (where) => this.#textsIn(where));
+      const fresh = withoutRepeats(read, highest, (where) => this.#linesIn(where));
       this.#append(fresh);
       const { sequence, n } = highestOf(fresh, highest);
       this.#statements.setPosition.run(position.segment, position.offset, sequence, n);
@@ -136,18 +146,21 @@ export class History {
     return row === undefined ? NO_STAMP : { sequence: Number(row['sequence']), n: Number(row['n']) };
   }
 
-  *#textsIn({ since, until, lowest, highest }: Where): Generator<string> {
-    for (const row of this.#statements.overlapping.iterate(since, until, highest, lowest)) yield String(row['lines']);
+  *#linesIn({ since, until, lowest, highest }: Where): Generator<readonly string[]> {
+    for (const first of firstOf(this.#statements.overlapping.iterate(since, until, highest, lowest)))
+      yield this.#linesOf(first);
   }
 
   #append(events: readonly Known[]): void {
-    const last = this.#statements.small.get(SMALL_BLOCK);
-    const room = last === undefined ? 0 : BLOCK_EVENTS - Number(last['size']);
+    const { block, small } = this.#sizes;
+    const last = this.#statements.last.get(small);
+    const room = last === undefined ? 0 : block - Number(last['size']);
     if (last !== undefined && events.length > 0) this.#grow(Number(last['first']), events.slice(0, room));
     let next = Number(this.#statements.next.get()?.['next']);
-    for (let from = room; from < events.length; from += BLOCK_EVENTS) {
-      const some = events.slice(from, from + BLOCK_EVENTS);
-      this.#statements.insert.run(next, ...figuresOf(some));
+    this.#index.closeEra(next);
+    for (let from = room; from < events.length; from += block) {
+      const some = events.slice(from, from + block);
+      this.#statements.insert.run(next, ...figuresOf(some), packed(textsOf(some)));
       this.#index.remember(next, some, 'new');
       next += some.length;
       this.#index.closeEra(next);
@@ -155,7 +168,8 @@ export class History {
   }
 
   #grow(first: number, events: readonly Known[]): void {
-    this.#statements.grow.run(first, ...figuresOf(events));
+    const all = [...this.#linesOf(first), ...textsOf(events)];
+    this.#statements.grow.run(first, ...figuresOf(events), packed(all));
     this.#index.remember(first, events, 'added');
   }
 
@@ -164,9 +178,8 @@ export class History {
     const { after = Infinity } = search;
     for (const first of this.#blocks(wanted, search)) {
       const lines = this.#linesOf(first);
-      for (let id = first + lines.length - 1; id >= first; id--) {
-        if (id < after) for (const event of matching(lines[id - first] ?? '', wanted)) yield { id, event };
-      }
+      for (let id = Math.min(first + lines.length, after) - 1; id >= first; id--)
+        for (const event of matching(lines[id - first] ?? '', wanted)) yield { id, event };
     }
   }
 
@@ -179,7 +192,7 @@ export class History {
   }
 
   #linesOf(first: number): readonly string[] {
-    return String(this.#statements.lines.get(first)?.['lines'] ?? '').split('\n');
+    return linesOf(this.#statements.lines.get(first)?.['lines']);
   }
 
   #forgetIn(first: number, before: Instant, limit: number): number {
@@ -193,7 +206,7 @@ export class History {
     const times = timesOf(all.flatMap((each, i) => (each === undefined || gone.has(i) ? [] : each)));
     if (times === undefined) this.#statements.remove.run(first);
     else {
-      const left = lines.map((line, i) => (gone.has(i) ? '' : line)).join('\n');
+      const left = packed(lines.map((line, i) => (gone.has(i) ? '' : line)));
       this.#statements.change.run(times.least, times.most, left, first);
     }
     return gone.size;
@@ -207,13 +220,13 @@ function prepareAll(database: DatabaseSync) {
     grow: database.prepare(
       `UPDATE block SET size = size + ?2, earliest = min(earliest, ?3), latest = max(latest, ?4),
        lowest = min(coalesce(lowest, ?5), coalesce(?5, lowest)), highest = max(coalesce(highest, ?6), coalesce(?6, highest)),
-       lines = lines || char(10) || ?7 WHERE first = ?1`,
+       lines = ?7 WHERE first = ?1`,
     ),
     change: database.prepare('UPDATE block SET earliest = ?, latest = ?, lines = ? WHERE first = ?'),
     remove: database.prepare('DELETE FROM block WHERE first = ?'),
     lines: database.prepare('SELECT lines FROM block WHERE first = ?'),
-    // The last one, while it has no era.
-    small: database.prepare(
+    // The last one, while it is small and has no era.
+    last: database.prepare(
       `SELECT first, size FROM block WHERE first = (SELECT max(first) FROM block) AND first >= ${ended} AND size < ?`,
     ),
     // Never within an era: what is stored there would not be found by its terms.
@@ -226,18 +239,17 @@ function prepareAll(database: DatabaseSync) {
     ),
     oldest: database.prepare('SELECT first FROM block WHERE earliest < ? ORDER BY earliest LIMIT 1'),
     overlapping: database.prepare(
-      'SELECT lines FROM block WHERE latest >= ? AND earliest <= ? AND lowest <= ? AND highest >= ?',
+      'SELECT first FROM block WHERE latest >= ? AND earliest <= ? AND lowest <= ? AND highest >= ?',
     ),
     position: database.prepare('SELECT segment, offset, sequence, n FROM position'),
     setPosition: database.prepare('INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?, ?)'),
   };
 }
 
-/** The columns of a block behind its id, or what is added to them. */
+/** The columns of a block between its id and its lines, or what is added to them. */
 function figuresOf(events: readonly Known[]) {
   const [times, sequences] = [timesOf(events), sequencesOf(events)];
-  const numbers = [sequences?.least ?? null, sequences?.most ?? null];
-  return [events.length, times?.least ?? null, times?.most ?? null, ...numbers, textOf(events)];
+  return [events.length, ...[times?.least, times?.most, sequences?.least, sequences?.most].map((each) => each ?? null)];
 }
 
 function matching(line: string, wanted: Wanted): readonly Event[] {

@@ -30,17 +30,17 @@ export function highestOf(known: readonly Known[], before: Stamp): Stamp {
   return highest;
 }
 
-/** `textsIn`: of all blocks that have both such times and such numbers. */
+/** `linesIn`: of all blocks that have both such times and such numbers. */
 export function withoutRepeats(
   known: readonly Known[],
   highest: Stamp,
-  textsIn: (where: Where) => Iterable<string>,
+  linesIn: (where: Where) => Iterable<readonly string[]>,
 ): readonly Known[] {
   const doubtful = doubtfulOf(known, highest);
   const [times, sequences] = [timesOf(doubtful), sequencesOf(doubtful)];
   if (times === undefined || sequences === undefined) return known;
   const where = { since: times.least, until: times.most, lowest: sequences.least, highest: sequences.most };
-  const seen = storedAmong(doubtful, textsIn(where));
+  const seen = storedAmong(doubtful, linesIn(where));
   return known.filter((each) => {
     const key = keyOf(each);
     if (seen.has(key)) return false;
@@ -60,11 +60,11 @@ function doubtfulOf(known: readonly Known[], highest: Stamp): readonly Known[] {
   });
 }
 
-function storedAmong(doubtful: readonly Known[], texts: Iterable<string>): Set<string> {
+function storedAmong(doubtful: readonly Known[], blocks: Iterable<readonly string[]>): Set<string> {
   const stamps = new Set(doubtful.map(({ line }) => stampOf(line)));
   const stored = new Set<string>();
-  for (const text of texts) {
-    for (const line of text.split('\n')) {
+  for (const lines of blocks) {
+    for (const line of lines) {
       // Reading the event costs more than its stamp, and few lines are wanted.
       const known = stamps.has(stampOf(lineOf(line))) ? storedOf(line) : undefined;
       if (known !== undefined) stored.add(keyOf(known));

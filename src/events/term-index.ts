@@ -6,27 +6,26 @@
  * them are written at once, sorted. An index that is changed with each page would write a page of the file for each
  * term.
  *
- * A posting may outlive its events until all of its era are forgotten.
+ * Within an era a term is a range of sorted numbers. A posting may outlive its events until all of its era are
+ * forgotten.
  */
 
 import { type DatabaseSync } from 'node:sqlite';
-import { eventsIn, type Known, termsOf } from './block.ts';
+import { eventsOf, type Known, termsOf } from './block.ts';
 import { type EventSearch, type Term } from './search.ts';
 
-/** Events of one era: more of them take longer to look through before they have an index, fewer make more eras. */
-const ERA_EVENTS = 32_768;
-/** Bits for the offset of a block in its era; with a term before them they are a number that JavaScript holds. */
-const OFFSET_BITS = 20;
+/** Above the offset of any block in its era; a term times this is a number that JavaScript holds. */
+const OFFSETS = 2 ** 20;
+/** They and what SQLite adds fit one page of the file. */
+const PAIRS_OF_A_ROW = 500;
 
 export class TermIndex {
-  readonly #database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepareAll>;
   readonly #eraEvents: number;
   /** Of blocks without an index, by their first id; one that is missing must be looked through. */
   #remembered = new Map<number, Int32Array>();
 
-  constructor(database: DatabaseSync, eraEvents = ERA_EVENTS) {
-    this.#database = database;
+  constructor(database: DatabaseSync, eraEvents: number) {
     this.#eraEvents = eraEvents;
     this.#statements = prepareAll(database);
   }
@@ -48,13 +47,13 @@ export class TermIndex {
     const from = this.#firstWithout();
     if (from === undefined || next - from < this.#eraEvents) return;
     const pairs: number[] = [];
-    for (const row of this.#statements.from.iterate(from)) {
-      const first = Number(row['first']);
-      // Sorted as one number: by term, then by block.
-      for (const term of this.#termsIn(first)) pairs.push(term * 2 ** OFFSET_BITS + first - from);
+    for (const first of firstOf(this.#statements.from.iterate(from)))
+      for (const term of this.#termsIn(first)) pairs.push(term * OFFSETS + first - from);
+    const sorted = Float64Array.from(pairs).sort();
+    for (let i = 0; i < sorted.length; i += PAIRS_OF_A_ROW) {
+      const row = sorted.slice(i, i + PAIRS_OF_A_ROW);
+      this.#statements.insert.run(from, row.at(-1) ?? 0, new Uint8Array(row.buffer));
     }
-    // One statement for all: a call costs more than a row.
-    this.#statements.insert.run(from, `[${Float64Array.from(pairs).sort().join(',')}]`);
     this.#statements.insertEra.run(from, next);
     this.#remembered.clear();
   }
@@ -66,9 +65,9 @@ export class TermIndex {
       const known = this.#remembered.get(first);
       if (known === undefined || terms.every((term) => known.includes(term))) yield first;
     }
-    const within = this.#database.prepare(withTerms(terms.length));
     for (const era of firstOf(this.#statements.eras.iterate(...range)))
-      yield* firstOf(within.iterate(...range, era, ...terms));
+      for (const first of this.#within(era, terms))
+        if (this.#statements.isWanted.get(first, ...range) !== undefined) yield first;
   }
 
   /** Takes away what belongs to eras of which no block is left. */
@@ -79,14 +78,38 @@ export class TermIndex {
     }
   }
 
+  /** Newest first, those of an era that have all of the terms. */
+  #within(era: number, terms: readonly Term[]): readonly number[] {
+    let blocks: readonly number[] | undefined;
+    for (const term of terms) {
+      const those: ReadonlySet<number> = this.#blocksOf(era, term);
+      blocks = blocks === undefined ? [...those] : blocks.filter((first) => those.has(first));
+      if (blocks.length === 0) break;
+    }
+    return (blocks ?? []).toSorted((a, b) => b - a);
+  }
+
+  #blocksOf(era: number, term: Term): Set<number> {
+    const [lowest, above] = [term * OFFSETS, (term + 1) * OFFSETS];
+    const blocks = new Set<number>();
+    for (const row of this.#statements.pairs.iterate(era, lowest)) {
+      const pairs = numbersIn(row['pairs']);
+      for (let i = placeOf(lowest, pairs); i < pairs.length; i++) {
+        const pair = pairs[i] ?? above;
+        if (pair >= above) return blocks;
+        blocks.add(era + pair - lowest);
+      }
+    }
+    return blocks;
+  }
+
   #firstWithout(): number | undefined {
     const first = this.#statements.firstWithout.get()?.['first'];
     return typeof first === 'number' ? first : undefined;
   }
 
   #termsIn(first: number): Iterable<Term> {
-    const lines = () => String(this.#statements.lines.get(first)?.['lines'] ?? '');
-    return this.#remembered.get(first) ?? termsOf(eventsIn(lines()));
+    return this.#remembered.get(first) ?? termsOf(eventsOf(this.#statements.lines.get(first)?.['lines']));
   }
 }
 
@@ -102,10 +125,9 @@ function prepareAll(database: DatabaseSync) {
     eras: database.prepare(
       'SELECT first FROM era WHERE first < ? AND latest >= ? AND earliest < ? ORDER BY first DESC',
     ),
-    insert: database.prepare(
-      `INSERT OR IGNORE INTO posting
-       SELECT ?1, value >> ${OFFSET_BITS}, value & ${2 ** OFFSET_BITS - 1} FROM json_each(?2)`,
-    ),
+    insert: database.prepare('INSERT INTO posting VALUES (?, ?, ?)'),
+    pairs: database.prepare('SELECT pairs FROM posting WHERE era = ? AND highest >= ? ORDER BY highest'),
+    isWanted: database.prepare('SELECT 1 FROM block WHERE first = ? AND first < ? AND latest >= ? AND earliest < ?'),
     insertEra: database.prepare(
       'INSERT INTO era SELECT min(first), ?2, min(earliest), max(latest) FROM block WHERE first >= ?1',
     ),
@@ -117,16 +139,22 @@ function prepareAll(database: DatabaseSync) {
   };
 }
 
-/** The order of the terms is the order of looking: the rarest first. */
-function withTerms(count: number): string {
-  const more = Array.from(
-    { length: count - 1 },
-    (_, i) => `CROSS JOIN posting AS p${i} ON p${i}.era = p.era AND p${i}.term = ?${i + 6} AND p${i}.offset = p.offset`,
-  );
-  return `SELECT first FROM posting AS p ${more.join(' ')} CROSS JOIN block ON first = p.era + p.offset
-    WHERE p.era = ?4 AND p.term = ?5 AND first < ?1 AND latest >= ?2 AND earliest < ?3 ORDER BY p.offset DESC`;
-}
-
 export function* firstOf(rows: Iterable<Record<string, unknown>>): Generator<number> {
   for (const row of rows) yield Number(row['first']);
+}
+
+/** Of a row, whose octets may lie anywhere in memory. */
+function numbersIn(octets: unknown): Float64Array {
+  return octets instanceof Uint8Array ? new Float64Array(octets.slice().buffer) : new Float64Array();
+}
+
+/** Of the first that is not below it. */
+function placeOf(number: number, sorted: Float64Array): number {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((sorted[middle] ?? 0) < number) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
