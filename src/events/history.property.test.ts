@@ -209,7 +209,7 @@ test('whatever is stored, forgotten and asked, the answers are those of a list',
           history.close();
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   } finally {
     rmSync(folder, { recursive: true });

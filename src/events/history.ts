@@ -233,6 +233,15 @@ function prepareAll(database: DatabaseSync) {
     next: database.prepare(
       `SELECT max(${ended}, coalesce((SELECT first + size FROM block ORDER BY first DESC LIMIT 1), 1)) AS next`,
     ),
+    position: database.prepare('SELECT segment, offset, sequence, n FROM position'),
+    setPosition: database.prepare('INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?, ?)'),
+    ...prepareLooks(database),
+  };
+}
+
+/** Those that find blocks by what is in them. */
+function prepareLooks(database: DatabaseSync) {
+  return {
     all: database.prepare('SELECT first FROM block WHERE first < ? ORDER BY first DESC'),
     between: database.prepare(
       'SELECT first FROM block WHERE first < ? AND latest >= ? AND earliest < ? ORDER BY first DESC',
@@ -241,8 +250,6 @@ function prepareAll(database: DatabaseSync) {
     overlapping: database.prepare(
       'SELECT first FROM block WHERE latest >= ? AND earliest <= ? AND lowest <= ? AND highest >= ?',
     ),
-    position: database.prepare('SELECT segment, offset, sequence, n FROM position'),
-    setPosition: database.prepare('INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?, ?)'),
   };
 }
 
