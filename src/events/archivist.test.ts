@@ -104,6 +104,20 @@ describe('Archivist', () => {
     assert.equal(found(rebuilt), 3);
   });
 
+  test('a message whose events lie in several segments is told whole, those of it that are compressed too', async () => {
+    const { events, archivist } = await openBoth();
+    const told = [EVENTS.accepted, EVENTS.deferred, EVENTS.delivered].map((event, i) => ({ ...event, at: START + i }));
+    for (const [i, event] of told.entries()) {
+      await events.append(i, `${eventLine(event)}\n`);
+      if (i === 1) await settle(archivist);
+      clock.at += 2 * HOUR;
+    }
+    await settle(archivist);
+    assert.equal(files().length, 3);
+    const kinds = archivist.story(EVENTS.accepted.queueId).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['accepted', 'deferred', 'delivered']);
+  });
+
   test('a compression that was cut short is done again', async () => {
     const { events, archivist } = await openBoth();
     await events.append(1, accepted(1));

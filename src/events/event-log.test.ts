@@ -70,8 +70,8 @@ describe('append', () => {
       '{"seq":12,"n":0,"kind":"x","i":0}\n{"seq":12,"n":1,"kind":"x","i":1}\n{"kind":"x","i":2}\n',
     );
     assert.deepEqual(await allLines(), [
-      { sequence: 12, n: 0, line: '{"kind":"x","i":0}' },
-      { sequence: 12, n: 1, line: '{"kind":"x","i":1}' },
+      { sequence: 12, n: 0, line: '{"kind":"x","i":0}', stamped: '{"seq":12,"n":0,"kind":"x","i":0}' },
+      { sequence: 12, n: 1, line: '{"kind":"x","i":1}', stamped: '{"seq":12,"n":1,"kind":"x","i":1}' },
       { sequence: undefined, n: 0, line: '{"kind":"x","i":2}' },
     ]);
   });

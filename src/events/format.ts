@@ -6,7 +6,7 @@
  */
 
 import { type Parsed, parsed, unparsed } from '../lib/parsed.ts';
-import { type Event, type EventKind } from './event.ts';
+import { type Event } from './event.ts';
 import { EVENT_FIELDS, type FieldType } from './event-fields.ts';
 
 /** Longer strings are cut; the cut shows as `…` at the end. */
@@ -17,6 +17,8 @@ export const MAX_RECIPIENTS = 1000;
 // C1 controls, DEL, line and paragraph separators, and the marks that turn the direction of text.
 const UNSAFE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
 const EVERY_UNSAFE = new RegExp(UNSAFE, 'g');
+
+const FIELDS = new Map(Object.entries(EVENT_FIELDS).map(([kind, fields]) => [kind, fieldsOf(fields)]));
 
 /** One event on one line of JSON, without a line end. */
 export function eventLine(event: Event): string {
@@ -32,15 +34,16 @@ export function parseEvent(line: string): Parsed<Event> {
   const value = parseObject(line);
   if (value === undefined) return unparsed('not a JSON object');
   const kind = value['kind'];
-  if (typeof kind !== 'string' || !isKind(kind)) return unparsed('no event of a known kind');
-  for (const [field, type] of Object.entries(EVENT_FIELDS[kind])) {
-    if (!fits(value[field], type)) return unparsed(`field ${field} of ${kind} is not ${type}`);
+  const fields = typeof kind === 'string' ? FIELDS.get(kind) : undefined;
+  if (fields === undefined) return unparsed('no event of a known kind');
+  for (const [field, type] of fields) {
+    if (!fits(value[field], type)) return unparsed(`field ${field} of ${String(kind)} is not ${type}`);
   }
   return parsed(value as unknown as Event);
 }
 
-function isKind(kind: string): kind is EventKind {
-  return Object.hasOwn(EVENT_FIELDS, kind);
+function fieldsOf(fields: Readonly<Record<string, FieldType>>): readonly (readonly [string, FieldType])[] {
+  return Object.entries(fields);
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {

@@ -6,9 +6,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type Event } from './event.ts';
 import { eventLine } from './format.ts';
-import { type EventSearch, type History, openHistory } from './history.ts';
+import { type History, openHistory } from './history.ts';
 import { type LogLine } from './log-reader.ts';
 import { EVENTS } from './samples.ts';
+import { type EventSearch } from './search.ts';
 
 let folder: string;
 let file: string;
@@ -180,6 +181,122 @@ describe('forget', () => {
       history.search({ recipient: 'bob@b.test' }).events.map((event) => event.at),
       [9, 8, 7, 6],
     );
+  });
+});
+
+describe('blocks and eras', () => {
+  const SIZES = { block: 4, small: 3, era: 8 };
+  const reopened = () => {
+    history.close();
+    history = openHistory(file, SIZES);
+  };
+  const numbered = (from: number, count: number): readonly Event[] =>
+    Array.from({ length: count }, (_, i) => ({
+      ...EVENTS.accepted,
+      queueId: `q${from + i}`,
+      sender: `s${from + i}@a.test`,
+      at: from + i,
+    }));
+  const rows = (table: string) => {
+    const database = new DatabaseSync(file);
+    try {
+      return Number(database.prepare(`SELECT count(*) AS count FROM ${table}`).get()!['count']);
+    } finally {
+      database.close();
+    }
+  };
+  beforeEach(reopened);
+
+  for (const page of [1, 2, 3, 5, 8, 50]) {
+    test(`each event is found by its terms when ${page} come at once`, () => {
+      const all = numbered(1, 50);
+      for (let i = 0; i < all.length; i += page) ingest(all.slice(i, i + page));
+      assert.ok(rows('era') > 0);
+      for (const event of all) {
+        assert.ok(event.kind === 'accepted');
+        assert.deepEqual(history.story(event.queueId), [written(event)]);
+        assert.deepEqual(history.search({ sender: event.sender }).events, [written(event)]);
+      }
+      reopened();
+      assert.deepEqual(history.search({ sender: '@a.test', limit: 1000 }).events, all.map(written).reverse());
+    });
+  }
+
+  test('a message whose events lie in several eras is told whole', () => {
+    for (let i = 0; i < 5; i++) ingest([{ ...EVENTS.deferred, queueId: 'long', at: i }, ...numbered(i * 20, 19)]);
+    assert.deepEqual(
+      history.story('long').map(({ at: time }) => time),
+      [0, 1, 2, 3, 4],
+    );
+  });
+
+  test('what comes after the end of an era was forgotten is found', () => {
+    ingest([{ ...EVENTS.accepted, queueId: 'future', at: 1e9 }, ...numbered(1, 11)]);
+    assert.equal(history.forget(1000, 100), 11);
+    ingest(numbered(2000, 3));
+    assert.deepEqual(kinds(history.story('q2001')), ['accepted']);
+    assert.deepEqual(kinds(history.story('future')), ['accepted']);
+  });
+
+  test('what belongs to forgotten events goes with them', () => {
+    ingest(numbered(1, 40));
+    assert.ok(rows('posting') > 0);
+    assert.equal(history.forget(1000, 15), 15);
+    assert.equal(history.search({ limit: 1000 }).events.length, 25);
+    assert.deepEqual([history.story('q15'), kinds(history.story('q16'))], [[], ['accepted']]);
+    assert.equal(history.forget(1000, 100), 25);
+    assert.deepEqual(
+      ['block', 'era', 'posting'].map((table) => rows(table)),
+      [0, 0, 0],
+    );
+  });
+
+  test('a clock that was set back: order is that of the log, times and retention go by the clock', () => {
+    const times = [100, 101, 102, 50, 51, 52, 53, 103, 10, 104];
+    for (const time of times) ingest([{ ...EVENTS.resumed, at: time }]);
+    const found = (wanted: EventSearch) => history.search(wanted).events.map((event) => event.at);
+    assert.deepEqual(found({}), times.toReversed());
+    assert.deepEqual(found({ since: 51, until: 103 }), [53, 52, 51, 102, 101, 100]);
+    assert.equal(history.forget(52, 2), 2);
+    assert.equal(history.forget(52, 2), 1);
+    assert.deepEqual(found({}), [104, 103, 53, 52, 102, 101, 100]);
+  });
+
+  const record = (sequence: number, time: number): readonly LogLine[] =>
+    [0, 1].map((n) => ({ sequence, n, line: eventLine({ ...EVENTS.resumed, at: time }) }));
+
+  test('a record that comes again after a restart is known, however far back it lies', () => {
+    for (let sequence = 1; sequence <= 20; sequence++) history.ingest(record(sequence, sequence), at(sequence));
+    reopened();
+    for (const sequence of [20, 1, 11]) assert.equal(history.ingest(record(sequence, sequence), at(30)).stored, 0);
+    const half = [...record(20, 20), ...record(21, 21)];
+    assert.equal(history.ingest(half, at(31)).stored, 2);
+  });
+
+  test('a spool that counts anew after the clock was set back is another one', () => {
+    history.ingest(
+      [1, 2, 3, 4, 5, 6].flatMap((i) => record(i, 100 + i)),
+      at(1),
+    );
+    const anew = [1, 2, 3].flatMap((i) => record(i, 50 + i));
+    assert.equal(history.ingest(anew, at(2)).stored, 6);
+    assert.equal(history.ingest(anew, at(3)).stored, 0);
+  });
+
+  test('what is remembered of a page that failed is forgotten with it', () => {
+    ingest(numbered(1, 2));
+    const bad = { segment: {} as string, offset: 0 };
+    assert.throws(() => history.ingest(numbered(3, 1).map(direct), bad));
+    ingest(numbered(7, 1));
+    assert.deepEqual(kinds(history.story('q7')), ['accepted']);
+    assert.deepEqual(history.story('q3'), []);
+  });
+
+  test('fields that a kind does not have may be of any type', () => {
+    const odd = { ...EVENTS.resumed, queueId: 5, sender: {}, recipients: 'x' } as unknown as Event;
+    const some = { ...EVENTS.resumed, recipients: [7, null, 'bob@b.test'] } as unknown as Event;
+    assert.equal(ingest([odd, some]).stored, 2);
+    assert.equal(history.search({ recipient: 'bob@b.test' }).events.length, 1);
   });
 });
 

@@ -24,6 +24,8 @@ export interface LogLine {
   readonly n: number;
   /** The event as JSON, without its line end. */
   readonly line: string;
+  /** The same as it stands in the log, its stamp included. */
+  readonly stamped?: string;
 }
 
 export interface LogPage {
@@ -145,8 +147,14 @@ function wholeLines(chunk: Buffer, limit: number): { lines: readonly LogLine[]; 
   return { lines, octets: isDamaged ? chunk.length : start };
 }
 
-function lineOf(text: string): LogLine {
+/** Of a whole line of the log. */
+export function lineOf(text: string): LogLine {
   const stamp = STAMP.exec(text);
   if (stamp === null) return { sequence: undefined, n: 0, line: text };
-  return { sequence: Number(stamp[1]), n: Number(stamp[2]), line: `{${text.slice(stamp[0].length)}` };
+  return { sequence: Number(stamp[1]), n: Number(stamp[2]), line: `{${text.slice(stamp[0].length)}`, stamped: text };
+}
+
+/** As it stands in the log. */
+export function stampedLine({ sequence, n, line, stamped }: LogLine): string {
+  return stamped ?? (sequence === undefined ? line : `{"seq":${sequence},"n":${n},${line.slice(1)}`);
 }

@@ -3,7 +3,7 @@
 import { workerData } from 'node:worker_threads';
 import { join } from 'node:path';
 import { Archivist } from '../events/archivist.ts';
-import { type EventSearch } from '../events/history.ts';
+import { type EventSearch } from '../events/search.ts';
 import { snapshot } from '../observe/metrics.ts';
 import { type Boot } from './boot.ts';
 import { SystemClock } from './clock.ts';
