@@ -5,8 +5,10 @@
  * A stray CR or LF becomes CRLF. The next hop may take it for a line end or not, and a message that means
  * one thing to us and another to it is how mail is smuggled; no hop is exempt.
  *
- * Works on whole buffers: one search per line, no look at single octets between.
+ * Lines that need nothing are passed over by `LineScan`; the others cost a search each.
  */
+
+import { LineScan } from './line-scan.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -27,7 +29,8 @@ export class DataEncoder {
     if (chunk.length === 0) return NOTHING;
     const pieces: Buffer[] = [];
     let at = this.#heldCr ? this.#afterCr(chunk, pieces) : 0;
-    while (at < chunk.length) at = this.#line(chunk, at, pieces);
+    const lines = new LineScan(chunk);
+    while (at < chunk.length) at = this.#line({ chunk, lines }, at, pieces);
     return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
   }
 
@@ -45,9 +48,9 @@ export class DataEncoder {
   }
 
   /** Puts out octets from `from` on that need nothing between them, and what must follow; where to go on. */
-  #line(chunk: Buffer, from: number, pieces: Buffer[]): number {
+  #line({ chunk, lines }: Scanned, from: number, pieces: Buffer[]): number {
     if (this.#lineStart && chunk[from] === DOT) pieces.push(DOUBLED);
-    const end = cleanEnd(chunk, from);
+    const end = cleanEnd({ chunk, lines }, from);
     if (end > from) {
       pieces.push(chunk.subarray(from, end));
       this.#lineStart = chunk[end - 1] === LF;
@@ -64,9 +67,15 @@ export class DataEncoder {
   }
 }
 
+interface Scanned {
+  readonly chunk: Buffer;
+  readonly lines: LineScan;
+}
+
 /** Where the octets from `from` on first need work: a stray CR or LF, a last CR, or a dot that begins a line. */
-function cleanEnd(chunk: Buffer, from: number): number {
-  let at = from;
+function cleanEnd({ chunk, lines }: Scanned, from: number): number {
+  let at = lines.cleanLines(from);
+  if (at > from && chunk[at] === DOT) return at;
   for (;;) {
     const lf = chunk.indexOf(LF, at);
     const lineEnd = lf === -1 ? chunk.length : lf;
