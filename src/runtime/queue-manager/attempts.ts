@@ -30,7 +30,7 @@ import {
 import { type EntryLocks } from './entry-locks.ts';
 import { countAttempt, countDisposition } from './flow-metrics.ts';
 import { type QueueManagerContext } from './ports.ts';
-import { FAST_PATH_TIME, type RecentMessages } from './recent-messages.ts';
+import { FAST_PATH_TIME, type RecentMessage, type RecentMessages } from './recent-messages.ts';
 
 export type DispatchAction = Extract<SchedulerAction, { kind: 'dispatch' }>;
 
@@ -80,8 +80,10 @@ export class Attempts {
     const recent = this.#recent.get(action.entry.message);
     const now = this.#context.clock.now();
     if (recent !== undefined && action.entry.dueAt > now + FAST_PATH_AHEAD) {
-      const content: DispatchContent = { kind: 'octets', octets: recent.octets };
-      return this.#send(action, recent.message, content);
+      const { message, octets } = recent;
+      if (octets !== undefined) return this.#send(action, message, { kind: 'octets', octets });
+      this.#sendFile(action, message).catch(this.#context.broken);
+      return undefined;
     }
     this.#recordAndSend(action).catch(this.#context.broken);
     return undefined;
@@ -132,6 +134,13 @@ export class Attempts {
       events.push(heldEvent(entry, why, now));
     }
     this.#settle(entry, disposition, events);
+  }
+
+  /** It was committed a moment ago, with a due time that needs no record. */
+  async #sendFile(action: DispatchAction, message: RecentMessage['message']): Promise<void> {
+    const content = await this.#context.spool.content(action.entry.message);
+    if (content === undefined) return this.#recordAndSend(action);
+    return this.#send(action, message, content);
   }
 
   async #recordAndSend(action: DispatchAction): Promise<void> {

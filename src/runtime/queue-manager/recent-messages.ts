@@ -10,7 +10,8 @@ import { type NewMessage, type StoredMessage } from '../../spool/spool.ts';
 
 export interface RecentMessage {
   readonly message: Omit<StoredMessage, 'content'>;
-  readonly octets: Uint8Array;
+  /** Absent: they are in a file. */
+  readonly octets: Uint8Array | undefined;
   readonly keptAt: Instant;
 }
 
@@ -30,13 +31,13 @@ export class RecentMessages {
 
   keep(message: NewMessage, now: Instant): void {
     this.#forgetOld(now);
-    if (message.content.kind !== 'octets') return;
-    const { octets } = message.content;
-    if (this.#octets + octets.length + OVERHEAD_OCTETS > this.#limit) return;
+    const octets = message.content.kind === 'octets' ? message.content.octets : undefined;
+    const size = (octets?.length ?? 0) + OVERHEAD_OCTETS;
+    if (this.#octets + size > this.#limit) return;
     const { id, envelope, acceptedAt, report, eightBit } = message;
     const facts = { id, envelope, class: message.class, acceptedAt, report, eightBit };
     this.#kept.set(id, { message: facts, octets, keptAt: now });
-    this.#octets += octets.length + OVERHEAD_OCTETS;
+    this.#octets += size;
   }
 
   get(id: QueueId): RecentMessage | undefined {
@@ -48,7 +49,7 @@ export class RecentMessages {
     const kept = this.#kept.get(id);
     if (kept === undefined) return;
     this.#kept.delete(id);
-    this.#octets -= kept.octets.length + OVERHEAD_OCTETS;
+    this.#octets -= (kept.octets?.length ?? 0) + OVERHEAD_OCTETS;
   }
 
   get octets(): number {
