@@ -22,6 +22,7 @@ import { type Timers } from '../ports/timers.ts';
 import { type Dispatch } from '../queue/dispatch.ts';
 import { type WorkerId } from '../queue/scheduling.ts';
 import { type SiteAnswer } from '../queue/site.ts';
+import { KeptContents } from '../receive/kept-contents.ts';
 import { OctetBudget } from '../receive/octet-budget.ts';
 import {
   type IntakeState,
@@ -75,6 +76,7 @@ export class WorkerRuntime {
   readonly #leases = new Calls<boolean>();
   readonly #listeners: ListenerSet;
   readonly #budget: OctetBudget;
+  readonly #kept: KeptContents;
   readonly #receiveDeps: ReceiveDeps;
   #settings: WorkerSettings;
   #resolver: StubResolver;
@@ -90,6 +92,7 @@ export class WorkerRuntime {
     this.#settings = deps.settings;
     this.#receive = deps.settings.receive;
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
+    this.#kept = new KeptContents(this.#budget, deps.steadyClock);
     this.#resolver = this.#newResolver();
     this.#agent = this.#newAgent();
     this.#receiveDeps = this.#makeReceiveDeps();
@@ -196,7 +199,13 @@ export class WorkerRuntime {
   /** The agent never rejects. */
   async #deliver(dispatch: Dispatch): Promise<void> {
     this.#deliveries += 1;
-    const report = await this.#agent.deliver(dispatch);
+    const { content, message, sender } = dispatch;
+    // A session refuses a bare CR or LF, but for BINARYMIME; and all that is kept came by one of ours.
+    const form = sender.body === 'BINARYMIME' ? 'any' : 'lines';
+    const lent = content.kind === 'file' ? this.#kept.lend(message, content.octets) : undefined;
+    const kept: Dispatch = lent === undefined ? dispatch : { ...dispatch, content: { kind: 'pieces', ...lent, form } };
+    const report = await this.#agent.deliver(kept);
+    if (lent !== undefined) this.#kept.giveBack(message);
     this.#deliveries -= 1;
     this.#deps.link.post({ kind: 'report', report });
   }
@@ -272,7 +281,7 @@ export class WorkerRuntime {
   #makeReceiveDeps(): ReceiveDeps {
     const { clock, random, id, incoming } = this.#deps;
     return {
-      ...{ clock, incoming, budget: this.#budget, nextId: queueIds(id, clock, random) },
+      ...{ clock, incoming, budget: this.#budget, kept: this.#kept, nextId: queueIds(id, clock, random) },
       settings: () => this.#receive,
       intake: () => this.#intake,
       routeOf: (recipient, facts) => this.#settings.plan.routeOf(recipient, facts),

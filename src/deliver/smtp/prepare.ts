@@ -78,6 +78,7 @@ async function readFacts(content: OutgoingContent): Promise<ContentFacts> {
     seen += block.length;
     if (facts.eightBit && !inHeader) break;
   }
+  if (content.memory === undefined) content.done?.();
   return facts;
 }
 

@@ -15,18 +15,28 @@ const LF = 0x0a;
 const DOT = 0x2e;
 const CRLF = Buffer.from('\r\n');
 const DOUBLED = Buffer.from('.');
+const LF_DOT = Buffer.from('\n.');
 const END = Buffer.from('.\r\n');
 const NOTHING = Buffer.alloc(0);
 
+/** `lines`: each CR and LF is known to be of a CRLF, as the content was when it came, so that only dots are looked for. */
+export type TextForm = 'any' | 'lines';
+
 export class DataEncoder {
+  readonly #form: TextForm;
   /** The last octet given out ended a line (and so does the beginning). */
   #lineStart = true;
   /** A CR at the end of a chunk waits: what follows says what it is. */
   #heldCr = false;
 
+  constructor(form: TextForm = 'any') {
+    this.#form = form;
+  }
+
   /** The chunk as it goes on the wire; it may share the chunk's memory. */
   push(chunk: Buffer): Buffer {
     if (chunk.length === 0) return NOTHING;
+    if (this.#form === 'lines') return this.#pushLines(chunk);
     const pieces: Buffer[] = [];
     let at = this.#heldCr ? this.#afterCr(chunk, pieces) : 0;
     const lines = new LineScan(chunk);
@@ -38,6 +48,18 @@ export class DataEncoder {
   end(): Buffer {
     const complete = this.#lineStart && !this.#heldCr;
     return complete ? END : Buffer.concat([CRLF, END]);
+  }
+
+  #pushLines(chunk: Buffer): Buffer {
+    const pieces: Buffer[] = this.#lineStart && chunk[0] === DOT ? [DOUBLED] : [];
+    this.#lineStart = chunk[chunk.length - 1] === LF;
+    let from = 0;
+    for (let lf = chunk.indexOf(LF_DOT); lf !== -1; lf = chunk.indexOf(LF_DOT, from)) {
+      pieces.push(chunk.subarray(from, lf + 1), DOUBLED);
+      from = lf + 1;
+    }
+    pieces.push(chunk.subarray(from));
+    return pieces.length === 1 ? chunk : Buffer.concat(pieces);
   }
 
   #afterCr(chunk: Buffer, pieces: Buffer[]): number {
