@@ -1,9 +1,11 @@
 /** Content on its way out: octets in memory, or a file read a block at a time. */
 
 import { open } from 'node:fs/promises';
+import { octetsOf } from '../lib/octet-pieces.ts';
 import { type DispatchContent } from '../queue/dispatch.ts';
 
-export const BLOCK_OCTETS = 65_536;
+/** A block of a file is a hop to another thread and back. */
+export const BLOCK_OCTETS = 262_144;
 
 export interface OutgoingContent {
   readonly octets: number;
@@ -13,6 +15,13 @@ export interface OutgoingContent {
   readonly wire?: Buffer;
   /** Blocks of at most `BLOCK_OCTETS`; may be asked for more than once. Rejects when a file cannot be read or has changed its length. */
   blocks(): AsyncGenerator<Buffer, void, undefined>;
+  /**
+   * What a call of `blocks` gave is used no more, by no write that is under way either. It makes its memory free the
+   * sooner; nobody has to call it.
+   */
+  done?(): void;
+  /** `lines`: every CR and LF in it is known to be of a CRLF. */
+  readonly form?: 'any' | 'lines';
 }
 
 export function outgoingContent(content: DispatchContent): OutgoingContent {
@@ -22,6 +31,7 @@ export function outgoingContent(content: DispatchContent): OutgoingContent {
       ? memoryContent(memory)
       : { ...memoryContent(memory), wire: asBuffer(content.wire) };
   }
+  if (content.kind === 'pieces') return piecesContent(content);
   const { path, octets } = content;
   return { octets, memory: undefined, blocks: () => fileBlocks(path, octets) };
 }
@@ -33,6 +43,21 @@ export function memoryContent(memory: Buffer): OutgoingContent {
 
 function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+type Pieces = Extract<DispatchContent, { kind: 'pieces' }>;
+
+function piecesContent({ pieces, uses, form }: Pieces): OutgoingContent {
+  return {
+    form,
+    octets: octetsOf(pieces),
+    memory: undefined,
+    blocks: () => {
+      uses.begun += 1;
+      return piecesBlocks(pieces);
+    },
+    done: () => void (uses.ended += 1),
+  };
 }
 
 /** Fields before the content, as final delivery adds them. */
@@ -60,6 +85,10 @@ export async function readWhole(content: OutgoingContent): Promise<Buffer> {
 
 async function* memoryBlocks(memory: Buffer): AsyncGenerator<Buffer, void, undefined> {
   for (let at = 0; at < memory.length; at += BLOCK_OCTETS) yield memory.subarray(at, at + BLOCK_OCTETS);
+}
+
+async function* piecesBlocks(pieces: readonly Buffer[]): AsyncGenerator<Buffer, void, undefined> {
+  for (const piece of pieces) yield* memoryBlocks(piece);
 }
 
 async function* fileBlocks(path: string, octets: number): AsyncGenerator<Buffer, void, undefined> {

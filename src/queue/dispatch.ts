@@ -6,6 +6,7 @@
  * one after the other, so the limits of the path are exact.
  */
 
+import { type PieceUses } from '../lib/octet-pieces.ts';
 import { type Instant } from '../lib/time.ts';
 import { type SenderParameters } from '../mail/envelope.ts';
 import { type Outcome } from '../mail/outcome.ts';
@@ -15,10 +16,20 @@ import { type Route } from '../mail/route.ts';
 
 export type SlotId = number;
 
-/** What a worker can read content from: octets, or a file that stays until the dispatch is finished. */
+/**
+ * What a worker can read content from: octets, or a file that stays until the dispatch is finished. Pieces, which may
+ * be many, cross no thread: a worker that has the content of a file in memory puts them in its place.
+ */
 export type DispatchContent =
   /** `wire`: the same as DATA carries it, with its end; only where that is known already. */
   | { readonly kind: 'octets'; readonly octets: Uint8Array; readonly wire?: Uint8Array }
+  | {
+      readonly kind: 'pieces';
+      readonly pieces: readonly Buffer[];
+      readonly uses: PieceUses;
+      /** `lines`: every CR and LF in it is of a CRLF. */
+      readonly form: 'any' | 'lines';
+    }
   | { readonly kind: 'file'; readonly path: string; readonly octets: number };
 
 /** A host to try, in order. */

@@ -26,6 +26,7 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
   return new MessageSink({
     id,
     budget: deps.budget,
+    kept: deps.kept,
     incoming: deps.incoming,
     memoryOctets: settings.memoryOctets,
     tightOctets: settings.tightOctets,
@@ -45,7 +46,9 @@ interface Arrival {
 
 async function commit(deps: ReceiveDeps, transaction: Transaction, arrival: Arrival): Promise<Answer> {
   const message = newMessage(deps, transaction, arrival);
-  return answerTo(transaction, finalReply(await deps.submit(message), arrival.id));
+  const submitted = await deps.submit(message);
+  if (submitted.kind !== 'accepted') deps.kept.forget(arrival.id);
+  return answerTo(transaction, finalReply(submitted, arrival.id));
 }
 
 function finalReply(submitted: Submitted, id: QueueId): Reply {

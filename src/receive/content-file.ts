@@ -4,23 +4,33 @@
  * `finish` resolves when the octets are on disk (fsync); the spool that takes the file over syncs the
  * folders when it moves it. Any failure abandons the file: a failed fsync is never tried again on the same
  * descriptor, since the kernel may have dropped the pages it could not write.
+ *
+ * Calls of plain descriptors: those of a file handle cost twice the time of this thread, and there are some for each
+ * message.
  */
 
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { close, fsync, open, unlink, writev } from 'node:fs';
+import { octetsOf } from '../lib/octet-pieces.ts';
 
 export class ContentFile {
   readonly path: string;
-  readonly #handle: FileHandle;
+  readonly #descriptor: number;
   #last: Promise<void> = Promise.resolve();
   #octets = 0;
+  #closed = false;
 
-  private constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, descriptor: number) {
     this.path = path;
-    this.#handle = handle;
+    this.#descriptor = descriptor;
   }
 
-  static async create(path: string): Promise<ContentFile> {
-    return new ContentFile(path, await open(path, 'wx', 0o600));
+  static create(path: string): Promise<ContentFile> {
+    return new Promise((resolve, reject) => {
+      open(path, 'wx', 0o600, (error, descriptor) => {
+        if (error) reject(error);
+        else resolve(new ContentFile(path, descriptor));
+      });
+    });
   }
 
   get octets(): number {
@@ -35,24 +45,41 @@ export class ContentFile {
 
   async finish(): Promise<void> {
     await this.#last;
-    await this.#handle.sync();
-    await this.#handle.close();
+    await new Promise<void>((resolve, reject) => {
+      fsync(this.#descriptor, (error) => (error ? reject(error) : resolve()));
+    });
+    // What is synced is not harmed by a failing close, and nobody needs to wait for it.
+    void this.#close();
   }
 
   /** Closes and removes the file; its failures have nothing left to harm. */
   async abandon(): Promise<void> {
     await this.#last.catch(() => undefined); // Already told to whoever awaited the write.
-    await this.#handle.close().catch(() => undefined); // Closed by `finish`, or lost anyway.
-    await unlink(this.path).catch(() => undefined); // What stays behind is swept by the spool.
+    await this.#close();
+    // What stays behind is swept by the spool.
+    await new Promise<void>((resolve) => unlink(this.path, () => resolve()));
   }
 
   async #write(chunks: readonly Buffer[]): Promise<void> {
     let left = chunks.filter(({ length }) => length > 0);
     while (left.length > 0) {
-      const { bytesWritten } = await this.#handle.writev(left);
-      this.#octets += bytesWritten;
-      left = unwritten(left, bytesWritten);
+      const written = await this.#writeOnce(left);
+      this.#octets += written;
+      left = written === octetsOf(left) ? [] : unwritten(left, written);
     }
+  }
+
+  #writeOnce(chunks: readonly Buffer[]): Promise<number> {
+    return new Promise((resolve, reject) => {
+      writev(this.#descriptor, chunks, (error, written) => (error ? reject(error) : resolve(written)));
+    });
+  }
+
+  /** Once: the number may be another file's afterwards. Its failures have nothing left to harm. */
+  #close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    return new Promise((resolve) => close(this.#descriptor, () => resolve()));
   }
 }
 

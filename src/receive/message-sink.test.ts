@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { type QueueId } from '../mail/queue-id.ts';
 import { reply } from '../mail/reply.ts';
 import { type Collected, MessageSink, type SinkOptions } from './message-sink.ts';
+import { KeptContents } from './kept-contents.ts';
 import { OctetBudget } from './octet-budget.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sink-'));
@@ -17,16 +18,21 @@ const OK = reply(250, '2.0.0', 'OK');
 let count = 0;
 
 interface Run {
+  readonly id: QueueId;
   readonly sink: MessageSink;
   readonly budget: OctetBudget;
+  readonly kept: KeptContents;
   readonly got: Collected[];
 }
 
 function sinkWith(changes: Partial<SinkOptions> = {}): Run {
   const got: Collected[] = [];
-  const budget = changes.budget ?? new OctetBudget(1_000_000);
+  const budget = changes.budget ?? new OctetBudget(10_000_000);
+  const id = `message${(count += 1)}` as QueueId;
+  const kept = changes.kept ?? new KeptContents(budget, { now: () => 0, monotonic: () => 0 });
   const sink = new MessageSink({
-    id: `message${(count += 1)}` as QueueId,
+    id,
+    kept,
     budget,
     incoming: folder,
     memoryOctets: 1000,
@@ -42,7 +48,7 @@ function sinkWith(changes: Partial<SinkOptions> = {}): Run {
     refused: (why) => why,
     ...changes,
   });
-  return { sink, budget, got };
+  return { id, sink, budget, kept, got };
 }
 
 async function writeAll(sink: MessageSink, chunks: readonly Buffer[]): Promise<void> {
@@ -71,12 +77,16 @@ describe('content', () => {
     for (const size of [1, 7, 4096, Infinity]) {
       if (octets.length > 10_000 && size < 4096) continue;
       test(`${name}, in chunks of ${size}, is stored behind the trace field`, async () => {
-        const { sink, budget, got } = sinkWith();
+        const { id, sink, budget, kept, got } = sinkWith();
         await writeAll(sink, octets.length === 0 ? [] : split(octets, Math.min(size, octets.length)));
         assert.deepEqual(await sink.finish(), OK);
         assert.equal(stored(got[0]!).toString(), TRACE + octets.toString());
         assert.equal(got[0]!.content.kind, kind);
         assert.equal(got[0]!.octets, octets.length + TRACE.length);
+        const pieces = kept.lend(id, got[0]!.octets);
+        if (kind === 'file') assert.equal(Buffer.concat(pieces?.pieces ?? []).toString(), TRACE + octets.toString());
+        else assert.equal(pieces, undefined);
+        if (pieces !== undefined) kept.giveBack(id);
         assert.equal(budget.used, 0);
       });
     }
@@ -117,10 +127,11 @@ describe('content', () => {
   test('goes to a file earlier when the budget is tight', async () => {
     const budget = new OctetBudget(1000);
     budget.take(600);
-    const { sink, got } = sinkWith({ budget });
+    const { id, sink, kept, got } = sinkWith({ budget });
     await sink.write(Buffer.from(`A: b\r\n\r\n${'x'.repeat(200)}`));
     await sink.finish();
     assert.equal(got[0]!.content.kind, 'file');
+    assert.equal(kept.lend(id, got[0]!.octets), undefined);
     assert.equal(budget.used, 600);
   });
 });
@@ -152,6 +163,43 @@ test('an aborted message leaves no file and no octets behind', async () => {
   sink.abort();
   assert.equal(budget.used, 0);
   while (readdirSync(folder).length === before) await new Promise((resolve) => void setImmediate(resolve));
+});
+
+test('a message aborted while its file is being written leaves no octets in the budget, whenever that is', async () => {
+  for (const turns of [0, 1, 2, 3, 5, 8]) {
+    const { sink, budget } = sinkWith();
+    await sink.write(Buffer.from(`A: b\r\n\r\n${'x'.repeat(300_000)}`));
+    await sink.write(Buffer.from('y'.repeat(300_000)));
+    for (let i = 0; i < turns; i += 1) await new Promise((resolve) => void setImmediate(resolve));
+    sink.abort();
+    assert.equal(budget.used, 0);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(budget.used, 0);
+  }
+});
+
+test('a client that is faster than the disk waits', async () => {
+  const { sink } = sinkWith();
+  const chunk = (): Buffer => Buffer.alloc(65_536, 'x');
+  await sink.write(Buffer.from('A: b\r\n\r\n'));
+  const answers = Array.from({ length: 20 }, () => sink.write(chunk()));
+  assert.equal(answers[0], undefined);
+  assert.ok(answers.some((answer) => answer instanceof Promise));
+  await Promise.all(answers);
+  await sink.finish();
+});
+
+test('large chunks are taken over: their memory is free at once', async () => {
+  const { sink, got } = sinkWith();
+  await sink.write(Buffer.from('A: b\r\n\r\n'));
+  const chunks = Array.from({ length: 8 }, (_, i) => Buffer.allocUnsafeSlow(65_536).fill(`${i}`));
+  const want = Buffer.concat(chunks).toString();
+  for (const chunk of chunks) {
+    await sink.write(chunk);
+    assert.equal(chunk.length, 0);
+  }
+  await sink.finish();
+  assert.ok(stored(got[0]!).toString().endsWith(want));
 });
 
 test('a folder that cannot be written to gives a temporary refusal', async () => {

@@ -1,5 +1,6 @@
 /**
- * Collects the content of one message: in memory while it is small, in a content file when it is not.
+ * Collects the content of one message: in memory while it is small, in a content file when it is not. The file is
+ * written while more comes; what is in it stays in memory too, for the first delivery, as far as there is room.
  *
  * Content is scanned once, as it comes: header section, hop count, 8-bit octets. What goes wrong on the
  * way (no room, disk full, header section too large, a loop) is remembered, the rest is swallowed, and the
@@ -9,6 +10,7 @@
 import { isAscii } from 'node:buffer';
 import { join } from 'node:path';
 import { OctetCollector } from '../lib/octet-collector.ts';
+import { joinedPieces, OctetPieces } from '../lib/octet-pieces.ts';
 import { headerEnd } from '../mail/header.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type Reply, reply } from '../mail/reply.ts';
@@ -16,6 +18,7 @@ import { type NewContent } from '../spool/spool.ts';
 import { ContentFile } from './content-file.ts';
 import { DATA_END_OCTETS } from '../wire/smtp/client-content.ts';
 import { editHeader, type HeaderFacts } from './header-edits.ts';
+import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
 import { type ContentSink } from './transaction.ts';
 
@@ -27,6 +30,8 @@ export interface SinkOptions {
   /** Content above this goes to a file; above `tightOctets` already when the budget is tight. */
   readonly memoryOctets: number;
   readonly tightOctets: number;
+  /** Where content that is in its file stays for the first delivery. */
+  readonly kept: KeptContents;
   readonly maxHeaderOctets: number;
   readonly maxHops: number;
   readonly trusted: 'trusted' | 'untrusted';
@@ -45,24 +50,30 @@ export interface Collected {
 }
 
 export const NO_ROOM = reply(452, '4.3.1', 'No room for the message now, try again later');
-// Large enough that a write call costs little next to what it writes.
-const FILE_WRITE_OCTETS = 65_536;
+// Large enough that a write, a hop to another thread and back, costs little next to what it writes.
+const FILE_WRITE_OCTETS = 262_144;
+const TIGHT_WRITE_OCTETS = 65_536;
+/** So many times that may wait behind a write that is under way; then the client waits. */
+const WRITES_AHEAD = 2;
 
 export class MessageSink implements ContentSink {
   readonly #options: SinkOptions;
-  /** All octets that have come and are not in the file. */
-  readonly #kept = new OctetCollector();
+  /** All that has come, until the header section is complete. */
+  readonly #head = new OctetCollector();
+  /** What came after it and is not on its way to the file. */
+  readonly #body: OctetPieces;
+  /** Octets of the budget: what has come and is not in the file. */
   #taken = 0;
   #searched = 0;
   #eightBit = false;
   #header: HeaderFacts | undefined;
-  /** Where in `#kept` the body begins; 0 once the beginning is in the file. */
-  #bodyStart = 0;
   #file: ContentFile | undefined;
+  #writing: Promise<void> | undefined;
   #refusal: Reply | undefined;
 
   constructor(options: SinkOptions) {
     this.#options = options;
+    this.#body = new OctetPieces(options.kept.segments);
     // The trace field of a session with SMTPUTF8 may name mailboxes and hosts in UTF-8.
     this.#eightBit = !isAscii(Buffer.from(options.trace));
   }
@@ -71,15 +82,17 @@ export class MessageSink implements ContentSink {
     if (this.#refusal !== undefined) return undefined;
     if (!this.#take(chunk.length)) return this.#refuse(NO_ROOM);
     if (!this.#eightBit && !isAscii(chunk)) this.#eightBit = true;
-    this.#kept.push(chunk);
-    if (this.#header === undefined) this.#searchHeader();
-    if (this.#header === undefined || this.#kept.length <= this.#limit()) return undefined;
+    if (this.#header === undefined) {
+      this.#head.push(chunk);
+      this.#searchHeader();
+    } else this.#body.push(chunk);
+    if (this.#header === undefined || this.#body.length <= this.#limit()) return undefined;
     return this.#spill();
   }
 
   async finish(): Promise<Reply | readonly Reply[]> {
     try {
-      if (this.#header === undefined && this.#refusal === undefined) this.#headerDone(this.#kept.length);
+      if (this.#header === undefined && this.#refusal === undefined) this.#headerDone(this.#head.length);
       const { commit, refused } = this.#options;
       const content = this.#refusal === undefined ? await this.#content() : undefined;
       if (content === undefined || this.#header === undefined) return refused(this.#refusal ?? NO_ROOM);
@@ -95,9 +108,10 @@ export class MessageSink implements ContentSink {
   }
 
   #limit(): number {
-    if (this.#file !== undefined) return FILE_WRITE_OCTETS;
     const { budget, tightOctets, memoryOctets } = this.#options;
-    return budget.tight ? tightOctets : memoryOctets;
+    const begun = this.#file !== undefined || this.#writing !== undefined;
+    if (budget.tight) return begun ? TIGHT_WRITE_OCTETS : tightOctets;
+    return begun ? FILE_WRITE_OCTETS : memoryOctets;
   }
 
   #take(octets: number): boolean {
@@ -113,45 +127,58 @@ export class MessageSink implements ContentSink {
 
   #searchHeader(): void {
     const { maxHeaderOctets } = this.#options;
-    const end = headerEnd(this.#kept.view(), this.#searched);
-    this.#searched = this.#kept.length;
+    const end = headerEnd(this.#head.view(), this.#searched);
+    this.#searched = this.#head.length;
     if (end !== -1) this.#headerDone(end);
-    else if (this.#kept.length > maxHeaderOctets) this.#refuse(headerTooLarge(maxHeaderOctets));
+    else if (this.#head.length > maxHeaderOctets) this.#refuse(headerTooLarge(maxHeaderOctets));
   }
 
   #headerDone(end: number): void {
     const { maxHeaderOctets, maxHops, trusted } = this.#options;
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
-    const edited = editHeader(Buffer.from(this.#kept.view().subarray(0, end)), trusted);
+    const edited = editHeader(Buffer.from(this.#head.view().subarray(0, end)), trusted);
     if ('code' in edited) return this.#refuse(edited);
     if (edited.hops > maxHops) return this.#refuse(tooManyHops(maxHops));
     this.#header = edited;
-    this.#bodyStart = end;
+    this.#body.push(this.#head.take().subarray(end));
     return undefined;
   }
 
-  #trace(): Buffer {
-    return Buffer.from(this.#options.trace, 'utf8');
+  /** Writes what there is, and goes on meanwhile; a promise when too much waits behind a write that is under way. */
+  #spill(): void | Promise<void> {
+    if (this.#writing === undefined) this.#writing = this.#write();
+    else if (this.#body.length > WRITES_AHEAD * this.#limit()) return this.#writing;
+    return undefined;
   }
 
-  async #spill(): Promise<void> {
-    const first = this.#file === undefined;
-    const parts = first ? [this.#trace(), ...this.#parts()] : this.#parts();
+  /** Never rejects. */
+  async #write(): Promise<void> {
+    const { kept, id, incoming } = this.#options;
+    const octets = this.#taken;
+    const parts = this.#parts();
     try {
-      this.#file ??= await ContentFile.create(join(this.#options.incoming, this.#options.id));
+      if (this.#file === undefined) {
+        kept.begin(id);
+        this.#file = await ContentFile.create(join(incoming, id));
+      }
       await this.#file.write(parts);
-      this.#give();
     } catch (error) {
       this.#refuse(refusalFor(error));
     }
-    // Aborted while the file was being made: nobody else knows of it.
-    if (this.#refusal !== undefined) this.#drop();
+    this.#writing = undefined;
+    // Aborted while the file was being made: nobody else knows of it. What was taken is given back already.
+    if (this.#refusal !== undefined) return this.#drop();
+    this.#taken -= octets;
+    return kept.add(id, parts, octets);
   }
 
   async #content(): Promise<NewContent | undefined> {
-    if (this.#file === undefined) return { kind: 'octets', octets: joined([this.#trace(), ...this.#parts()]) };
+    await this.#writing;
+    if (this.#refusal !== undefined) return undefined;
+    if (this.#file === undefined) return { kind: 'octets', octets: this.#whole() };
+    await this.#write();
+    if (this.#refusal !== undefined || this.#file === undefined) return undefined;
     try {
-      await this.#file.write(this.#parts());
       await this.#file.finish();
       return { kind: 'file', path: this.#file.path, octets: this.#file.octets };
     } catch (error) {
@@ -160,13 +187,19 @@ export class MessageSink implements ContentSink {
     }
   }
 
-  /** What is kept, with the header section as edited when it is among it, handed over. */
+  #whole(): Uint8Array {
+    const parts = this.#parts();
+    const whole = joinedPieces(parts, DATA_END_OCTETS);
+    this.#options.kept.segments.give(parts);
+    return whole;
+  }
+
+  /** What has come and is in no file, handed over; before anything is, with the trace field and the header section. */
   #parts(): readonly Buffer[] {
-    const kept = this.#kept.take();
-    const body = kept.subarray(this.#bodyStart);
-    const header = this.#file === undefined ? this.#header?.octets : undefined;
-    this.#bodyStart = 0;
-    return header === undefined ? [body] : [header, body];
+    const body = this.#body.take();
+    if (this.#file !== undefined) return body;
+    const header = this.#header?.octets ?? Buffer.alloc(0);
+    return [Buffer.concat([Buffer.from(this.#options.trace, 'utf8'), header]), ...body];
   }
 
   #refuse(why: Reply): void {
@@ -175,7 +208,9 @@ export class MessageSink implements ContentSink {
   }
 
   #drop(): void {
-    this.#kept.take();
+    this.#head.take();
+    this.#body.take();
+    this.#options.kept.forget(this.#options.id);
     this.#give();
     const file = this.#file;
     this.#file = undefined;
@@ -196,13 +231,4 @@ function refusalFor(error: unknown): Reply {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
   if (code === 'ENOSPC' || code === 'EDQUOT') return NO_ROOM;
   return reply(451, '4.3.0', `Storing the content failed (${code}), try again later`);
-}
-
-/** In memory of its own, so that it can be transferred to another thread whole, with room for the end that DATA puts behind. */
-function joined(parts: readonly Buffer[]): Uint8Array {
-  const octets = parts.reduce((sum, { length }) => sum + length, 0);
-  const whole = Buffer.allocUnsafeSlow(octets + DATA_END_OCTETS);
-  let at = 0;
-  for (const part of parts) at += part.copy(whole, at);
-  return whole.subarray(0, octets);
 }

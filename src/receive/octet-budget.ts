@@ -5,11 +5,13 @@
  * refused with 452 4.3.1. Whoever takes octets gives exactly as many back.
  */
 export class OctetBudget {
-  readonly #limit: number;
+  readonly limit: number;
   #used = 0;
+  /** Asked to give back so many octets that it can do without, before more than half is in use. */
+  onTight: (excess: number) => void = () => {};
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   get used(): number {
@@ -18,12 +20,14 @@ export class OctetBudget {
 
   /** More than half is in use: be sparing. */
   get tight(): boolean {
-    return this.#used * 2 > this.#limit;
+    return this.#used * 2 > this.limit;
   }
 
   /** False, and nothing taken, when the octets do not fit. */
   take(octets: number): boolean {
-    if (this.#used + octets > this.#limit) return false;
+    const excess = this.#used + octets - this.limit / 2;
+    if (excess > 0) this.onTight(excess);
+    if (this.#used + octets > this.limit) return false;
     this.#used += octets;
     return true;
   }

@@ -12,6 +12,7 @@ import { type RelayRules } from '../policy/relay.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { type Aliases } from './aliases.ts';
+import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
 
 /** The configuration of receiving, compiled. Replaced whole at a reload; a transaction keeps the one it began with. */
@@ -78,6 +79,7 @@ export interface ReceiveDeps {
   readonly clock: Clock;
   readonly nextId: () => QueueId;
   readonly budget: OctetBudget;
+  readonly kept: KeptContents;
   readonly incoming: string;
   /** The way a recipient would go; undefined when no route matches. */
   readonly routeOf: (recipient: Mailbox, facts: RouteFacts) => Route | undefined;

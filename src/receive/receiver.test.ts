@@ -9,6 +9,7 @@ import { type Reply, reply } from '../mail/reply.ts';
 import { type Route } from '../mail/route.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { Aliases } from './aliases.ts';
+import { KeptContents } from './kept-contents.ts';
 import { OctetBudget } from './octet-budget.ts';
 import {
   type IntakeState,
@@ -117,12 +118,14 @@ function world(changes: Partial<ReceiveDeps> = {}): World {
     nullMx: 'no',
     receiver: undefined as never,
   };
+  const budget = new OctetBudget(1e6);
   const receiver = new SessionReceiver({
     settings: () => ({ ...settings, softBounce: state.softBounce }),
     intake: () => state.intake,
     clock: { now: () => 1000, monotonic: () => 0 },
     nextId: () => ID,
-    budget: new OctetBudget(1e6),
+    budget,
+    kept: new KeptContents(budget, { now: () => 1000, monotonic: () => 0 }),
     incoming: '/nonexistent',
     routeOf: ({ domain }) =>
       domain === 'refused.test' ? REFUSE : domain.startsWith('edge') ? RELAY : domain === 'lost.test' ? undefined : MX,

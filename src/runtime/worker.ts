@@ -22,6 +22,7 @@ import { type Timers } from '../ports/timers.ts';
 import { type Dispatch } from '../queue/dispatch.ts';
 import { type WorkerId } from '../queue/scheduling.ts';
 import { type SiteAnswer } from '../queue/site.ts';
+import { KeptContents } from '../receive/kept-contents.ts';
 import { OctetBudget } from '../receive/octet-budget.ts';
 import {
   type IntakeState,
@@ -77,6 +78,8 @@ export class WorkerRuntime {
   readonly #listeners: ListenerSet;
   readonly #budget: OctetBudget;
   readonly #kept: KeptMessages;
+  /** Content in files that is in memory too. */
+  readonly #keptContents: KeptContents;
   readonly #receiveDeps: ReceiveDeps;
   #settings: WorkerSettings;
   #resolver: StubResolver;
@@ -93,6 +96,7 @@ export class WorkerRuntime {
     this.#receive = deps.settings.receive;
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
+    this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
     this.#resolver = this.#newResolver();
     this.#agent = this.#newAgent();
     this.#receiveDeps = this.#makeReceiveDeps();
@@ -203,7 +207,13 @@ export class WorkerRuntime {
   /** The agent never rejects. */
   async #deliver(dispatch: Dispatch): Promise<void> {
     this.#deliveries += 1;
-    const report = await this.#agent.deliver(dispatch);
+    const { content, message, sender } = dispatch;
+    // A session refuses a bare CR or LF, but for BINARYMIME; and all that is kept came by one of ours.
+    const form = sender.body === 'BINARYMIME' ? 'any' : 'lines';
+    const lent = content.kind === 'file' ? this.#keptContents.lend(message, content.octets) : undefined;
+    const kept: Dispatch = lent === undefined ? dispatch : { ...dispatch, content: { kind: 'pieces', ...lent, form } };
+    const report = await this.#agent.deliver(kept);
+    if (lent !== undefined) this.#keptContents.giveBack(message);
     this.#deliveries -= 1;
     this.#deps.link.post({ kind: 'report', report });
   }
@@ -293,7 +303,7 @@ export class WorkerRuntime {
   #makeReceiveDeps(): ReceiveDeps {
     const { clock, random, id, incoming } = this.#deps;
     return {
-      ...{ clock, incoming, budget: this.#budget, nextId: queueIds(id, clock, random) },
+      ...{ clock, incoming, budget: this.#budget, kept: this.#keptContents, nextId: queueIds(id, clock, random) },
       settings: () => this.#receive,
       intake: () => this.#intake,
       routeOf: (recipient, facts) => this.#settings.plan.routeOf(recipient, facts),

@@ -78,7 +78,7 @@ describe('one message', () => {
   test('binary content goes in chunks from a file', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'postrider-'));
     t.after(() => rmSync(folder, { recursive: true }));
-    const content = Buffer.concat([Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(150_000, 0xfe)]);
+    const content = Buffer.concat([Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(600_000, 0xfe)]);
     writeFileSync(join(folder, 'content'), content);
     const offers = ['PIPELINING', 'CHUNKING', 'BINARYMIME', '8BITMIME'];
     const letter = {

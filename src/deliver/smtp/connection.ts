@@ -5,7 +5,7 @@
  * Whatever the server, the network or the content file does ends in a value: `opened` says why a session
  * could not be had, `deliver` has an outcome for each recipient. Nothing here rejects but for a bug.
  *
- * Reads at most one block ahead of the socket. Each wait has its deadline (RFC 5321 §4.5.3.2), and the
+ * Reads at most two blocks ahead of the socket. Each wait has its deadline (RFC 5321 §4.5.3.2), and the
  * whole has one, so that a server that says one octet a second is bounded too.
  */
 
@@ -27,6 +27,9 @@ import { Deadline } from '../deadline.ts';
 import { type AgentOptions, type DeliveryTimeouts } from '../options.ts';
 import { type Proof, type TlsProof } from './proof.ts';
 import { type Dialled, dialSocket, startTls, tlsProof, whyOf } from './socket.ts';
+
+/** What is written in one go, and so how far ahead of the socket the content is read: this and one block. */
+const GATHERED_OCTETS = 262_144;
 
 /** One address of one host, and what is wanted of it. */
 export interface Target {
@@ -361,17 +364,36 @@ export class SmtpConnection {
     this.#socket.write(octets);
   }
 
+  /** In writes of some blocks each: what comes in small pieces costs no system call for each of them. */
   async #stream(content: OutgoingContent): Promise<void> {
-    const encoder = new DataEncoder();
-    for await (const block of content.blocks()) {
+    const encoder = new DataEncoder(content.form);
+    const socket = this.#socket;
+    let gathered = 0;
+    socket.cork();
+    try {
+      for await (const block of content.blocks()) {
+        if (this.#client.waitsFor !== 'content') return;
+        const hasRoom = socket.write(encoder.push(block));
+        gathered += block.length;
+        if (hasRoom || gathered < GATHERED_OCTETS) continue;
+        gathered = 0;
+        socket.uncork();
+        await this.#drain();
+        socket.cork();
+      }
       if (this.#client.waitsFor !== 'content') return;
-      if (this.#socket.write(encoder.push(block))) continue;
-      this.#deadline.set(this.#timeouts.block);
-      await this.#room();
+      // Its end is out, and so is all before it.
+      socket.write(encoder.end(), (error) => (error ? undefined : content.done?.()));
+    } finally {
+      socket.uncork();
     }
-    if (this.#client.waitsFor !== 'content') return;
-    this.#socket.write(encoder.end());
     this.#perform(this.#client.contentSent());
+  }
+
+  async #drain(): Promise<void> {
+    if (!this.#socket.writableNeedDrain) return;
+    this.#deadline.set(this.#timeouts.block);
+    await this.#room();
   }
 
   async #nextChunk(content: OutgoingContent): Promise<void> {

@@ -63,10 +63,17 @@ export function contentFacts(
 const SEVEN_BIT: ContentFacts = { eightBit: false, utf8Header: false };
 
 async function readFacts(content: OutgoingContent): Promise<ContentFacts> {
+  if (content.memory !== undefined) return factsIn([content.memory]);
+  const facts = await factsIn(content.blocks());
+  content.done?.();
+  return facts;
+}
+
+async function factsIn(blocks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<ContentFacts> {
   const facts = { eightBit: false, utf8Header: false };
   let inHeader = true;
   let seen = 0;
-  for await (const block of content.memory === undefined ? content.blocks() : [content.memory]) {
+  for await (const block of blocks) {
     // An end that falls between two blocks is missed, and more is taken for header than is: careful, never lax.
     const end = seen === 0 ? headerEnd(block) : block.indexOf('\r\n\r\n');
     if (inHeader && seen < MAX_HEADER_OCTETS)

@@ -120,6 +120,33 @@ describe('a dispatch', () => {
     assert.equal((await w.stored())!.crashes, 0, 'the fast path all the same');
   });
 
+  test('on the fast path of content in a file needs no record either', async () => {
+    const w = await world({ dueAt: queueParts().clock.now() + MINUTE });
+    w.recent.keep(
+      { ...w.message, content: { kind: 'file', path: '/nonexistent', octets: 9 } },
+      undefined,
+      w.clock.now(),
+    );
+    w.spool.content = async () => ({ kind: 'file', path: '/content', octets: 9 });
+    w.attempts.dispatch(w.action());
+    await turns();
+    assert.deepEqual(w.sent[0]?.content, { kind: 'file', path: '/content', octets: 9 });
+    assert.equal((await w.stored())!.crashes, 0);
+  });
+
+  test('of content that is gone although it just came is held', async () => {
+    const w = await world({ dueAt: queueParts().clock.now() + MINUTE });
+    w.recent.keep(
+      { ...w.message, content: { kind: 'file', path: '/nonexistent', octets: 9 } },
+      undefined,
+      w.clock.now(),
+    );
+    w.spool.content = async () => undefined;
+    w.attempts.dispatch(w.action());
+    await turns();
+    assert.deepEqual([w.sent.length, (await w.stored())!.lane], [0, 'held']);
+  });
+
   test('that waited too long for the fast path is recorded after all', async () => {
     const w = await world({ dueAt: queueParts().clock.now() + MINUTE });
     w.recent.keep(w.message, undefined, w.clock.now());

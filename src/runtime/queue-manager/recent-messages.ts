@@ -13,7 +13,7 @@ import { type NewMessage, type StoredMessage } from '../../spool/spool.ts';
 
 export interface RecentMessage {
   readonly message: Omit<StoredMessage, 'content'>;
-  /** Absent: the worker has it. */
+  /** Absent: the worker has them, or they are in a file. */
   readonly octets: Uint8Array | undefined;
   /** That has kept it. */
   readonly worker: WorkerId | undefined;
@@ -45,8 +45,8 @@ export class RecentMessages {
   /** `worker` has the content in memory; undefined: nobody has, and it is kept here. Whether it is kept at all. */
   keep(message: NewMessage, worker: WorkerId | undefined, now: Instant): boolean {
     this.#forgetOld(now);
-    if (message.content.kind !== 'octets') return false;
-    const octets = worker === undefined ? message.content.octets : undefined;
+    const { content } = message;
+    const octets = worker === undefined && content.kind === 'octets' ? content.octets : undefined;
     const size = (octets?.length ?? 0) + OVERHEAD_OCTETS;
     if (this.#octets + size > this.#limit) return false;
     const { id, envelope, acceptedAt, report, eightBit, entries } = message;

@@ -7,10 +7,11 @@
  */
 
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { HOUR } from '../../lib/time.ts';
 import { parseQueueId, type QueueId } from '../../mail/queue-id.ts';
-import { makeFolder, modifiedAt, removeFile, renameSynced, syncFolder, writeSynced } from './files.ts';
+import { isCode, makeFolder, modifiedAt, removeFile, renameFile, unlinkFile, writeSynced } from './files.ts';
+import { FolderSyncs } from './folder-syncs.ts';
 
 /** A file that no message names may belong to a commit under way, or to an upload; after an hour it does not. */
 const ORPHAN_AGE = HOUR;
@@ -28,6 +29,9 @@ export class ContentFiles {
   /** Files that are read now, or whose commit is under way: the sweep leaves them alone. */
   readonly #kept = new Map<QueueId, Kept>();
   readonly #placing = new Set<QueueId>();
+  readonly #syncs = new FolderSyncs();
+  /** Folders whose names are on disk, since the root was synced after they were seen in it. */
+  #durable: Promise<Set<string>> | undefined;
   /** While a backup copies files none is unlinked. */
   #holds = 0;
   #held: string[] = [];
@@ -45,11 +49,41 @@ export class ContentFiles {
   /** Takes a finished, synced file over. Gives its name for the message's record. */
   async adopt(id: QueueId, path: string): Promise<string> {
     const file = fileOf(id);
-    const folder = join(this.#root, file, '..');
+    const folder = dirname(this.path(file));
     this.#placing.add(id);
-    if ((await makeFolder(folder)) === 'new') await syncFolder(this.#root);
-    await renameSynced(path, join(this.#root, file), [folder, join(path, '..')]);
+    const durable = await this.#durableFolders();
+    await this.#move(path, file);
+    const syncs = [folder, dirname(path), ...(durable.has(folder) ? [] : [this.#root])];
+    await Promise.all(syncs.map((synced) => this.#syncs.sync(synced)));
+    durable.add(folder);
     return file;
+  }
+
+  /** The usual case is that its folder is there. */
+  async #move(from: string, file: string): Promise<void> {
+    const to = this.path(file);
+    try {
+      return await renameFile(from, to);
+    } catch (error) {
+      if (!isCode(error, 'ENOENT')) throw error;
+    }
+    await makeFolder(dirname(to));
+    return renameFile(from, to);
+  }
+
+  #durableFolders(): Promise<Set<string>> {
+    this.#durable ??= this.#seeFolders().catch((error: unknown) => {
+      this.#durable = undefined;
+      throw error;
+    });
+    return this.#durable;
+  }
+
+  /** A run that was killed may have made some of them and synced the root no more. */
+  async #seeFolders(): Promise<Set<string>> {
+    const names = await readdir(this.#root);
+    await this.#syncs.sync(this.#root);
+    return new Set(names.map((name) => join(this.#root, name)));
   }
 
   /** Octets that are too large for the store. */
@@ -130,7 +164,7 @@ export class ContentFiles {
 
   async #unlink(file: string): Promise<void> {
     if (this.#holds > 0) return void this.#held.push(file);
-    const unlinked = removeFile(this.path(file));
+    const unlinked = unlinkFile(this.path(file));
     this.#unlinking.add(unlinked);
     try {
       await unlinked;

@@ -1,6 +1,7 @@
 /** Files and folders made durable. A name is on disk only when its folder is synced too. */
 
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { rename, unlink } from 'node:fs';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { SpoolError } from '../spool.ts';
 
 export async function syncFolder(path: string): Promise<void> {
@@ -23,19 +24,26 @@ export async function writeSynced(path: string, octets: Uint8Array): Promise<voi
   }
 }
 
-/** Like `rename`, durable in both folders when it resolves. */
-export async function renameSynced(from: string, to: string, folders: readonly string[]): Promise<void> {
-  await rename(from, to);
-  for (const folder of folders) await syncFolder(folder);
+export function renameFile(from: string, to: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    rename(from, to, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
-/** Makes a folder inside `parent` unless it is there; says whether it is new. */
-export async function makeFolder(path: string): Promise<'new' | 'old'> {
-  return (await mkdir(path, { recursive: true, mode: 0o700 })) === undefined ? 'old' : 'new';
+/** Unless it is there. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
 }
 
 export async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true });
+}
+
+/** In one call where `removeFile` takes two. The file may be gone. */
+export function unlinkFile(path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    unlink(path, (error) => (error && error.code !== 'ENOENT' ? reject(error) : resolve()));
+  });
 }
 
 /** When the file was last written, or undefined when it is gone. */

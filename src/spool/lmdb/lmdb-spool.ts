@@ -278,19 +278,21 @@ export class LmdbSpool implements Spool {
 
   async #place(batch: Settlement, contents: readonly NewContent[]): Promise<PlacedContent[]> {
     const { files, store } = this.#parts;
-    const placed: PlacedContent[] = [];
-    for (const [i, { id }] of batch.add.entries()) {
+    // Else the file of the message that has the name would be lost.
+    for (const { id } of batch.add)
+      if (store.has(messageKey(id))) throw new Error(`message ${id} is added and exists already`);
+    const placing = batch.add.map(({ id }, i): Promise<PlacedContent> => {
       const content = contents[i];
       if (content === undefined) throw new Error(`message ${id} has no content`);
-      // Else the file of the message that has the name would be lost.
-      if (store.has(messageKey(id))) throw new Error(`message ${id} is added and exists already`);
-      try {
-        placed.push(await placeContent(files, id, content));
-      } catch (error) {
-        throw asSpoolError(error);
-      }
+      return placeContent(files, id, content);
+    });
+    // What goes on after the first failure must not outlive the call.
+    await Promise.allSettled(placing);
+    try {
+      return await Promise.all(placing);
+    } catch (error) {
+      throw asSpoolError(error);
     }
-    return placed;
   }
 
   /** Undefined when there is no such record, or none that can be read. */

@@ -7,6 +7,7 @@ import { type Log } from '../../ports/log.ts';
 import { type Timers } from '../../ports/timers.ts';
 import { type SpoolUnderTest } from '../spool.contract.ts';
 import { type SpoolError } from '../spool.ts';
+import { isCode } from './files.ts';
 import { type LmdbSpool } from './lmdb-spool.ts';
 import { type LmdbSpoolOptions, openLmdbSpool } from './open.ts';
 
@@ -72,6 +73,24 @@ export function scratch(parent = mkdtempSync(join(tmpdir(), 'postrider-spool-'))
   };
 }
 
+/**
+ * A crash is one moment, and a copy is not: where a file was unlinked in the middle of it, of a message whose end is
+ * committed, the copy is made once more.
+ */
+async function copyOf(here: ReturnType<typeof scratch>): Promise<ReturnType<typeof scratch>> {
+  for (let tries = 1; ; tries += 1) {
+    const next = scratch();
+    try {
+      cpSync(here.folder, next.folder, { recursive: true, filter: (path) => !path.endsWith('lock.mdb') });
+      return next;
+    } catch (error) {
+      next.remove();
+      if (!isCode(error, 'ENOENT') || tries === 10) throw error;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
 /** A spool whose `reopen` opens a copy of its folder, taken while it is open: what a killed process leaves. */
 export async function crashing(): Promise<SpoolUnderTest> {
   let here = scratch();
@@ -81,8 +100,7 @@ export async function crashing(): Promise<SpoolUnderTest> {
       return spool;
     },
     async reopen() {
-      const next = scratch();
-      cpSync(here.folder, next.folder, { recursive: true, filter: (path) => !path.endsWith('lock.mdb') });
+      const next = await copyOf(here);
       await spool.close();
       here.remove();
       here = next;

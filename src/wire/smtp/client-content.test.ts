@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { DataEncoder, isCleanText } from './client-content.ts';
 
-function encode(text: string, step = Infinity): string {
-  const encoder = new DataEncoder();
+function encode(text: string, step = Infinity, form: 'any' | 'lines' = 'any'): string {
+  const encoder = new DataEncoder(form);
   const octets = Buffer.from(text, 'latin1');
   const pieces: Buffer[] = [];
   for (let at = 0; at < octets.length; at += step) pieces.push(encoder.push(octets.subarray(at, at + step)));
@@ -47,6 +47,17 @@ describe('content by DATA', () => {
         assert.equal(encode(pieces.join(''), step), model(pieces.join('')));
       }),
       { numRuns: 500 },
+    );
+  });
+
+  test('content whose newlines are known to be clean, split anyhow, is as the model says', () => {
+    const clean = fc.constantFrom('\r\n', '.', '\r\n.', 'a', '\r\n.\r\n', 'line of text\r\n');
+    fc.assert(
+      fc.property(fc.array(clean, { maxLength: 30 }), fc.integer({ min: 1, max: 40 }), (pieces, step) => {
+        const text = pieces.join('');
+        assert.equal(encode(text, step, 'lines'), model(text));
+      }),
+      { numRuns: 1000 },
     );
   });
 

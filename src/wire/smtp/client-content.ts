@@ -5,32 +5,44 @@
  * A stray CR or LF becomes CRLF. The next hop may take it for a line end or not, and a message that means
  * one thing to us and another to it is how mail is smuggled; no hop is exempt.
  *
- * Works on whole buffers: one search per line, no look at single octets between.
+ * Lines that need nothing are passed over by `LineScan`; the others cost a search each.
  */
+
+import { LineScan } from './line-scan.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
 const DOT = 0x2e;
 const CRLF = Buffer.from('\r\n');
 const DOUBLED = Buffer.from('.');
+const LF_DOT = Buffer.from('\n.');
 const END = Buffer.from('.\r\n');
 const NOTHING = Buffer.alloc(0);
-const LINE_WITH_DOT = Buffer.from('\n.');
 
 export const DATA_END_OCTETS = END.length;
 
+/** `lines`: each CR and LF is known to be of a CRLF, as the content was when it came, so that only dots are looked for. */
+export type TextForm = 'any' | 'lines';
+
 export class DataEncoder {
+  readonly #form: TextForm;
   /** The last octet given out ended a line (and so does the beginning). */
   #lineStart = true;
   /** A CR at the end of a chunk waits: what follows says what it is. */
   #heldCr = false;
 
+  constructor(form: TextForm = 'any') {
+    this.#form = form;
+  }
+
   /** The chunk as it goes on the wire; it may share the chunk's memory. */
   push(chunk: Buffer): Buffer {
     if (chunk.length === 0) return NOTHING;
+    if (this.#form === 'lines') return this.#pushLines(chunk);
     const pieces: Buffer[] = [];
     let at = this.#heldCr ? this.#afterCr(chunk, pieces) : 0;
-    while (at < chunk.length) at = this.#line(chunk, at, pieces);
+    const lines = new LineScan(chunk);
+    while (at < chunk.length) at = this.#line({ chunk, lines }, at, pieces);
     return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
   }
 
@@ -38,6 +50,18 @@ export class DataEncoder {
   end(): Buffer {
     const complete = this.#lineStart && !this.#heldCr;
     return complete ? END : Buffer.concat([CRLF, END]);
+  }
+
+  #pushLines(chunk: Buffer): Buffer {
+    const pieces: Buffer[] = this.#lineStart && chunk[0] === DOT ? [DOUBLED] : [];
+    this.#lineStart = chunk[chunk.length - 1] === LF;
+    let from = 0;
+    for (let lf = chunk.indexOf(LF_DOT); lf !== -1; lf = chunk.indexOf(LF_DOT, from)) {
+      pieces.push(chunk.subarray(from, lf + 1), DOUBLED);
+      from = lf + 1;
+    }
+    pieces.push(chunk.subarray(from));
+    return pieces.length === 1 ? chunk : Buffer.concat(pieces);
   }
 
   #afterCr(chunk: Buffer, pieces: Buffer[]): number {
@@ -48,9 +72,9 @@ export class DataEncoder {
   }
 
   /** Puts out octets from `from` on that need nothing between them, and what must follow; where to go on. */
-  #line(chunk: Buffer, from: number, pieces: Buffer[]): number {
+  #line({ chunk, lines }: Scanned, from: number, pieces: Buffer[]): number {
     if (this.#lineStart && chunk[from] === DOT) pieces.push(DOUBLED);
-    const end = cleanEnd(chunk, from);
+    const end = cleanEnd({ chunk, lines }, from);
     if (end > from) {
       pieces.push(chunk.subarray(from, end));
       this.#lineStart = chunk[end - 1] === LF;
@@ -76,15 +100,20 @@ export function wireInPlace(octets: Uint8Array): Buffer | undefined {
   if (byteOffset + length + END.length > buffer.byteLength) return undefined;
   const wire = Buffer.from(buffer, byteOffset, length + END.length);
   const content = wire.subarray(0, length);
-  if (length < 2 || content[0] === DOT || content[length - 1] !== LF || content.includes(LINE_WITH_DOT))
-    return undefined;
+  if (length < 2 || content[0] === DOT || content[length - 1] !== LF || content.includes(LF_DOT)) return undefined;
   END.copy(wire, length);
   return wire;
 }
 
+interface Scanned {
+  readonly chunk: Buffer;
+  readonly lines: LineScan;
+}
+
 /** Where the octets from `from` on first need work: a stray CR or LF, a last CR, or a dot that begins a line. */
-function cleanEnd(chunk: Buffer, from: number): number {
-  let at = from;
+function cleanEnd({ chunk, lines }: Scanned, from: number): number {
+  let at = lines.cleanLines(from);
+  if (at > from && chunk[at] === DOT) return at;
   for (;;) {
     const lf = chunk.indexOf(LF, at);
     const lineEnd = lf === -1 ? chunk.length : lf;

@@ -6,14 +6,19 @@
  * After a fault the content is still followed to its true end, but none of it is given out, so that nothing
  * behind a false end is ever taken for commands.
  *
- * Each octet is looked at once, by `indexOf`. Dots are taken out in place, so one chunk in is one piece out.
+ * Lines that need nothing are passed over by `LineScan`; the others are looked at one by one, with `indexOf`. Dots are
+ * taken out in place, so one chunk in is one piece out.
  * The same checks, without dots and without an end, hold for chunks (RFC 3030): `framing` says which.
  */
+
+import { LineScan } from './line-scan.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const DOT = 0x2e;
 const NOTHING = Buffer.alloc(0);
+/** Below this a pass over lines costs more than it saves. */
+const SCANNED_FROM = 512;
 
 /** `bareNewline` outweighs `longLine`, wherever in the content each stands. */
 export type ContentFault = 'bareNewline' | 'longLine';
@@ -63,7 +68,7 @@ export class ContentCutter {
 
   /** Takes the octets over, and moves some of them. The content given out is a part of them. */
   cut(octets: Buffer): Cut {
-    const scan = new Scan(octets);
+    const scan = new Scan(octets, this.#maxLineOctets);
     while (scan.position < octets.length) {
       if (this.#step(scan) === 'end') return this.#give(scan, 'reached');
     }
@@ -102,8 +107,18 @@ export class ContentCutter {
     this.#place = 'text';
   }
 
+  /** True when there were lines that need nothing. */
+  #passOver(scan: Scan): boolean {
+    const passed = scan.passOver(this.#lineOctets);
+    if (passed === 0) return false;
+    this.#lineOctets = 0;
+    this.#place = 'start';
+    return true;
+  }
+
   /** To the end of the line, or of the chunk. */
   #text(scan: Scan): void {
+    if (this.#passOver(scan)) return;
     const lf = scan.next(LF);
     const last = Math.min(lf, scan.octets.length - 1);
     // The only CR of a line stands before its LF; at the end of the chunk, its LF may be in the next.
@@ -144,9 +159,12 @@ class Scan {
   #from = 0;
   #nextLf = -1;
   #nextCr = -1;
+  readonly #maxLineOctets: number;
+  #lines: LineScan | undefined;
 
-  constructor(octets: Buffer) {
+  constructor(octets: Buffer, maxLineOctets: number) {
     this.octets = octets;
+    this.#maxLineOctets = maxLineOctets;
   }
 
   get octet(): number | undefined {
@@ -162,6 +180,15 @@ class Scan {
     if (octet === LF) this.#nextLf = next;
     else this.#nextCr = next;
     return next;
+  }
+
+  /** Goes behind the lines that need no look, and says how many octets those were. */
+  passOver(lineOctets: number): number {
+    if (this.octets.length < SCANNED_FROM) return 0;
+    this.#lines ??= new LineScan(this.octets, this.#maxLineOctets);
+    const from = this.position;
+    this.position = this.#lines.cleanLines(from, lineOctets);
+    return this.position - from;
   }
 
   /** Leaves the octet here out of the content, if it is the one. */
