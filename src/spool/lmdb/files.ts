@@ -1,6 +1,7 @@
 /** Files and folders made durable. A name is on disk only when its folder is synced too. */
 
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { SpoolError } from '../spool.ts';
 
 export async function syncFolder(path: string): Promise<void> {
@@ -27,6 +28,22 @@ export async function writeSynced(path: string, octets: Uint8Array): Promise<voi
 export async function renameSynced(from: string, to: string, folders: readonly string[]): Promise<void> {
   await rename(from, to);
   for (const folder of folders) await syncFolder(folder);
+}
+
+/**
+ * Makes a folder and those above it, and their names durable; the name of a folder that is there is synced again, since
+ * whoever made it may have ended before it had done that.
+ */
+export async function makeFolderSynced(path: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  const first = made === undefined ? resolve(path) : resolve(made);
+  for (let at = resolve(path); ; at = dirname(at)) {
+    await syncFolder(dirname(at)).catch((error: unknown) => {
+      // What we may not even look into was not made by us.
+      if (made !== undefined || !isCode(error, 'EACCES')) throw error;
+    });
+    if (at === first || at === dirname(at)) return;
+  }
 }
 
 /** Makes a folder inside `parent` unless it is there; says whether it is new. */
