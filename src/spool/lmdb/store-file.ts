@@ -22,16 +22,20 @@ const AT_LAST_PAGE = 144;
 const AT_TRANSACTION = 152;
 const META_OCTETS = 160;
 
+/** The library's own name for it. */
+export const DATA_FILE = 'data.mdb';
+
 /** Throws, in words for an operator, when the file is there and cannot be a whole store. */
-export async function checkStoreFile(folder: string): Promise<void> {
-  const path = join(folder, 'data.mdb');
+export async function checkStoreFile(folder: string): Promise<'none' | 'whole'> {
+  const path = join(folder, DATA_FILE);
   const { octets, first, second } = await readMetas(path);
-  if (octets === 0) return;
+  if (octets === 0) return 'none';
   if (first === undefined) throw new Error(`${path} is not a store: it does not begin like one`);
   const { lastPage } = second !== undefined && second.transaction > first.transaction ? second : first;
   const expected = (lastPage + 1) * first.pageOctets;
   if (octets < expected)
     throw new Error(`${path} is cut short: it has ${octets} octets of ${expected}. Restore it from a backup.`);
+  return 'whole';
 }
 
 interface Meta {
@@ -56,7 +60,7 @@ async function readMetas(path: string): Promise<{ octets: number; first?: Meta; 
       await file.close();
     }
   } catch (error) {
-    // The library will make it.
+    // It will be made.
     if (isCode(error, 'ENOENT')) return { octets: 0 };
     throw error;
   }
