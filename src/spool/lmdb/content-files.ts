@@ -28,6 +28,8 @@ export class ContentFiles {
   /** Files that are read now, or whose commit is under way: the sweep leaves them alone. */
   readonly #kept = new Map<QueueId, Kept>();
   readonly #placing = new Set<QueueId>();
+  /** Folders whose names are durable: as many at most as an id has endings. */
+  readonly #named = new Set<string>();
   /** While a backup copies files none is unlinked. */
   #holds = 0;
   #held: string[] = [];
@@ -47,7 +49,7 @@ export class ContentFiles {
     const file = fileOf(id);
     const folder = join(this.#root, file, '..');
     this.#placing.add(id);
-    if ((await makeFolder(folder)) === 'new') await syncFolder(this.#root);
+    await this.#makeFolder(folder);
     await renameSynced(path, join(this.#root, file), [folder, join(path, '..')]);
     return file;
   }
@@ -126,6 +128,14 @@ export class ContentFiles {
     }
     for (const name of await readdir(this.#incoming)) removed += await removeOlder(join(this.#incoming, name), before);
     return removed;
+  }
+
+  /** One that is there may have been made a moment ago for another message, or by a run that ended early. */
+  async #makeFolder(folder: string): Promise<void> {
+    await makeFolder(folder);
+    if (this.#named.has(folder)) return;
+    await syncFolder(this.#root);
+    this.#named.add(folder);
   }
 
   async #unlink(file: string): Promise<void> {

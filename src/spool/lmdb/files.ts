@@ -46,9 +46,9 @@ export async function makeFolderSynced(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder inside `parent` unless it is there; says whether it is new. */
-export async function makeFolder(path: string): Promise<'new' | 'old'> {
-  return (await mkdir(path, { recursive: true, mode: 0o700 })) === undefined ? 'old' : 'new';
+/** Makes a folder unless it is there; its name is not durable by that. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
 }
 
 export async function removeFile(path: string): Promise<void> {
