@@ -28,7 +28,7 @@ export const powerSuite: Suite = {
 /** Subsets at each cut beside the two extremes. */
 const SUBSETS: Readonly<Record<Length, number>> = { fault: 1, short: 1, long: 8 };
 /** Disks drawn at most; undefined: all. */
-const MOST: Readonly<Record<Length, number | undefined>> = { fault: undefined, short: 500, long: undefined };
+const MOST: Readonly<Record<Length, number | undefined>> = { fault: undefined, short: 400, long: undefined };
 /** Disks that are served. */
 const SERVED: Readonly<Record<Length, number>> = { fault: 0, short: 2, long: 20 };
 const ENOUGH: Readonly<Record<Length, number>> = { fault: 1, short: 20, long: 100 };
