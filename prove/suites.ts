@@ -1,6 +1,7 @@
 /** The suites of the prover, in the order in which they run. */
 
+import { powerSuite } from './power/power.ts';
 import { readersSuite } from './readers/readers.ts';
 import { type Suite } from './suite.ts';
 
-export const SUITES: readonly Suite[] = [readersSuite];
+export const SUITES: readonly Suite[] = [powerSuite, readersSuite];

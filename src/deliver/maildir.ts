@@ -10,7 +10,8 @@
  */
 
 import { constants, mkdir, lstat, open, rename, unlink, type FileHandle } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
+import { Lru } from '../lib/lru.ts';
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Outcome } from '../mail/outcome.ts';
 import { type MaildirRoute } from '../mail/route.ts';
@@ -31,6 +32,10 @@ export interface MaildirDeps {
 
 // A limit of every file system in use; a longer name would fail later and with less to say.
 const MAX_ELEMENT_OCTETS = 255;
+
+/** Of folders. One that is forgotten is synced once more. */
+const SYNCED_NAMES = 10_000;
+const syncedNames = new Lru<string, 'new' | 'old'>(SYNCED_NAMES);
 
 let count = 0;
 
@@ -81,7 +86,7 @@ function isElement(value: string): boolean {
 
 /** Makes what is missing below the base, and refuses to pass through a link. */
 async function makeFolders({ path, base }: Folder): Promise<void> {
-  await mkdir(base, { recursive: true, mode: 0o700 });
+  await makeBase(base);
   let at = base;
   for (const element of path
     .slice(base.length)
@@ -93,15 +98,40 @@ async function makeFolders({ path, base }: Folder): Promise<void> {
   for (const part of ['tmp', 'new', 'cur']) await makeFolder(join(path, part));
 }
 
+async function makeBase(base: string): Promise<void> {
+  const made = await mkdir(base, { recursive: true, mode: 0o700 });
+  const first = resolve(made ?? base);
+  for (let at = resolve(base); ; at = dirname(at)) {
+    await syncName(at, made === undefined ? 'old' : 'new');
+    if (at === first || at === dirname(at)) return;
+  }
+}
+
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
-    await syncFolder(dirname(path));
+    await syncName(path, 'new');
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
     const found = await lstat(path);
     if (!found.isDirectory()) throw new NoFolder(`${path} is no folder`);
+    await syncName(path, 'old');
   }
+}
+
+/**
+ * A folder that is there was made by another thread a moment ago, maybe, or by a run that ended before it had synced the
+ * name: each thread makes sure of it once.
+ */
+async function syncName(path: string, age: 'new' | 'old'): Promise<void> {
+  if (age === 'old' && syncedNames.get(path) !== undefined) return;
+  try {
+    await syncFolder(dirname(path), 'any');
+  } catch (error) {
+    // What we may not even look into was not made by us.
+    if (age === 'new' || codeOf(error) !== 'EACCES') throw error;
+  }
+  syncedNames.set(path, age);
 }
 
 class NoFolder extends Error {}
@@ -126,7 +156,7 @@ async function deliverInto(folder: string, name: (size: number) => string, parts
     await unlink(temporary).catch(() => {});
     throw error;
   }
-  await syncFolder(join(folder, 'new'));
+  await syncFolder(join(folder, 'new'), 'noLink');
 }
 
 async function writeLocal(file: FileHandle, { fields, content }: Parts): Promise<number> {
@@ -143,8 +173,9 @@ async function writeLocal(file: FileHandle, { fields, content }: Parts): Promise
   return size;
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+async function syncFolder(path: string, what: 'noLink' | 'any'): Promise<void> {
+  const noFollow = what === 'noLink' ? constants.O_NOFOLLOW : 0;
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | noFollow);
   try {
     await folder.sync();
   } finally {

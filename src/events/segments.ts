@@ -4,7 +4,7 @@
  */
 
 import { mkdir, open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Instant } from '../lib/time.ts';
 
 /** `2026-11-23T21-26-24-123Z`; names compare as times do. */
@@ -79,6 +79,22 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/**
+ * Makes a folder and those above it, and their names survive a power cut; the name of a folder that is there is synced
+ * again, since whoever made it may have ended before it had done that.
+ */
 export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  const first = resolve(made ?? folder);
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    await syncFolder(dirname(at)).catch((error: unknown) => {
+      // What we may not even look into was not made by us.
+      if (made !== undefined || !isRefused(error)) throw error;
+    });
+    if (at === first || at === dirname(at)) return;
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EACCES';
 }

@@ -5,12 +5,12 @@
  * what is asked through the control socket, to threads that die.
  */
 
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { type Reloaded, type SandboxPort } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { type Log } from '../ports/log.ts';
+import { makeFolderSynced } from '../spool/lmdb/files.ts';
 import { type Boot, type Certificates } from './boot.ts';
 import { readCertificates, selfSigned } from './certificates.ts';
 import { clockOffset, SystemClock } from './clock.ts';
@@ -114,7 +114,7 @@ class Working {
   async run(): Promise<number> {
     const { folder } = this.#config.spool;
     this.#warnOfRoot();
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolderSynced(folder);
     this.#lock = await takeSpoolLock(folder);
     if (this.#lock === undefined) {
       const path = controlSocket(folder);

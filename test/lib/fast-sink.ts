@@ -20,8 +20,8 @@ export interface Copy {
 }
 
 export interface SinkRules {
-  /** Milliseconds from the end of the content to its reply. */
-  readonly delay?: (recipient: string) => number;
+  /** Milliseconds from the end of the content to its reply; asked with the first recipient and with all of them. */
+  readonly delay?: (recipient: string, recipients: readonly string[]) => number;
   /** Another reply than 250 to RCPT. */
   readonly refuse?: (recipient: string) => string | undefined;
   /** Keep the contents; otherwise only their envelopes are remembered. */
@@ -154,7 +154,7 @@ class SinkSession {
     const content = this.#heard.slice(0, end + 2);
     this.#heard = this.#heard.slice(end + 5);
     this.#inContent = false;
-    const delay = this.#sink.rules.delay?.(this.#recipients[0] ?? '') ?? 0;
+    const delay = this.#sink.rules.delay?.(this.#recipients[0] ?? '', this.#recipients) ?? 0;
     if (delay === 0) return this.#answer(content);
     this.#busy = true;
     this.#sink.waiting += 1;

@@ -28,6 +28,10 @@ export interface ProductOptions {
   /** In place of the ones chosen: for a product that is started again. */
   readonly ports?: ProductPorts;
   readonly env?: Readonly<Record<string, string>>;
+  /** A program that runs it, with its arguments: `strace …`. */
+  readonly under?: readonly string[];
+  /** Milliseconds until it must be up. */
+  readonly patience?: number;
   /** Do not wait until it is up: it is expected not to come up. */
   readonly expected?: 'running' | 'failing';
 }
@@ -72,7 +76,9 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   configure(options.config ?? {});
   const clock = options.testClock === true ? ['--test-clock'] : [];
   const env = { ...environment(), ...options.env };
-  const argv = [process.execPath, MAIN, 'serve', '--config', configFile, ...clock] as const;
+  const [file = process.execPath, ...args] = options.under ?? [];
+  if (options.under !== undefined) args.push(process.execPath);
+  const argv = [file, ...args, MAIN, 'serve', '--config', configFile, ...clock] as const;
   const running = startProcess({ argv: [...argv], env, cwd: folder });
   const spool = join(folder, 'spool');
   const control = connectControl(spool);
@@ -87,7 +93,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     stop: () => stop(running, options.folder === undefined ? folder : undefined),
     kill: () => running.stop('SIGKILL'),
   };
-  if (options.expected !== 'failing') await comeUp(product);
+  if (options.expected !== 'failing') await comeUp(product, options.patience);
   return product;
 }
 
@@ -116,17 +122,18 @@ export function environment(): Record<string, string> {
   };
 }
 
-async function comeUp({ control, running }: Product): Promise<void> {
+async function comeUp({ control, running }: Product, patience: number | undefined): Promise<void> {
   let ended: number | NodeJS.Signals | undefined;
   void running.exited.then((how) => (ended = how));
   try {
-    await until('the product', async () => {
+    const isUp = async (): Promise<boolean> => {
       if (ended !== undefined) throw new Error(`it ended with ${ended}`);
       return control.status().then(
         () => true,
         () => false,
       );
-    });
+    };
+    await until('the product', isUp, patience);
   } catch (error) {
     await running.stop('SIGKILL');
     throw new Error(`the product did not come up: ${String(error)}\n${running.output()}`, { cause: error });

@@ -2,6 +2,7 @@
 
 import { rename, unlink } from 'node:fs';
 import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { SpoolError } from '../spool.ts';
 
 export async function syncFolder(path: string): Promise<void> {
@@ -24,10 +25,32 @@ export async function writeSynced(path: string, octets: Uint8Array): Promise<voi
   }
 }
 
+/** Like `rename`, durable in both folders when it resolves. */
+export async function renameSynced(from: string, to: string, folders: readonly string[]): Promise<void> {
+  await renameFile(from, to);
+  for (const folder of folders) await syncFolder(folder);
+}
+
 export function renameFile(from: string, to: string): Promise<void> {
   return new Promise((resolve, reject) => {
     rename(from, to, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/**
+ * Makes a folder and those above it, and their names durable; the name of a folder that is there is synced again, since
+ * whoever made it may have ended before it had done that.
+ */
+export async function makeFolderSynced(path: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  const first = made === undefined ? resolve(path) : resolve(made);
+  for (let at = resolve(path); ; at = dirname(at)) {
+    await syncFolder(dirname(at)).catch((error: unknown) => {
+      // What we may not even look into was not made by us.
+      if (made !== undefined || !isCode(error, 'EACCES')) throw error;
+    });
+    if (at === first || at === dirname(at)) return;
+  }
 }
 
 /** Unless it is there. */

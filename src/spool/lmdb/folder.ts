@@ -6,8 +6,8 @@
  */
 
 import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { isCode, syncFolder } from './files.ts';
+import { join } from 'node:path';
+import { isCode, makeFolderSynced, syncFolder } from './files.ts';
 
 export interface SpoolFolders {
   readonly store: string;
@@ -31,8 +31,7 @@ export function foldersOf(folder: string): SpoolFolders {
 
 /** Makes what is missing. Throws, in words for an operator, when the folder must not be used as it is. */
 export async function openFolders(folder: string): Promise<SpoolFolders> {
-  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (made !== undefined) for (const parent of new Set([dirname(made), dirname(folder)])) await syncFolder(parent);
+  await makeFolderSynced(folder);
   await closeToOthers(folder);
   const names = await readdir(folder);
   const strange = names.find((name) => !ALSO_OURS.has(name) && !name.startsWith('.'));

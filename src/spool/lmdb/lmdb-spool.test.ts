@@ -147,6 +147,50 @@ describe('the folder', () => {
   });
 });
 
+describe('a store whose last page was taken and given back within a commit', () => {
+  /** What the last commit counts beyond the end of the file. */
+  function missing(path: string): number {
+    const file = readFileSync(path);
+    const metas = [0, 4096].map((at) => ({
+      pages: Number(file.readBigUInt64LE(at + 144)) + 1,
+      transaction: file.readBigUInt64LE(at + 152),
+    }));
+    const newest = metas[0]!.transaction > metas[1]!.transaction ? metas[0]! : metas[1]!;
+    return newest.pages * 4096 - file.length;
+  }
+
+  test('has a file that is shorter than it counts, and opens; cut shorter it is refused', async () => {
+    const here = place();
+    await (await here.open()).close();
+    const folders = foldersOf(here.folder);
+    const path = join(folders.store, 'data.mdb');
+    const { store, onClosed } = await openStore(folders, () => diskFree(here.folder));
+    const keys = Array.from({ length: 40 }, (_, i) => `spare/${i}`);
+    for (const [put, remove] of [
+      [keys.slice(0, 20), []] as const,
+      [keys, []] as const,
+      [[], keys.slice(0, 38)] as const,
+    ]) {
+      const writes = new Writes();
+      for (const key of put) writes.put(key, Buffer.alloc(100));
+      for (const key of remove) writes.remove(key);
+      await store.write(writes);
+    }
+    await store.close();
+    onClosed();
+    assert.equal(missing(path), 4096);
+    await (await here.open()).close();
+    for (let octets = statSync(path).size - 1; octets > 0; octets -= 4096) {
+      truncateSync(path, octets);
+      // Pages that are free now may be missing, too.
+      const opened = await here.open().catch(String);
+      if (typeof opened === 'string') return assert.match(opened, /is cut short/);
+      await opened.close();
+    }
+    assert.fail('it was never refused');
+  });
+});
+
 describe('records that cannot be read', () => {
   test('are set aside one by one, and all else goes on', async () => {
     const here = place();

@@ -1,20 +1,21 @@
 /** Opens a spool's folder: makes it, checks it, and joins the parts. Each folder is open once in a process. */
 
-import { realpath, statfs } from 'node:fs/promises';
+import { mkdir, realpath, rm, statfs } from 'node:fs/promises';
+import { join as joined } from 'node:path';
 import { type Log } from '../../ports/log.ts';
 import { type Timers } from '../../ports/timers.ts';
 import { type SpoolError } from '../spool.ts';
 import { Committer } from './commit.ts';
 import { ContentFiles } from './content-files.ts';
-import { syncFolder } from './files.ts';
+import { renameSynced } from './files.ts';
 import { openFolders, type SpoolFolders } from './folder.ts';
 import { mapOctets } from './map-size.ts';
 import { LmdbSpool } from './lmdb-spool.ts';
 import { Planner } from './plan.ts';
 import { setAsideInto } from './set-aside.ts';
 import { openState, type SpoolState } from './state.ts';
-import { Store } from './store.ts';
-import { checkStoreFile } from './store-file.ts';
+import { Store, type StoreOptions } from './store.ts';
+import { checkStoreFile, DATA_FILE } from './store-file.ts';
 
 export interface LmdbSpoolOptions {
   readonly folder: string;
@@ -57,15 +58,31 @@ export async function openStore(
   if (openStores.has(path)) throw new Error(`the spool in ${folders.store} is open in this process already`);
   openStores.add(path);
   try {
-    await checkStoreFile(path);
-    const store = new Store({ folder: path, mapOctets: await mapOctets(), freeOctets });
-    // The library syncs what it writes, not the names of the files that it makes.
-    await syncFolder(path);
+    const options = { folder: path, mapOctets: await mapOctets(), freeOctets };
+    if ((await checkStoreFile(path)) === 'none') await makeStore(options);
+    const store = new Store(options);
     return { store, onClosed: () => void openStores.delete(path) };
   } catch (error) {
     openStores.delete(path);
     throw new Error(`the store in ${folders.store} cannot be opened: ${String(error)}`, { cause: error });
   }
+}
+
+/**
+ * A new store comes into its place when all of it is on disk: the library writes a file of its own bit by bit, and does
+ * not know one again in which a power cut has left half of its first pages.
+ */
+async function makeStore(options: StoreOptions): Promise<void> {
+  const fresh = joined(options.folder, '.new');
+  // What a start that was cut short has left.
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { mode: 0o700 });
+  const store = new Store({ ...options, folder: fresh });
+  // Its first commit syncs what was written before it.
+  await openState(store);
+  await store.close();
+  await renameSynced(joined(fresh, DATA_FILE), joined(options.folder, DATA_FILE), [options.folder]);
+  await rm(fresh, { recursive: true });
 }
 
 export async function diskFree(folder: string): Promise<number> {
