@@ -6,6 +6,7 @@
  */
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { connectControl, type Control } from '../../src/api/control-client.ts';
@@ -18,6 +19,9 @@ import { until } from './wait.ts';
 
 export const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 
+/** As its parent would say. */
+const THREADPOOL = String(availableParallelism() + 8);
+
 export interface ProductOptions {
   /** Laid over a configuration that listens on loopback, on ports of its own, and relays for loopback. */
   readonly config?: Partial<PostriderConfig>;
@@ -28,6 +32,8 @@ export interface ProductOptions {
   /** In place of the ones chosen: for a product that is started again. */
   readonly ports?: ProductPorts;
   readonly env?: Readonly<Record<string, string>>;
+  /** `alone`: the working process without the parent that would start it again. */
+  readonly process?: 'watched' | 'alone';
   /** Do not wait until it is up: it is expected not to come up. */
   readonly expected?: 'running' | 'failing';
 }
@@ -71,8 +77,10 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   const configure = (config: Partial<PostriderConfig>): void => writeConfig(configFile, ports, config);
   configure(options.config ?? {});
   const clock = options.testClock === true ? ['--test-clock'] : [];
-  const env = { ...environment(), ...options.env };
-  const argv = [process.execPath, MAIN, 'serve', '--config', configFile, ...clock] as const;
+  const alone = options.process === 'alone';
+  const env = { ...environment(), ...(alone && { UV_THREADPOOL_SIZE: THREADPOOL }), ...options.env };
+  const how = [...(alone ? ['--working'] : []), ...clock];
+  const argv = [process.execPath, MAIN, 'serve', '--config', configFile, ...how] as const;
   const running = startProcess({ argv: [...argv], env, cwd: folder });
   const spool = join(folder, 'spool');
   const control = connectControl(spool);

@@ -1,0 +1,64 @@
+/** The ways in which the product is killed, and how often each in a run. */
+
+import { type Length } from '../suite.ts';
+import { type Chance } from './chance.ts';
+import { POINTS } from './points.ts';
+
+export type Attack =
+  /** At a named point. */
+  | { readonly kind: 'point'; readonly point: string }
+  /** SIGKILL whenever it is. */
+  | { readonly kind: 'instant' }
+  /** The same to the working process alone: its parent starts it again. */
+  | { readonly kind: 'working process' }
+  /** SIGKILL to the parent alone: the working process ends by itself, in order. */
+  | { readonly kind: 'parent' }
+  /** In the middle of a commit: before a system call of the store. */
+  | { readonly kind: 'commit'; readonly call: CommitCall };
+
+export type CommitCall = 'writes' | 'fdatasync' | 'pwrite64';
+
+export function nameOf(attack: Attack): string {
+  switch (attack.kind) {
+    case 'point':
+      return attack.point;
+    case 'instant':
+      return 'any instant';
+    case 'working process':
+      return 'working process, restarted by its parent';
+    case 'parent':
+      return 'parent';
+    case 'commit':
+      return `commit, before ${attack.call}`;
+  }
+}
+
+const CALLS: readonly CommitCall[] = ['writes', 'fdatasync', 'pwrite64'];
+
+interface Counts {
+  readonly point: number;
+  readonly commit: number;
+  readonly instant: number;
+  readonly watched: number;
+  readonly parent: number;
+}
+
+const COUNTS: Readonly<Record<Exclude<Length, 'fault'>, Counts>> = {
+  short: { point: 1, commit: 1, instant: 14, watched: 3, parent: 1 },
+  long: { point: 22, commit: 24, instant: 200, watched: 50, parent: 20 },
+};
+
+export function attacksOf(length: Exclude<Length, 'fault'>, chance: Chance): readonly Attack[] {
+  const { point, commit, instant, watched, parent } = COUNTS[length];
+  return chance.shuffled([
+    ...POINTS.flatMap((name) => times(point, { kind: 'point', point: name })),
+    ...CALLS.flatMap((call) => times(commit, { kind: 'commit', call })),
+    ...times(instant, { kind: 'instant' }),
+    ...times(watched, { kind: 'working process' }),
+    ...times(parent, { kind: 'parent' }),
+  ]);
+}
+
+export function times(count: number, attack: Attack): readonly Attack[] {
+  return Array.from({ length: count }, () => attack);
+}

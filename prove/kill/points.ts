@@ -1,0 +1,195 @@
+/**
+ * The named points at which the product is killed: statements laid over its compiled text.
+ *
+ * `@name` in a text stands for the statement that ends the process there when the point is armed.
+ */
+
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { plantedEnvironment } from '../plant/plants.ts';
+import { type Plant } from '../suite.ts';
+
+type Text = readonly [file: string, find: string, replace: string];
+
+const COMMIT = 'spool/lmdb/commit.js';
+const CONTENT_FILE = 'receive/content-file.js';
+const CONTENT_FILES = 'spool/lmdb/content-files.js';
+const ATTEMPTS = 'runtime/queue-manager/attempts.js';
+const TELLER = 'runtime/queue-manager/teller.js';
+const OUTBOX = 'runtime/queue-manager/outbox-writer.js';
+const RELOAD = 'runtime/reload.js';
+const MANAGER = 'runtime/queue-manager-thread.js';
+
+const TEXTS: readonly Text[] = [
+  [
+    COMMIT,
+    'await store.write(plan.writes);',
+    'await (@commit:before, plan.files.length > 0 && @commit:before-unlink, store.write(plan.writes));',
+  ],
+  [
+    COMMIT,
+    'planner.adopt(plan);',
+    `@commit:after;
+     if (group.some(({ change }) => change.kind === 'settle' && change.batch.told.length > 0)) @commit:of-report;
+     planner.adopt(plan);`,
+  ],
+  ['runtime/queue-manager/intake.js', 'answer(result);', '@accept:before-answer; answer(result); @accept:answered;'],
+  [ATTEMPTS, 'const { action, facts } = inFlight;', 'const { action, facts } = inFlight; @removal:outcome;'],
+  [
+    ATTEMPTS,
+    'this.#context.settler.settle(part).then(() => {',
+    'this.#context.settler.settle(part).then(() => { @removal:settled;',
+  ],
+  [
+    ATTEMPTS,
+    'await settler.settle({ put: [recorded] });',
+    '@retry:before; await settler.settle({ put: [recorded] }); @retry:recorded;',
+  ],
+  [
+    CONTENT_FILE,
+    "return new ContentFile(path, await open(path, 'wx', 0o600));",
+    "const handle = await open(path, 'wx', 0o600); @content:created; return new ContentFile(path, handle);",
+  ],
+  [CONTENT_FILE, 'await this.#handle.writev(left);', 'await this.#handle.writev(left); @content:written;'],
+  [CONTENT_FILE, 'await this.#handle.sync();', 'await this.#handle.sync(); @content:synced;'],
+  ['spool/lmdb/files.js', 'await rename(from, to);', 'await rename(from, to); @content:renamed;'],
+  [
+    CONTENT_FILES,
+    "await renameSynced(path, join(this.#root, file), [folder, join(path, '..')]);",
+    "await renameSynced(path, join(this.#root, file), [folder, join(path, '..')]); @content:placed;",
+  ],
+  [
+    CONTENT_FILES,
+    'const unlinked = removeFile(this.path(file));',
+    '@content:before-unlink; const unlinked = removeFile(this.path(file));',
+  ],
+  [CONTENT_FILES, 'await unlinked;', 'await unlinked; @content:unlinked;'],
+  [
+    TELLER,
+    'await this.#deps.settler.settle({ told, add: [complete] });',
+    '@report:composed; await this.#deps.settler.settle({ told, add: [complete] }); @report:stored;',
+  ],
+  [OUTBOX, 'const appends = [];', '@outbox:read; const appends = [];'],
+  [OUTBOX, 'await Promise.all(appends);', 'await Promise.all(appends); @outbox:logged;'],
+  [
+    'events/event-log.js',
+    'await segment.file.append(octets);',
+    'await segment.file.append(octets); @outbox:log-written;',
+  ],
+  [RELOAD, 'const config = await loadSource(source);', 'const config = await loadSource(source); @reload:loaded;'],
+  [
+    RELOAD,
+    'await orAbandon(workers, prepareAll(workers, what));',
+    'await orAbandon(workers, prepareAll(workers, what)); @reload:prepared;',
+  ],
+  [
+    RELOAD,
+    'input.taken(config, certificates);',
+    '@reload:queue-manager; input.taken(config, certificates); @reload:taken;',
+  ],
+  [RELOAD, 'const others = threadsOf(input)', '@reload:swapped; const others = threadsOf(input)'],
+  [
+    'runtime/working.js',
+    'this.#lock = await takeSpoolLock(folder);',
+    'this.#lock = await takeSpoolLock(folder); @start:locked;',
+  ],
+  [MANAGER, 'const events = await EventLog.open({', '@start:opened; const events = await EventLog.open({'],
+  [MANAGER, 'await queueManager.start();', 'await queueManager.start(); @start:queue;'],
+  [
+    'runtime/worker-thread.js',
+    'await runtime.start();',
+    "await runtime.start(); process.prove.poll('worker:throw', () => { throw new Error('planted: worker:throw'); });",
+  ],
+  [
+    'runtime/worker.js',
+    "this.#deps.link.post({ kind: 'report', report });",
+    "process.prove.at('worker:throw-with-outcome', 'throw'); this.#deps.link.post({ kind: 'report', report });",
+  ],
+  [
+    'runtime/threads.js',
+    'setInterval(() => this.#watch(), LOOK_EVERY).unref();',
+    `setInterval(() => this.#watch(), LOOK_EVERY).unref();
+     process.prove.poll('worker:terminate', () => void this.#slots[0].thread?.terminate());`,
+  ],
+  [
+    MANAGER,
+    'opened = { manager: queueManager, operations: queueOperations };',
+    `opened = { manager: queueManager, operations: queueOperations };
+     process.prove.poll('queue-manager:throw', () => { throw new Error('planted: queue-manager:throw'); });`,
+  ],
+];
+
+const NAME = /@([a-z-]+:[a-z-]+)/g;
+const CALLED = /process\.prove\.(?:at|poll)\('([a-z-]+:[a-z-]+)'/g;
+
+export const PLANTS: readonly Plant[] = TEXTS.map(([file, find, replace]) => ({
+  ...{ file, find },
+  replace: replace.replaceAll(NAME, "process.prove.at('$1')"),
+}));
+
+export const POINTS: readonly string[] = PLANTS.flatMap(({ replace }) =>
+  [...replace.matchAll(CALLED)].map(([, name]) => name ?? ''),
+);
+
+/** Where a worker, and not the process, dies. */
+export function isOfWorker(point: string): boolean {
+  return point.startsWith('worker:');
+}
+
+/** Where nobody can be connected, since the product is still starting. */
+export function isOfStart(point: string): boolean {
+  return point.startsWith('start:');
+}
+
+/** Where nothing comes by itself: a reload has to be asked for. */
+export function isOfReload(point: string): boolean {
+  return point.startsWith('reload:');
+}
+
+export interface Hit {
+  readonly point: string;
+  /** By the system's monotonic clock, milliseconds. */
+  readonly at: number;
+}
+
+/** Arms points of one product, and tells which were hit. */
+export class Points {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly #armed: string;
+  readonly #hits: string;
+
+  /** `more`: changes that are laid over the product before the points are. */
+  constructor(folder: string, more: readonly Plant[] = []) {
+    this.#armed = join(folder, 'points.armed');
+    this.#hits = join(folder, 'points.hits');
+    this.disarm();
+    writeFileSync(this.#hits, '');
+    this.environment = plantedEnvironment(folder, [...more, ...PLANTS], {
+      NODE_OPTIONS: `--import=${join(import.meta.dirname, 'points-load.mjs')}`,
+      POSTRIDER_POINTS: POINTS.join(','),
+      POSTRIDER_ARMED: this.#armed,
+      POSTRIDER_HITS: this.#hits,
+    });
+  }
+
+  /** It is hit when one thread has passed it so often. */
+  arm(point: string, passes: number): void {
+    const file = openSync(this.#armed, 'r+');
+    writeSync(file, Uint8Array.of(passes), 0, 1, POINTS.indexOf(point));
+    closeSync(file);
+  }
+
+  disarm(): void {
+    writeFileSync(this.#armed, Buffer.alloc(POINTS.length));
+  }
+
+  get hits(): readonly Hit[] {
+    return readFileSync(this.#hits, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [point = '', at] = line.split(' ');
+        return { point, at: Number(at) / 1e6 };
+      });
+  }
+}
