@@ -36,6 +36,8 @@ const PIECE = 256 * 1024;
 
 export class Source {
   readonly sent: Sent[] = [];
+  /** Letters behind whose last line the connection was lost. */
+  unanswered = 0;
   readonly #transactions = new Intervals();
   readonly #options: SourceOptions;
   #state: 'running' | 'stopped' = 'running';
@@ -95,6 +97,7 @@ export class Source {
     try {
       return await this.#transfer(client, sent, wire);
     } finally {
+      if (sent.fate === 'unanswered') this.unanswered += 1;
       this.#transactions.end(transaction);
     }
   }

@@ -135,7 +135,7 @@ export class World {
       expected: 'failing',
     });
     const refused = second.running.exited.then((code) => (code === 0 ? 'ended' : 'refused'));
-    const running = until('the second server', () => second.running.output().includes(' running'), LOAD_PATIENCE).then(
+    const running = until('the second server', () => /info +running /.test(second.running.output()), LOAD_PATIENCE).then(
       () => 'running',
     );
     const how = await Promise.race([refused, running]).catch(() => 'neither');
@@ -150,6 +150,7 @@ export class World {
   async finish(): Promise<Omit<Evidence, 'stalls'>> {
     this.#points.disarm();
     const product = await this.#alive('alone');
+    this.#interrupted.clear();
     this.#source.stop();
     await this.#sending;
     await this.#drain(product);
@@ -179,12 +180,23 @@ export class World {
 
   async #alive(how: 'alone' | 'watched'): Promise<Product> {
     if (this.#product !== undefined && this.#process === how) return this.#product;
-    await this.#product?.kill();
+    await this.#end();
     const begun = monotonic();
     this.#process = how;
     this.#product = await startProduct(this.#starting(how));
     this.startTimes.push(monotonic() - begun);
     return this.#product;
+  }
+
+  /** So that it can be started in another way: one kill more, whatever is open. */
+  async #end(): Promise<void> {
+    if (this.#product === undefined) return;
+    const ending = this.#product.kill();
+    // SIGKILL is sent before the first wait.
+    const kill = { at: monotonic(), what: 'another start' };
+    this.kills.push(kill);
+    await ending;
+    await this.#bury(this.#product, { kind: 'instant' }, kill);
   }
 
   #starting(process: 'alone' | 'watched') {
@@ -201,8 +213,7 @@ export class World {
   }
 
   async #attackStart(point: string): Promise<Outcome> {
-    await this.#product?.kill();
-    this.#product = undefined;
+    await this.#end();
     this.#points.arm(point, 1);
     const product = await startProduct({ ...this.#starting('alone'), expected: 'failing' });
     await until(`a death at ${point}`, () => this.#hit() !== undefined, LOAD_PATIENCE);
@@ -266,13 +277,16 @@ export class World {
 
   /** Until nothing of the dead is left, and what it was at is known. */
   async #bury(product: Product, attack: Attack, { at }: Kill): Promise<void> {
-    // Without its parent the working process ends by itself; nothing else can begin before.
-    await (attack.kind === 'working process'
-      ? until('the working process again', () => isUp(product, at))
-      : product.running.exited);
-    if (attack.kind !== 'working process') this.#product = undefined;
-    if (attack.kind !== 'parent')
-      await until('the sink to hear of it', () => this.#sink.brokenOff.every(({ to }) => to > 0));
+    const { unanswered } = this.#source;
+    if (attack.kind === 'working process') await until('the working process to be started again', () => isUp(product));
+    else {
+      // Without its parent the working process ends by itself, in order; nothing else can begin before.
+      await product.running.exited;
+      this.#product = undefined;
+      await until('the sink to hear of it', () => this.#sink.connections === 0);
+    }
+    if (attack.kind === 'parent' && this.#source.unanswered > unanswered)
+      this.failures.push(`left ${this.#source.unanswered - unanswered} senders without an answer when its parent died`);
     const interrupted = this.#sink.brokenOff.filter(({ from, to }) => from <= at && to >= at);
     this.#interrupted = new Set(attack.kind === 'parent' ? [] : interrupted.flatMap(({ recipients }) => recipients));
     this.#sink.brokenOff = [];
@@ -302,7 +316,7 @@ async function stir({ control }: Product): Promise<void> {
   await control.flush({ select: {}, all: true });
 }
 
-async function isUp({ control }: Product, _since: number): Promise<boolean> {
+async function isUp({ control }: Product): Promise<boolean> {
   return control.status().then(
     () => true,
     () => false,

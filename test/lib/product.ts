@@ -145,12 +145,17 @@ export async function eventsIn(folder: string): Promise<readonly Event[]> {
   if (!existsSync(folder)) return [];
   const reader = new LogReader(folder);
   const events: Event[] = [];
+  const seen = new Set<string>();
   let position: Awaited<ReturnType<LogReader['read']>>['position'];
   for (;;) {
     const page = await reader.read(position, 5000);
-    for (const { line } of page.lines) {
+    for (const { line, sequence, n } of page.lines) {
       const event = parseEvent(line);
-      if (event.ok) events.push(event.value);
+      if (!event.ok) continue;
+      // After a crash a record of the outbox may stand in the log again.
+      const name = `${sequence} ${n} ${event.value.at}`;
+      if (sequence === undefined || !seen.has(name)) events.push(event.value);
+      seen.add(name);
     }
     position = page.position;
     if (!page.more) return events;
