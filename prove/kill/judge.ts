@@ -15,7 +15,7 @@ export interface Kill {
   readonly what: string;
 }
 
-/** From one instant to another the machine did not let a thread run that only wanted to sleep for a moment. */
+/** From one instant to another the machine did not let a thread of the product run, or its store's sync return. */
 export interface Stall {
   readonly from: number;
   readonly to: number;
@@ -153,15 +153,20 @@ function judgeDuplicates(
 
 /** How long before the next kill it was, without the time in which the machine let nothing run. */
 export function ageAtKill(answeredAt: number, kills: readonly Kill[], stalls: readonly Stall[]): number {
-  const ages = kills
-    .filter(({ at }) => at > answeredAt - UNHEARD)
-    .map(({ at }) => (at <= answeredAt ? 0 : at - answeredAt - stalled(stalls, answeredAt, at)));
-  return Math.min(Infinity, ...ages);
+  if (kills.some(({ at }) => at <= answeredAt && at > answeredAt - UNHEARD)) return 0;
+  const next = Math.min(...kills.filter(({ at }) => at > answeredAt).map(({ at }) => at));
+  return next - answeredAt - stalled(stalls, answeredAt, next);
 }
 
+/** Of two that overlap the time counts once. */
 function stalled(stalls: readonly Stall[], from: number, to: number): number {
   let sum = 0;
-  for (const stall of stalls) sum += Math.max(0, Math.min(to, stall.to) - Math.max(from, stall.from));
+  let until = from;
+  const within = stalls.filter((stall) => stall.to > from && stall.from < to);
+  for (const stall of within.toSorted((a, b) => a.from - b.from)) {
+    sum += Math.max(0, Math.min(to, stall.to) - Math.max(until, stall.from));
+    until = Math.max(until, Math.min(to, stall.to));
+  }
   return sum;
 }
 

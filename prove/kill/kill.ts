@@ -10,7 +10,6 @@ import { whyNoTracer } from './commit-kill.ts';
 import { attacksFor, KILL_FAULTS } from './faults.ts';
 import { judge } from './judge.ts';
 import { type Bodies, makeBodies } from './letters.ts';
-import { type Pulse, startPulse } from './pulse.ts';
 import { type Outcome, World } from './world.ts';
 
 /** Side by side, since a start is the work of one core. */
@@ -30,13 +29,8 @@ export const killSuite: Suite = {
 
 async function run(context: SuiteContext): Promise<SuiteResult> {
   const run = new Run(context);
-  const pulse = startPulse();
-  try {
-    await Promise.all(Array.from({ length: WORLDS[context.length] }, (_, i) => run.world(pulse, i)));
-    return run.result();
-  } finally {
-    await pulse.stop();
-  }
+  await Promise.all(Array.from({ length: WORLDS[context.length] }, (_, i) => run.world(i)));
+  return run.result();
 }
 
 interface Planned {
@@ -71,7 +65,7 @@ class Run {
   }
 
   /** World after world, until every attack was made. */
-  async world(pulse: Pulse, number: number): Promise<void> {
+  async world(number: number): Promise<void> {
     for (let n = number; this.#planned.length > 0 && this.#failures.length === 0; n += WORLDS.long) {
       const world = await World.open({
         chance: new Chance(this.#context.seed + n),
@@ -81,7 +75,7 @@ class Run {
       });
       try {
         await this.#lives(world, n === 0);
-        await this.#judge(world, pulse);
+        await this.#judge(world);
       } catch (error) {
         this.#failures.push(...world.failures, `the product could not be driven on: ${String(error)}`);
       } finally {
@@ -105,9 +99,9 @@ class Run {
     }
   }
 
-  async #judge(world: World, { stalls }: Pulse): Promise<void> {
+  async #judge(world: World): Promise<void> {
     const evidence = await world.finish();
-    const { failures, ages, reports } = judge({ ...evidence, stalls });
+    const { failures, ages, reports } = judge(evidence);
     this.#failures.push(...world.failures, ...failures);
     this.#ages.push(...ages);
     this.#startTimes.push(...world.startTimes);

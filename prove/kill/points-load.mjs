@@ -8,6 +8,7 @@
 
 import { openSync, readSync, writeSync } from 'node:fs';
 import process from 'node:process';
+import { threadId, threadName } from 'node:worker_threads';
 
 const numbers = new Map(process.env.POSTRIDER_POINTS.split(',').map((name, number) => [name, number]));
 const armed = openSync(process.env.POSTRIDER_ARMED, 'r+');
@@ -16,6 +17,7 @@ const octet = Buffer.alloc(1);
 const OFF = Buffer.alloc(1);
 const passes = new Map();
 const POLL = 5;
+const MAX_THREADS = 64;
 
 process.prove = {
   /** Here the process dies, or the thread with an error that nobody takes. */
@@ -34,6 +36,55 @@ process.prove = {
     }, POLL).unref();
   },
 };
+
+/**
+ * Signs of life of this thread. A beat that comes late though the thread has not used the time itself tells that the
+ * machine let it not run; so does a commit that takes its time. Each is written down when it is over, and with each
+ * beat the time: what was under way at a kill follows from the last one.
+ */
+const beats = openSync(process.env.POSTRIDER_BEATS, 'r+');
+const stalls = openSync(process.env.POSTRIDER_STALLS, 'a');
+const BEAT = 5;
+const LATE = 3;
+const QUICK_COMMIT = 5;
+const sign = Buffer.alloc(8);
+let last = now();
+let used = cpuTime();
+
+/** The others are on no letter's way. */
+if (threadName === 'queue-manager' || threadName === 'worker') setInterval(beat, BEAT).unref();
+
+function beat() {
+  const at = now();
+  const busy = cpuTime();
+  const late = at - last - BEAT - (busy - used);
+  if (late > LATE) stalled(at - late, at);
+  last = at;
+  used = busy;
+  sign.writeDoubleLE(at);
+  writeSync(beats, sign, 0, 8, 8 * (threadId % MAX_THREADS));
+}
+
+/** Around a commit: what it takes longer than one on a quiet machine is the disk's, or the pool's. */
+process.prove.commit = async (committed) => {
+  const begun = now();
+  await committed;
+  const at = now();
+  if (at - begun > QUICK_COMMIT) stalled(begun + QUICK_COMMIT, at);
+};
+
+function stalled(from, to) {
+  writeSync(stalls, `${from} ${to}\n`);
+}
+
+function now() {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+function cpuTime() {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
 
 function isHit(name) {
   const number = numbers.get(name);

@@ -8,6 +8,11 @@ import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'nod
 import { join } from 'node:path';
 import { plantedEnvironment } from '../plant/plants.ts';
 import { type Plant } from '../suite.ts';
+import { type Stall } from './judge.ts';
+
+/** As in `points-load.mjs`: threads that give signs of life, and how often, in milliseconds. */
+const BEATS = 64;
+const BEAT = 5;
 
 type Text = readonly [file: string, find: string, replace: string];
 
@@ -24,7 +29,7 @@ const TEXTS: readonly Text[] = [
   [
     COMMIT,
     'await store.write(plan.writes);',
-    'await (@commit:before, plan.files.length > 0 && @commit:before-unlink, store.write(plan.writes));',
+    'await (@commit:before, plan.files.length > 0 && @commit:before-unlink, process.prove.commit(store.write(plan.writes)));',
   ],
   [
     COMMIT,
@@ -157,18 +162,27 @@ export class Points {
   readonly environment: Readonly<Record<string, string>>;
   readonly #armed: string;
   readonly #hits: string;
+  readonly #beats: string;
+  readonly #stalls: string;
+  #stallsRead = 0;
 
   /** `more`: changes that are laid over the product before the points are. */
   constructor(folder: string, more: readonly Plant[] = []) {
     this.#armed = join(folder, 'points.armed');
     this.#hits = join(folder, 'points.hits');
+    this.#beats = join(folder, 'points.beats');
+    this.#stalls = join(folder, 'points.stalls');
     this.disarm();
     writeFileSync(this.#hits, '');
+    writeFileSync(this.#stalls, '');
+    writeFileSync(this.#beats, Buffer.alloc(BEATS * 8));
     this.environment = plantedEnvironment(folder, [...more, ...PLANTS], {
       NODE_OPTIONS: `--import=${join(import.meta.dirname, 'points-load.mjs')}`,
       POSTRIDER_POINTS: POINTS.join(','),
       POSTRIDER_ARMED: this.#armed,
       POSTRIDER_HITS: this.#hits,
+      POSTRIDER_BEATS: this.#beats,
+      POSTRIDER_STALLS: this.#stalls,
     });
   }
 
@@ -181,6 +195,27 @@ export class Points {
 
   disarm(): void {
     writeFileSync(this.#armed, Buffer.alloc(POINTS.length));
+  }
+
+  /** When the threads of a life that ended then were not let run, since this was asked before. */
+  stallsUntil(killedAt: number): readonly Stall[] {
+    const text = readFileSync(this.#stalls, 'utf8');
+    const lines = text.slice(this.#stallsRead).split('\n').slice(0, -1);
+    this.#stallsRead = text.length;
+    const over = lines.map((line) => {
+      const [from, to] = line.split(' ');
+      return { from: Number(from), to: Number(to) };
+    });
+    return [...over, ...this.#lastBeats(killedAt)];
+  }
+
+  /** A thread that has not given its next sign by then. Those of lives before are long silent. */
+  #lastBeats(killedAt: number): readonly Stall[] {
+    const beats = readFileSync(this.#beats);
+    writeFileSync(this.#beats, Buffer.alloc(BEATS * 8));
+    return Array.from({ length: BEATS }, (_, i) => beats.readDoubleLE(8 * i) + BEAT)
+      .filter((due) => due > BEAT && due < killedAt)
+      .map((due) => ({ from: due, to: killedAt }));
   }
 
   get hits(): readonly Hit[] {

@@ -36,7 +36,7 @@ export interface BrokenOff {
 }
 
 /** Milliseconds from the end of the content to its reply. */
-const DELAY = [40, 140] as const;
+const DELAY = [50, 170] as const;
 const END = Buffer.from('\r\n.\r\n');
 
 export class Sink {

@@ -17,7 +17,7 @@ import { type Attack, nameOf } from './attacks.ts';
 import { type Chance } from './chance.ts';
 import { killInCommit } from './commit-kill.ts';
 import { monotonic } from './intervals.ts';
-import { type Evidence, type Kill } from './judge.ts';
+import { type Evidence, type Kill, type Stall } from './judge.ts';
 import { type Bodies, HOME, Letters, SITES } from './letters.ts';
 import { isOfReload, isOfStart, isOfWorker, Points } from './points.ts';
 import { Sink } from './sink.ts';
@@ -39,7 +39,7 @@ export interface WorldOptions {
 export type Outcome = 'counted' | 'idle' | 'starting' | 'missed';
 
 export const TRANSACTIONS = 10;
-const SESSIONS = 24;
+const SESSIONS = 30;
 /** On a machine that does ten things at once. */
 const LOAD_PATIENCE = 60_000;
 const POINT_PATIENCE = 8000;
@@ -52,6 +52,7 @@ export class World {
   readonly kills: Kill[] = [];
   readonly failures: string[] = [];
   readonly startTimes: number[] = [];
+  readonly #stalls: Stall[] = [];
   readonly #options: WorldOptions;
   readonly #folder: string;
   readonly #ports: ProductPorts;
@@ -113,7 +114,7 @@ export class World {
     await this.#load();
     const kill = await this.#strike(product, attack);
     if (kill === undefined) return 'missed';
-    this.kills.push(kill);
+    this.#died(kill);
     if (attack.kind !== 'point' || !isOfWorker(attack.point)) await this.#bury(product, attack, kill);
     const isBusy =
       this.#source.openAt(kill.at) >= TRANSACTIONS && this.#sink.transactions.openAt(kill.at) >= TRANSACTIONS;
@@ -135,9 +136,11 @@ export class World {
       expected: 'failing',
     });
     const refused = second.running.exited.then((code) => (code === 0 ? 'ended' : 'refused'));
-    const running = until('the second server', () => /info +running /.test(second.running.output()), LOAD_PATIENCE).then(
-      () => 'running',
-    );
+    const running = until(
+      'the second server',
+      () => /info +running /.test(second.running.output()),
+      LOAD_PATIENCE,
+    ).then(() => 'running');
     const how = await Promise.race([refused, running]).catch(() => 'neither');
     if (how !== 'refused' || !second.running.output().includes('another server has the spool'))
       this.failures.push(`a second server on the same spool was let in: ${how} ${second.running.output().slice(-200)}`);
@@ -147,7 +150,7 @@ export class World {
   }
 
   /** Lets everything go that still waits, and ends the product in order. */
-  async finish(): Promise<Omit<Evidence, 'stalls'>> {
+  async finish(): Promise<Evidence> {
     this.#points.disarm();
     const product = await this.#alive('alone');
     this.#interrupted.clear();
@@ -162,7 +165,7 @@ export class World {
     );
     if (left.length > 0) this.failures.push(`leaves ${left.length} content files without a message: ${left[0]}`);
     const events = await product.events();
-    return { sent: this.#source.sent, copies: this.#sink.copies, kills: this.kills, events };
+    return { sent: this.#source.sent, copies: this.#sink.copies, kills: this.kills, stalls: this.#stalls, events };
   }
 
   async close(): Promise<void> {
@@ -188,14 +191,19 @@ export class World {
     return this.#product;
   }
 
+  #died(kill: Kill): void {
+    this.kills.push(kill);
+    this.#stalls.push(...this.#points.stallsUntil(kill.at));
+  }
+
   /** So that it can be started in another way: one kill more, whatever is open. */
   async #end(): Promise<void> {
     if (this.#product === undefined) return;
     const ending = this.#product.kill();
     // SIGKILL is sent before the first wait.
     const kill = { at: monotonic(), what: 'another start' };
-    this.kills.push(kill);
     await ending;
+    this.#died(kill);
     await this.#bury(this.#product, { kind: 'instant' }, kill);
   }
 
