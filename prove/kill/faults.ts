@@ -59,7 +59,7 @@ const FAULTS: readonly KillFault[] = [
       {
         file: 'runtime/queue-manager/attempts.js',
         find: 'await settler.settle({ put: [recorded] });',
-        replace: 'if (false) await settler.settle({ put: [recorded] });',
+        replace: 'if (recorded === undefined) { await settler.settle({ put: [recorded] }); }',
       },
     ],
     attacks: times(6, { kind: 'instant' }),

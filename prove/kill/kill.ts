@@ -17,6 +17,8 @@ const WORLDS: Readonly<Record<Length, number>> = { short: 2, long: 2, fault: 1 }
 /** Then the queue has to become empty, and all is judged. */
 const LIVES = 60;
 const TRIES = 3;
+/** Of the attacks of a long run. */
+const TOLD = 20;
 const PATIENCE = 30_000;
 const FAULT_PATIENCE = 8000;
 
@@ -95,7 +97,8 @@ class Run {
       const what = attack.kind === 'commit' ? world.kills.at(-1)?.what : nameOf(attack);
       if (outcome === 'counted' || outcome === 'starting') add(this.#hits, what ?? nameOf(attack));
       else if (tries < TRIES) this.#planned.push({ attack, tries: tries + 1 });
-      this.#context.tell(`${nameOf(attack)}: ${outcome}; ${this.#planned.length} to come`);
+      if (this.#planned.length % TOLD === 0 || this.#context.length !== 'long')
+        this.#context.tell(`${nameOf(attack)}: ${outcome}; ${this.#planned.length} to come`);
     }
   }
 

@@ -1,12 +1,14 @@
 /** Points fit the product as it is built from the sources beside them. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
+import process from 'node:process';
 import { describe, test } from 'node:test';
+import { removeFolder, startProcess, testFolder } from '../../test/lib/processes.ts';
 import { KILL_FAULTS } from './faults.ts';
-import { PLANTS, POINTS } from './points.ts';
+import { PLANTS, Points, POINTS } from './points.ts';
 
 const SRC = join(import.meta.dirname, '..', '..', 'src');
 
@@ -22,6 +24,43 @@ describe('each point', () => {
   for (const { file, find } of PLANTS)
     test(`has its place: ${file}, ${find.slice(0, 40)}`, () =>
       assert.equal(compiled(file).split(find.replaceAll(/\s+/g, ' ')).length, 2));
+});
+
+describe('the last signs of life', () => {
+  const at = 1000;
+  const cases: readonly [name: string, sign: number, stalls: readonly object[]][] = [
+    ['a thread that beat a moment ago was not held up', at - 4, []],
+    ['one whose beat was due was, from then on', at - 30, [{ from: at - 25, to: at }]],
+    ['one that never was there was not', 0, []],
+  ];
+  for (const [name, sign, stalls] of cases)
+    test(name, async (t) => {
+      const folder = await testFolder('points');
+      t.after(() => removeFolder(folder));
+      const points = new Points(folder);
+      const beats = Buffer.alloc(64 * 8);
+      beats.writeDoubleLE(sign, 8 * 3);
+      writeFileSync(points.environment['POSTRIDER_BEATS']!, beats);
+      appendFileSync(points.environment['POSTRIDER_STALLS']!, '10.5 20.5\n30 4');
+      assert.deepEqual(points.stallsUntil(at), [{ from: 10.5, to: 20.5 }, ...stalls]);
+      assert.deepEqual(points.stallsUntil(at), [], 'they are told once');
+    });
+});
+
+test('a point is armed by its number, and told of when it was hit', async (t) => {
+  const folder = await testFolder('points');
+  t.after(() => removeFolder(folder));
+  const points = new Points(folder);
+  const script = `process.prove.at('commit:after'); process.prove.at('commit:before'); process.prove.at('commit:before');`;
+  points.arm('commit:before', 2);
+  const plain = { ...points.environment, NODE_OPTIONS: points.environment['NODE_OPTIONS']!.split(' ')[0]! };
+  const running = startProcess({ argv: [process.execPath, '-e', `${script} console.log('alive')`], env: plain });
+  assert.equal(await running.exited, 'SIGKILL');
+  assert.deepEqual(
+    points.hits.map(({ point }) => point),
+    ['commit:before'],
+  );
+  assert.equal(running.output(), '');
 });
 
 test('each fault has a name of its own', () =>

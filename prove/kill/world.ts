@@ -341,7 +341,9 @@ function passesOf(point: string, chance: Chance): number {
 function configOf(ports: ProductPorts, routes: PostriderConfig['routes']): Partial<PostriderConfig> {
   const soon = { first: '1s', factor: 1, max: '1s' } as const;
   return {
+    // Fewer threads, and nobody who asks by HTTP: a start is what a kill costs.
     workers: 1,
+    http: { enabled: false },
     listeners: [listener('smtp', ports.smtp)],
     limits: LONG_SESSIONS,
     drainTime: '5s',
