@@ -13,6 +13,8 @@ export type Attack =
   | { readonly kind: 'working process' }
   /** SIGKILL to the parent alone: the working process ends by itself, in order. */
   | { readonly kind: 'parent' }
+  /** No kill: another server is started on the same spool, and must be refused. */
+  | { readonly kind: 'second server' }
   /** In the middle of a commit: before a system call of the store. */
   | { readonly kind: 'commit'; readonly call: CommitCall };
 
@@ -28,7 +30,8 @@ export function nameOf(attack: Attack): string {
     case 'working process':
       return 'working process, restarted by its parent';
     case 'parent':
-      return 'parent';
+    case 'second server':
+      return attack.kind;
     case 'commit':
       return `commit, before ${attack.call}`;
   }
@@ -56,6 +59,7 @@ export function attacksOf(length: Exclude<Length, 'fault'>, chance: Chance): rea
     ...times(instant, { kind: 'instant' }),
     ...times(watched, { kind: 'working process' }),
     ...times(parent, { kind: 'parent' }),
+    { kind: 'second server' },
   ]);
 }
 

@@ -1,7 +1,6 @@
 /** A process killed inside a commit of its store: by the tracer, before the n-th system call of a kind on its file. */
 
-import { spawn } from 'node:child_process';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -16,6 +15,10 @@ const SYSTEM_CALLS: Readonly<Record<CommitCall, string>> = {
   pwrite64: 'pwrite64',
 };
 const PATIENCE = 8000;
+const BETWEEN_PAGES = 'commit: between its pages';
+const BEFORE_SYNC = 'commit: before its sync';
+const BEFORE_LAST_PAGE = 'commit: before its last page';
+export const COMMIT_POINTS = [BETWEEN_PAGES, BEFORE_SYNC, BEFORE_LAST_PAGE] as const;
 
 export interface CommitKill {
   readonly pid: number;
@@ -94,6 +97,6 @@ export function killedIn(trace: string, epoch: number): { readonly point: string
 }
 
 function pointOf(call: string, line: string): string {
-  if (call === 'fdatasync') return 'commit: before its sync';
-  return META.test(line) ? 'commit: before its last page' : 'commit: between its pages';
+  if (call === 'fdatasync') return BEFORE_SYNC;
+  return META.test(line) ? BEFORE_LAST_PAGE : BETWEEN_PAGES;
 }

@@ -23,7 +23,7 @@ const FAULTS: readonly KillFault[] = [
         const result = await this.#accept(arrivals);`,
       },
     ],
-    attacks: [...times(3, { kind: 'instant' }), ...at(5, 'commit:before')],
+    attacks: at(4, 'commit:before'),
   },
   {
     name: 'notices removed before their report is stored',
@@ -85,7 +85,7 @@ const FAULTS: readonly KillFault[] = [
           'export async function takeSpoolLock(folder) {\n if (folder !== "") return { release: () => undefined };',
       },
     ],
-    attacks: times(1, { kind: 'instant' }),
+    attacks: times(1, { kind: 'second server' }),
   },
   {
     name: 'removal waits for company',

@@ -39,7 +39,7 @@ export interface Judgement {
 /** What came longer before a kill must have been recorded by then. */
 const WINDOW = 50;
 /** A next hop may answer before it hears that nobody is there. */
-const UNHEARD = 2000;
+const UNHEARD = 500;
 const SHOWN = 5;
 
 export function judge(evidence: Evidence): Judgement {

@@ -6,10 +6,12 @@
 import { type Length, type Suite, type SuiteContext, type SuiteResult } from '../suite.ts';
 import { type Attack, attacksOf, nameOf } from './attacks.ts';
 import { Chance } from './chance.ts';
-import { whyNoTracer } from './commit-kill.ts';
+import { COMMIT_POINTS, whyNoTracer } from './commit-kill.ts';
+import { monotonic } from './intervals.ts';
 import { attacksFor, KILL_FAULTS } from './faults.ts';
 import { judge } from './judge.ts';
 import { type Bodies, makeBodies } from './letters.ts';
+import { POINTS } from './points.ts';
 import { type Outcome, World } from './world.ts';
 
 /** Side by side, since a start is the work of one core. */
@@ -17,8 +19,12 @@ const WORLDS: Readonly<Record<Length, number>> = { short: 2, long: 2, fault: 1 }
 /** Then the queue has to become empty, and all is judged. */
 const LIVES = 60;
 const TRIES = 3;
-/** Of the attacks of a long run. */
-const TOLD = 20;
+/** Of the attacks, one in so many is told of. */
+const TOLD = 10;
+const ENOUGH = 20;
+/** Minutes: what is left then is not begun. */
+const LONGEST: Readonly<Record<Length, number>> = { short: 10, long: 120, fault: 5 };
+const MINUTE = 60_000;
 const PATIENCE = 30_000;
 const FAULT_PATIENCE = 8000;
 
@@ -51,6 +57,7 @@ class Run {
   readonly #ages: number[] = [];
   readonly #startTimes: number[] = [];
   readonly #fates = new Map<string, number>();
+  readonly #end: number;
   #reports = 0;
   #copies = 0;
 
@@ -58,6 +65,7 @@ class Run {
     this.#context = context;
     const { length, seed, fault } = context;
     this.#bodies = makeBodies(new Chance(seed));
+    this.#end = monotonic() + LONGEST[length] * MINUTE;
     const attacks = length === 'fault' ? attacksFor(fault) : attacksOf(length, new Chance(seed));
     const why = attacks.some(({ kind }) => kind === 'commit') ? whyNoTracer() : undefined;
     if (why !== undefined) this.#skipped.push(why);
@@ -76,8 +84,9 @@ class Run {
         patience: this.#context.length === 'fault' ? FAULT_PATIENCE : PATIENCE,
       });
       try {
-        await this.#lives(world, n === 0);
-        await this.#judge(world);
+        await this.#lives(world);
+        if (world.failures.length === 0) await this.#judge(world);
+        else this.#failures.push(...world.failures);
       } catch (error) {
         this.#failures.push(...world.failures, `the product could not be driven on: ${String(error)}`);
       } finally {
@@ -86,10 +95,9 @@ class Run {
     }
   }
 
-  async #lives(world: World, isFirst: boolean): Promise<void> {
-    if (isFirst) await world.second();
+  async #lives(world: World): Promise<void> {
     for (let life = 0; life < LIVES && world.failures.length === 0; life++) {
-      const planned = this.#planned.shift();
+      const planned = this.#next();
       if (planned === undefined) return;
       const { attack, tries } = planned;
       const outcome = await world.attack(attack);
@@ -97,9 +105,17 @@ class Run {
       const what = attack.kind === 'commit' ? world.kills.at(-1)?.what : nameOf(attack);
       if (outcome === 'counted' || outcome === 'starting') add(this.#hits, what ?? nameOf(attack));
       else if (tries < TRIES) this.#planned.push({ attack, tries: tries + 1 });
-      if (this.#planned.length % TOLD === 0 || this.#context.length !== 'long')
+      if (this.#planned.length % TOLD === 0)
         this.#context.tell(`${nameOf(attack)}: ${outcome}; ${this.#planned.length} to come`);
     }
+  }
+
+  #next(): Planned | undefined {
+    if (monotonic() > this.#end && this.#planned.length > 0) {
+      this.#skipped.push(`${this.#planned.length} attacks were not made: the time was over`);
+      this.#planned.length = 0;
+    }
+    return this.#planned.shift();
   }
 
   async #judge(world: World): Promise<void> {
@@ -120,6 +136,7 @@ class Run {
         'kills with at least ten transactions open on each side': count('counted'),
         'kills with fewer': count('idle'),
         'kills while it starts': count('starting'),
+        'second servers refused': count('refused'),
         ...Object.fromEntries(
           [...this.#hits].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, hits]) => [`… at ${name}`, hits]),
         ),
@@ -134,8 +151,17 @@ class Run {
         'points not come by': count('missed'),
       },
       failures: this.#failures,
-      skipped: this.#skipped,
+      skipped: [...this.#skipped, ...this.#rare()],
     };
+  }
+
+  /** Of a long run: the points that were not hit as often as they should. */
+  #rare(): readonly string[] {
+    if (this.#context.length !== 'long') return [];
+    const named = [...POINTS, ...(this.#skipped.length === 0 ? COMMIT_POINTS : [])];
+    return named
+      .filter((name) => (this.#hits.get(name) ?? 0) < ENOUGH)
+      .map((name) => `${name} was hit ${this.#hits.get(name) ?? 0} times, not ${ENOUGH}`);
   }
 }
 

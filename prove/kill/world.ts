@@ -34,9 +34,9 @@ export interface WorldOptions {
 
 /**
  * `counted`: killed with at least ten transactions open on each side. `idle`: with fewer. `starting`: where none can
- * be. `missed`: the point was not come by.
+ * be. `refused`: a server too many. `missed`: the point was not come by.
  */
-export type Outcome = 'counted' | 'idle' | 'starting' | 'missed';
+export type Outcome = 'counted' | 'idle' | 'starting' | 'refused' | 'missed';
 
 export const TRANSACTIONS = 10;
 const SESSIONS = 30;
@@ -103,6 +103,7 @@ export class World {
   }
 
   async attack(attack: Attack): Promise<Outcome> {
+    if (attack.kind === 'second server') return this.#second();
     if (attack.kind === 'point' && isOfStart(attack.point)) return this.#attackStart(attack.point);
     const product = await this.#alive(
       attack.kind === 'parent' || attack.kind === 'working process' ? 'watched' : 'alone',
@@ -121,8 +122,7 @@ export class World {
     return isBusy ? 'counted' : 'idle';
   }
 
-  /** Another server on the same spool must be refused. */
-  async second(): Promise<void> {
+  async #second(): Promise<Outcome> {
     await this.#alive('alone');
     const folder = await testFolder('kill-second');
     const config = { ...this.#config, spool: { folder: join(this.#folder, 'spool'), minFree: '1MiB' } } as const;
@@ -135,18 +135,15 @@ export class World {
       process: 'alone',
       expected: 'failing',
     });
-    const refused = second.running.exited.then((code) => (code === 0 ? 'ended' : 'refused'));
-    const running = until(
-      'the second server',
-      () => /info +running /.test(second.running.output()),
-      LOAD_PATIENCE,
-    ).then(() => 'running');
-    const how = await Promise.race([refused, running]).catch(() => 'neither');
-    if (how !== 'refused' || !second.running.output().includes('another server has the spool'))
-      this.failures.push(`a second server on the same spool was let in: ${how} ${second.running.output().slice(-200)}`);
-    running.catch(() => undefined);
+    let ended: number | NodeJS.Signals | undefined;
+    void second.running.exited.then((code) => (ended = code));
+    const isUp = (): boolean => /info +running /.test(second.running.output());
+    await until('the second server to end', () => ended !== undefined || isUp(), LOAD_PATIENCE);
+    const isRefused = ended !== undefined && second.running.output().includes('another server has the spool');
+    if (!isRefused) this.failures.push(`lets a second server into its spool: ${second.running.output().slice(-200)}`);
     await second.kill();
     await removeFolder(folder);
+    return isRefused ? 'refused' : 'missed';
   }
 
   /** Lets everything go that still waits, and ends the product in order. */
