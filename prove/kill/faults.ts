@@ -73,17 +73,22 @@ const FAULTS: readonly KillFault[] = [
         replace: 'this.#logged = rows.at(-1)?.sequence ?? this.#logged; await this.#gather(); const appends = [];',
       },
     ],
-    attacks: times(5, { kind: 'instant' }),
+    attacks: at(6, 'outbox:read'),
   },
   {
     name: 'a second server is let in',
     plants: [
       {
         file: 'runtime/spool-lock.js',
-        find: 'export async function takeSpoolLock(folder) {',
-        replace:
-          'export async function takeSpoolLock(folder) {\n if (folder !== "") return { release: () => undefined };',
+        find: 'if (server === undefined)\n        return undefined;',
+        replace: '',
       },
+      {
+        file: 'runtime/spool-lock.js',
+        find: 'server.close();\n        return undefined;',
+        replace: "await process.getBuiltinModule('node:fs/promises').unlink(controlSocket(folder));",
+      },
+      { file: 'runtime/spool-lock.js', find: 'void server.close()', replace: 'void server?.close()' },
     ],
     attacks: times(1, { kind: 'second server' }),
   },

@@ -30,7 +30,7 @@ const EVENTS = [
 const WELL: Evidence = {
   sent: [letter()],
   copies: [copy(OK), copy(LATER), report([NEVER])],
-  ...{ kills: [], stalls: [], events: EVENTS },
+  ...{ kills: [], stalls: [], recorded: [], events: EVENTS },
 };
 
 function failures(more: Partial<Evidence>): readonly string[] {
@@ -117,6 +117,14 @@ describe('a copy that comes again', () => {
 
   test('the next hop may have answered when nobody was there any more', () =>
     assert.equal(ageAtKill(1400, [kill], []), 0));
+
+  test('is not when the outcome of the one before was heard, and commits followed', () => {
+    const heard = (name: string, at: number) =>
+      failures({ copies: again, kills: [kill], recorded: [{ name, at }] }).map((failure) => failure.slice(0, 10));
+    assert.deepEqual(heard('m1-0.ok', 1010), ['came again']);
+    assert.deepEqual(heard('m1-1.later', 1010), []);
+    assert.deepEqual(heard('m1-0.ok', 5010), [], 'that was the outcome of the later one');
+  });
 
   test('time in which the machine let nothing run is no time', () =>
     assert.equal(

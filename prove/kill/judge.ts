@@ -21,11 +21,19 @@ export interface Stall {
   readonly to: number;
 }
 
+/** The queue manager had heard what became of a recipient, and enough commits to tell it had begun since. */
+export interface Recorded {
+  /** The local part. */
+  readonly name: string;
+  readonly at: number;
+}
+
 export interface Evidence {
   readonly sent: readonly Sent[];
   readonly copies: readonly Copy[];
   readonly kills: readonly Kill[];
   readonly stalls: readonly Stall[];
+  readonly recorded: readonly Recorded[];
   readonly events: readonly Event[];
 }
 
@@ -135,20 +143,34 @@ function strays(sent: readonly Sent[], arrived: Iterable<string>): readonly stri
 }
 
 function judgeDuplicates(
-  { kills, stalls }: Evidence,
+  { kills, stalls, recorded }: Evidence,
   groups: readonly (readonly Came[])[],
 ): { readonly failures: readonly string[]; readonly ages: readonly number[] } {
   const failures: string[] = [];
   const ages: number[] = [];
+  const outcomes = Map.groupBy(recorded, ({ name }) => name);
   for (const group of groups) {
     const inTurn = group.toSorted((a, b) => a.copy.answeredAt - b.copy.answeredAt);
     for (const { to, copy } of inTurn.slice(0, -1)) {
       const age = ageAtKill(copy.answeredAt, kills, stalls);
-      if (age < WINDOW) ages.push(age);
+      if (wasRecorded(outcomes, to, inTurn, copy)) failures.push(`came again though its outcome was heard: ${to}`);
+      else if (age < WINDOW) ages.push(age);
       else failures.push(`came again though it was answered ${Math.round(age)} ms before a kill: ${to}`);
     }
   }
   return { failures, ages };
+}
+
+/** Between this copy and the next its outcome was heard, commits followed, and none of them held it. */
+function wasRecorded(
+  outcomes: ReadonlyMap<string, readonly Recorded[]>,
+  to: string,
+  inTurn: readonly Came[],
+  { answeredAt }: Copy,
+): boolean {
+  const next = inTurn.find(({ copy }) => copy.answeredAt > answeredAt)?.copy.answeredAt ?? Infinity;
+  const heard = outcomes.get(to.slice(0, to.indexOf('@'))) ?? [];
+  return heard.some(({ at }) => at > answeredAt && at < next);
 }
 
 /** How long before the next kill it was, without the time in which the machine let nothing run. */

@@ -26,7 +26,6 @@ const ENOUGH = 20;
 const LONGEST: Readonly<Record<Length, number>> = { short: 10, long: 120, fault: 5 };
 const MINUTE = 60_000;
 const PATIENCE = 30_000;
-const FAULT_PATIENCE = 8000;
 
 export const killSuite: Suite = {
   name: 'kill',
@@ -81,7 +80,7 @@ class Run {
         chance: new Chance(this.#context.seed + n),
         bodies: this.#bodies,
         plants: this.#context.fault?.plants ?? [],
-        patience: this.#context.length === 'fault' ? FAULT_PATIENCE : PATIENCE,
+        patience: PATIENCE,
       });
       try {
         await this.#lives(world);

@@ -44,10 +44,12 @@ process.prove = {
  */
 const beats = openSync(process.env.POSTRIDER_BEATS, 'r+');
 const stalls = openSync(process.env.POSTRIDER_STALLS, 'a');
+const outcomes = openSync(process.env.POSTRIDER_OUTCOMES, 'a');
 const BEAT = 5;
 const LATE = 1.5;
 const QUICK_COMMIT = 2;
 const sign = Buffer.alloc(8);
+let commits = 0;
 let last = now();
 let used = cpuTime();
 
@@ -62,15 +64,26 @@ function beat() {
   last = at;
   used = busy;
   sign.writeDoubleLE(at);
-  writeSync(beats, sign, 0, 8, 8 * (threadId % MAX_THREADS));
+  writeSync(beats, sign, 0, 8, 8 * (threadId % (MAX_THREADS - 1)));
 }
 
-/** Around a commit: what it takes longer than one on a quiet machine is the disk's, or the pool's. */
-process.prove.commit = async (committed) => {
+/**
+ * Around a commit: what it takes longer than one on a quiet machine is the disk's, or the pool's. Commits are counted,
+ * and with each outcome that the queue manager hears of stands how many had begun by then.
+ */
+process.prove.commit = async (commit) => {
   const begun = now();
-  await committed;
+  commits += 1;
+  sign.writeDoubleLE(commits);
+  writeSync(beats, sign, 0, 8, 8 * (MAX_THREADS - 1));
+  await commit();
   const at = now();
   if (at - begun > QUICK_COMMIT) stalled(begun + QUICK_COMMIT, at);
+};
+
+process.prove.heard = (recipients) => {
+  const names = recipients.map(({ forwardPath }) => forwardPath.localPart);
+  writeSync(outcomes, `${commits} ${now()} ${names.join(' ')}\n`);
 };
 
 function stalled(from, to) {

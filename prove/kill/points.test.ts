@@ -42,9 +42,26 @@ describe('the last signs of life', () => {
       beats.writeDoubleLE(sign, 8 * 3);
       writeFileSync(points.environment['POSTRIDER_BEATS']!, beats);
       appendFileSync(points.environment['POSTRIDER_STALLS']!, '10.5 20.5\n30 4');
-      assert.deepEqual(points.stallsUntil(at), [{ from: 10.5, to: 20.5 }, ...stalls]);
-      assert.deepEqual(points.stallsUntil(at), [], 'they are told once');
+      assert.deepEqual(points.lifeUntil(at).stalls, [{ from: 10.5, to: 20.5 }, ...stalls]);
+      assert.deepEqual(points.lifeUntil(at).stalls, [], 'they are told once');
     });
+});
+
+test('an outcome is recorded when more than two commits have begun since', async (t) => {
+  const folder = await testFolder('points');
+  t.after(() => removeFolder(folder));
+  const points = new Points(folder);
+  const beats = Buffer.alloc(64 * 8);
+  beats.writeDoubleLE(9, 8 * 63);
+  writeFileSync(points.environment['POSTRIDER_BEATS']!, beats);
+  appendFileSync(points.environment['POSTRIDER_OUTCOMES']!, '6 10.5 a b\n7 11 c\n');
+  assert.deepEqual(points.lifeUntil(1000), {
+    stalls: [],
+    recorded: [
+      { name: 'a', at: 10.5 },
+      { name: 'b', at: 10.5 },
+    ],
+  });
 });
 
 test('a point is armed by its number, and told of when it was hit', async (t) => {

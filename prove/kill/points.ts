@@ -8,11 +8,16 @@ import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'nod
 import { join } from 'node:path';
 import { plantedEnvironment } from '../plant/plants.ts';
 import { type Plant } from '../suite.ts';
-import { type Stall } from './judge.ts';
+import { type Recorded, type Stall } from './judge.ts';
 
-/** As in `points-load.mjs`: threads that give signs of life, and how often, in milliseconds. */
+/** As in `points-load.mjs`: threads that give signs of life (and one that stands for commits), and how often, in milliseconds. */
 const BEATS = 64;
 const BEAT = 5;
+/**
+ * An outcome that is heard while a commit is under way is recorded by the next one, or, when that begins in the same
+ * turn, by the one after it. If a third has begun, that one is over.
+ */
+const MAX_COMMITS = 2;
 
 type Text = readonly [file: string, find: string, replace: string];
 
@@ -29,7 +34,7 @@ const TEXTS: readonly Text[] = [
   [
     COMMIT,
     'await store.write(plan.writes);',
-    'await (@commit:before, plan.files.length > 0 && @commit:before-unlink, process.prove.commit(store.write(plan.writes)));',
+    'await (@commit:before, plan.files.length > 0 && @commit:before-unlink, process.prove.commit(() => store.write(plan.writes)));',
   ],
   [
     COMMIT,
@@ -39,7 +44,11 @@ const TEXTS: readonly Text[] = [
      planner.adopt(plan);`,
   ],
   ['runtime/queue-manager/intake.js', 'answer(result);', '@accept:before-answer; answer(result); @accept:answered;'],
-  [ATTEMPTS, 'const { action, facts } = inFlight;', 'const { action, facts } = inFlight; @removal:outcome;'],
+  [
+    ATTEMPTS,
+    'const { action, facts } = inFlight;',
+    'const { action, facts } = inFlight; process.prove.heard(facts.entry.recipients); @removal:outcome;',
+  ],
   [
     ATTEMPTS,
     'this.#context.settler.settle(part).then(() => {',
@@ -157,6 +166,13 @@ export interface Hit {
   readonly at: number;
 }
 
+/** What a life has left for the judgement. */
+export interface Life {
+  readonly stalls: readonly Stall[];
+  /** Outcomes that were recorded when it ended, or should have been. */
+  readonly recorded: readonly Recorded[];
+}
+
 /** Arms points of one product, and tells which were hit. */
 export class Points {
   readonly environment: Readonly<Record<string, string>>;
@@ -164,7 +180,9 @@ export class Points {
   readonly #hits: string;
   readonly #beats: string;
   readonly #stalls: string;
+  readonly #outcomes: string;
   #stallsRead = 0;
+  #outcomesRead = 0;
 
   /** `more`: changes that are laid over the product before the points are. */
   constructor(folder: string, more: readonly Plant[] = []) {
@@ -172,8 +190,10 @@ export class Points {
     this.#hits = join(folder, 'points.hits');
     this.#beats = join(folder, 'points.beats');
     this.#stalls = join(folder, 'points.stalls');
+    this.#outcomes = join(folder, 'points.outcomes');
     this.disarm();
     writeFileSync(this.#hits, '');
+    writeFileSync(this.#outcomes, '');
     writeFileSync(this.#stalls, '');
     writeFileSync(this.#beats, Buffer.alloc(BEATS * 8));
     this.environment = plantedEnvironment(folder, [...more, ...PLANTS], {
@@ -183,6 +203,7 @@ export class Points {
       POSTRIDER_HITS: this.#hits,
       POSTRIDER_BEATS: this.#beats,
       POSTRIDER_STALLS: this.#stalls,
+      POSTRIDER_OUTCOMES: this.#outcomes,
     });
   }
 
@@ -197,25 +218,37 @@ export class Points {
     writeFileSync(this.#armed, Buffer.alloc(POINTS.length));
   }
 
-  /** When the threads of a life that ended then were not let run, since this was asked before. */
-  stallsUntil(killedAt: number): readonly Stall[] {
+  /** What is known of a life that ended then, since this was asked before. */
+  lifeUntil(killedAt: number): Life {
+    const beats = readFileSync(this.#beats);
+    writeFileSync(this.#beats, Buffer.alloc(BEATS * 8));
+    const commits = beats.readDoubleLE(8 * (BEATS - 1));
+    return {
+      stalls: [...this.#stallsOver(), ...lastBeats(beats, killedAt)],
+      recorded: this.#outcomesHeard().flatMap(({ begun, at, names }) =>
+        commits - begun > MAX_COMMITS ? names.map((name) => ({ name, at })) : [],
+      ),
+    };
+  }
+
+  #stallsOver(): readonly Stall[] {
     const text = readFileSync(this.#stalls, 'utf8');
     const lines = text.slice(this.#stallsRead).split('\n').slice(0, -1);
     this.#stallsRead = text.length;
-    const over = lines.map((line) => {
+    return lines.map((line) => {
       const [from, to] = line.split(' ');
       return { from: Number(from), to: Number(to) };
     });
-    return [...over, ...this.#lastBeats(killedAt)];
   }
 
-  /** A thread that has not given its next sign by then. Those of lives before are long silent. */
-  #lastBeats(killedAt: number): readonly Stall[] {
-    const beats = readFileSync(this.#beats);
-    writeFileSync(this.#beats, Buffer.alloc(BEATS * 8));
-    return Array.from({ length: BEATS }, (_, i) => beats.readDoubleLE(8 * i) + BEAT)
-      .filter((due) => due > BEAT && due < killedAt)
-      .map((due) => ({ from: due, to: killedAt }));
+  #outcomesHeard(): readonly { readonly begun: number; readonly at: number; readonly names: readonly string[] }[] {
+    const text = readFileSync(this.#outcomes, 'utf8');
+    const lines = text.slice(this.#outcomesRead).split('\n').slice(0, -1);
+    this.#outcomesRead = text.length;
+    return lines.map((line) => {
+      const [begun, at, ...names] = line.split(' ');
+      return { begun: Number(begun), at: Number(at), names };
+    });
   }
 
   get hits(): readonly Hit[] {
@@ -227,4 +260,11 @@ export class Points {
         return { point, at: Number(at) / 1e6 };
       });
   }
+}
+
+/** Threads that had not given their next sign by then. */
+function lastBeats(beats: Buffer, killedAt: number): readonly Stall[] {
+  return Array.from({ length: BEATS - 1 }, (_, i) => beats.readDoubleLE(8 * i) + BEAT)
+    .filter((due) => due > BEAT && due < killedAt)
+    .map((due) => ({ from: due, to: killedAt }));
 }

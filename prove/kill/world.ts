@@ -17,7 +17,7 @@ import { type Attack, nameOf } from './attacks.ts';
 import { type Chance } from './chance.ts';
 import { killInCommit } from './commit-kill.ts';
 import { monotonic } from './intervals.ts';
-import { type Evidence, type Kill, type Stall } from './judge.ts';
+import { type Evidence, type Kill, type Recorded, type Stall } from './judge.ts';
 import { type Bodies, HOME, Letters, SITES } from './letters.ts';
 import { isOfReload, isOfStart, isOfWorker, Points } from './points.ts';
 import { Sink } from './sink.ts';
@@ -53,6 +53,7 @@ export class World {
   readonly failures: string[] = [];
   readonly startTimes: number[] = [];
   readonly #stalls: Stall[] = [];
+  readonly #recorded: Recorded[] = [];
   readonly #options: WorldOptions;
   readonly #folder: string;
   readonly #ports: ProductPorts;
@@ -134,6 +135,7 @@ export class World {
       config: { ...config, listeners },
       process: 'alone',
       expected: 'failing',
+      env: this.#points.environment,
     });
     let ended: number | NodeJS.Signals | undefined;
     void second.running.exited.then((code) => (ended = code));
@@ -162,7 +164,10 @@ export class World {
     );
     if (left.length > 0) this.failures.push(`leaves ${left.length} content files without a message: ${left[0]}`);
     const events = await product.events();
-    return { sent: this.#source.sent, copies: this.#sink.copies, kills: this.kills, stalls: this.#stalls, events };
+    return {
+      ...{ sent: this.#source.sent, copies: this.#sink.copies, kills: this.kills, events },
+      ...{ stalls: this.#stalls, recorded: this.#recorded },
+    };
   }
 
   async close(): Promise<void> {
@@ -190,7 +195,9 @@ export class World {
 
   #died(kill: Kill): void {
     this.kills.push(kill);
-    this.#stalls.push(...this.#points.stallsUntil(kill.at));
+    const { stalls, recorded } = this.#points.lifeUntil(kill.at);
+    this.#stalls.push(...stalls);
+    this.#recorded.push(...recorded);
   }
 
   /** So that it can be started in another way: one kill more, whatever is open. */
@@ -307,7 +314,7 @@ export class World {
       const now = `${spool.messages} ${this.#sink.copies.length}`;
       if (now !== seen) since = monotonic();
       seen = now;
-      if (monotonic() - since > this.#options.patience) break;
+      if (monotonic() - since > this.#options.patience || (await hasLostContent(product))) break;
       await pause(DRAIN_PAUSE);
     }
     const { entries } = await product.control.list({ limit: 1 });
@@ -319,6 +326,12 @@ export class World {
 async function stir({ control }: Product): Promise<void> {
   await control.release({ select: { lane: 'held' } });
   await control.flush({ select: {}, all: true });
+}
+
+/** No patience helps then. */
+async function hasLostContent({ control }: Product): Promise<boolean> {
+  const { entries } = await control.list({ limit: 100 });
+  return entries.some(({ lastReply }) => lastReply.includes('the content cannot be read'));
 }
 
 async function isUp({ control }: Product): Promise<boolean> {
