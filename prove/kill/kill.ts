@@ -87,6 +87,8 @@ class Run {
         if (world.failures.length === 0) await this.#judge(world);
         else this.#failures.push(...world.failures);
       } catch (error) {
+        // A driver that gave up has not found the fault.
+        if (this.#context.length === 'fault') throw error;
         this.#failures.push(...world.failures, `the product could not be driven on: ${String(error)}`);
       } finally {
         await world.close();

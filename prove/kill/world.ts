@@ -41,7 +41,7 @@ export type Outcome = 'counted' | 'idle' | 'starting' | 'refused' | 'missed';
 export const TRANSACTIONS = 10;
 const SESSIONS = 30;
 /** On a machine that does ten things at once. */
-const LOAD_PATIENCE = 60_000;
+const LOAD_PATIENCE = 120_000;
 const POINT_PATIENCE = 8000;
 /** What is tried again before this is over was not told to. */
 const UNTOUCHED = 150;
@@ -213,7 +213,7 @@ export class World {
 
   #starting(process: 'alone' | 'watched') {
     const { environment: env } = this.#points;
-    return { folder: this.#folder, ports: this.#ports, config: this.#config, process, env };
+    return { folder: this.#folder, ports: this.#ports, config: this.#config, process, env, patience: LOAD_PATIENCE };
   }
 
   async #load(): Promise<void> {
@@ -290,7 +290,8 @@ export class World {
   /** Until nothing of the dead is left, and what it was at is known. */
   async #bury(product: Product, attack: Attack, { at }: Kill): Promise<void> {
     const { unanswered } = this.#source;
-    if (attack.kind === 'working process') await until('the working process to be started again', () => isUp(product));
+    if (attack.kind === 'working process')
+      await until('the working process to be started again', () => isUp(product), LOAD_PATIENCE);
     else {
       // Without its parent the working process ends by itself, in order; nothing else can begin before.
       await product.running.exited;

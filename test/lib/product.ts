@@ -34,6 +34,8 @@ export interface ProductOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** `alone`: the working process without the parent that would start it again. */
   readonly process?: 'watched' | 'alone';
+  /** Milliseconds until it must be up. */
+  readonly patience?: number;
   /** Do not wait until it is up: it is expected not to come up. */
   readonly expected?: 'running' | 'failing';
 }
@@ -95,7 +97,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     stop: () => stop(running, options.folder === undefined ? folder : undefined),
     kill: () => running.stop('SIGKILL'),
   };
-  if (options.expected !== 'failing') await comeUp(product);
+  if (options.expected !== 'failing') await comeUp(product, options.patience);
   return product;
 }
 
@@ -124,17 +126,18 @@ export function environment(): Record<string, string> {
   };
 }
 
-async function comeUp({ control, running }: Product): Promise<void> {
+async function comeUp({ control, running }: Product, patience?: number): Promise<void> {
   let ended: number | NodeJS.Signals | undefined;
   void running.exited.then((how) => (ended = how));
   try {
-    await until('the product', async () => {
+    const isUp = async (): Promise<boolean> => {
       if (ended !== undefined) throw new Error(`it ended with ${ended}`);
       return control.status().then(
         () => true,
         () => false,
       );
-    });
+    };
+    await until('the product', isUp, patience);
   } catch (error) {
     await running.stop('SIGKILL');
     throw new Error(`the product did not come up: ${String(error)}\n${running.output()}`, { cause: error });
