@@ -45,6 +45,8 @@ const LOAD_PATIENCE = 120_000;
 const POINT_PATIENCE = 8000;
 /** What is tried again before this is over was not told to. */
 const UNTOUCHED = 150;
+/** What was accepted just before its first attempt is due again a minute after that; a slow start may take so long. */
+const ALONE = 30_000;
 const RANDOM_PAUSE = 200;
 const DRAIN_PAUSE = 150;
 
@@ -65,8 +67,8 @@ export class World {
   #product: Product | undefined;
   #process: 'alone' | 'watched' = 'alone';
   #hitsSeen = 0;
-  /** With whom the product was when it was killed, and must not be again until it is told to. */
-  #interrupted = new Set<string>();
+  /** With whom the product was when it was killed, and since when: it must not be again soon, unless it is told to. */
+  #interrupted = new Map<string, number>();
 
   static async open(options: WorldOptions): Promise<World> {
     const folder = await testFolder('kill');
@@ -179,7 +181,9 @@ export class World {
   }
 
   #heard(recipient: string): void {
-    if (!this.#interrupted.delete(recipient)) return;
+    const from = this.#interrupted.get(recipient);
+    this.#interrupted.delete(recipient);
+    if (from === undefined || monotonic() > from + ALONE) return;
     this.failures.push(`was tried again at once after a kill, its attempt not recorded: ${recipient}`);
   }
 
@@ -301,7 +305,10 @@ export class World {
     if (attack.kind === 'parent' && this.#source.unanswered > unanswered)
       this.failures.push(`left ${this.#source.unanswered - unanswered} senders without an answer when its parent died`);
     const interrupted = this.#sink.brokenOff.filter(({ from, to }) => from <= at && to >= at);
-    this.#interrupted = new Set(attack.kind === 'parent' ? [] : interrupted.flatMap(({ recipients }) => recipients));
+    const isOrderly = attack.kind === 'parent';
+    this.#interrupted = new Map(
+      isOrderly ? [] : interrupted.flatMap(({ recipients, from }) => recipients.map((one) => [one, from] as const)),
+    );
     this.#sink.brokenOff = [];
   }
 
@@ -357,7 +364,7 @@ function configOf(ports: ProductPorts, routes: PostriderConfig['routes']): Parti
     http: { enabled: false },
     listeners: [listener('smtp', ports.smtp)],
     limits: LONG_SESSIONS,
-    drainTime: '5s',
+    drainTime: '60s',
     ...(routes !== undefined && { routes }),
     queue: {
       pace: { defaults: { startWindow: 10, backoff: '100ms', maxBackoff: '1s' } },
