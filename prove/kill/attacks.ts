@@ -46,7 +46,7 @@ interface Counts {
 }
 
 const COUNTS: Readonly<Record<Exclude<Length, 'fault'>, Counts>> = {
-  short: { point: 1, commit: { writes: 1, fdatasync: 1, pwrite64: 2 }, instant: 13, watched: 3, parent: 1 },
+  short: { point: 1, commit: { writes: 1, fdatasync: 1, pwrite64: 2 }, instant: 16, watched: 3, parent: 1 },
   // Of four single pages about one is the last.
   long: { point: 22, commit: { writes: 22, fdatasync: 22, pwrite64: 100 }, instant: 200, watched: 50, parent: 20 },
 };
