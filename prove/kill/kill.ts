@@ -111,7 +111,9 @@ class Run {
     }
   }
 
+  /** Undefined when all is done, or has failed somewhere: then the others end in order, and are judged. */
   #next(): Planned | undefined {
+    if (this.#failures.length > 0) return undefined;
     if (monotonic() > this.#end && this.#planned.length > 0) {
       this.#skipped.push(`${this.#planned.length} attacks were not made: the time was over`);
       this.#planned.length = 0;
