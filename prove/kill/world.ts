@@ -45,8 +45,11 @@ const LOAD_PATIENCE = 120_000;
 const POINT_PATIENCE = 8000;
 /** What is tried again before this is over was not told to. */
 const UNTOUCHED = 150;
-/** What was accepted just before its first attempt is due again a minute after that; a slow start may take so long. */
-const ALONE = 30_000;
+/**
+ * A first attempt is dispatched at least 30 s before its entry is due again; on a slow machine half of that may go by
+ * before the next hop hears of it.
+ */
+const ALONE = 15_000;
 const RANDOM_PAUSE = 200;
 const DRAIN_PAUSE = 150;
 
@@ -184,7 +187,8 @@ export class World {
     const from = this.#interrupted.get(recipient);
     this.#interrupted.delete(recipient);
     if (from === undefined || monotonic() > from + ALONE) return;
-    this.failures.push(`was tried again at once after a kill, its attempt not recorded: ${recipient}`);
+    const after = Math.round(monotonic() - from);
+    this.failures.push(`was tried again ${after} ms after an attempt that a kill ended, so not recorded: ${recipient}`);
   }
 
   async #alive(how: 'alone' | 'watched'): Promise<Product> {
