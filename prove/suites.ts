@@ -1,7 +1,8 @@
 /** The suites of the prover, in the order in which they run. */
 
+import { killSuite } from './kill/kill.ts';
 import { powerSuite } from './power/power.ts';
 import { readersSuite } from './readers/readers.ts';
 import { type Suite } from './suite.ts';
 
-export const SUITES: readonly Suite[] = [powerSuite, readersSuite];
+export const SUITES: readonly Suite[] = [killSuite, powerSuite, readersSuite];

@@ -6,6 +6,7 @@
  */
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { connectControl, type Control } from '../../src/api/control-client.ts';
@@ -17,6 +18,9 @@ import { freePort, removeFolder, type Running, startProcess, testFolder } from '
 import { until } from './wait.ts';
 
 export const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
+
+/** As its parent would say. */
+const THREADPOOL = String(availableParallelism() + 8);
 
 export interface ProductOptions {
   /** Laid over a configuration that listens on loopback, on ports of its own, and relays for loopback. */
@@ -30,6 +34,8 @@ export interface ProductOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A program that runs it, with its arguments: `strace …`. */
   readonly under?: readonly string[];
+  /** `alone`: the working process without the parent that would start it again. */
+  readonly process?: 'watched' | 'alone';
   /** Milliseconds until it must be up. */
   readonly patience?: number;
   /** Do not wait until it is up: it is expected not to come up. */
@@ -75,10 +81,12 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   const configure = (config: Partial<PostriderConfig>): void => writeConfig(configFile, ports, config);
   configure(options.config ?? {});
   const clock = options.testClock === true ? ['--test-clock'] : [];
-  const env = { ...environment(), ...options.env };
+  const alone = options.process === 'alone';
+  const env = { ...environment(), ...(alone && { UV_THREADPOOL_SIZE: THREADPOOL }), ...options.env };
+  const how = [...(alone ? ['--working'] : []), ...clock];
   const [file = process.execPath, ...args] = options.under ?? [];
   if (options.under !== undefined) args.push(process.execPath);
-  const argv = [file, ...args, MAIN, 'serve', '--config', configFile, ...clock] as const;
+  const argv = [file, ...args, MAIN, 'serve', '--config', configFile, ...how] as const;
   const running = startProcess({ argv: [...argv], env, cwd: folder });
   const spool = join(folder, 'spool');
   const control = connectControl(spool);
@@ -122,7 +130,7 @@ export function environment(): Record<string, string> {
   };
 }
 
-async function comeUp({ control, running }: Product, patience: number | undefined): Promise<void> {
+async function comeUp({ control, running }: Product, patience?: number): Promise<void> {
   let ended: number | NodeJS.Signals | undefined;
   void running.exited.then((how) => (ended = how));
   try {
@@ -144,12 +152,17 @@ export async function eventsIn(folder: string): Promise<readonly Event[]> {
   if (!existsSync(folder)) return [];
   const reader = new LogReader(folder);
   const events: Event[] = [];
+  const seen = new Set<string>();
   let position: Awaited<ReturnType<LogReader['read']>>['position'];
   for (;;) {
     const page = await reader.read(position, 5000);
-    for (const { line } of page.lines) {
+    for (const { line, sequence, n } of page.lines) {
       const event = parseEvent(line);
-      if (event.ok) events.push(event.value);
+      if (!event.ok) continue;
+      // After a crash a record of the outbox may stand in the log again.
+      const name = `${sequence} ${n} ${event.value.at}`;
+      if (sequence === undefined || !seen.has(name)) events.push(event.value);
+      seen.add(name);
     }
     position = page.position;
     if (!page.more) return events;
