@@ -1,5 +1,6 @@
 /** The suites of the prover, in the order in which they run. */
 
 import { type Suite } from './suite.ts';
+import { storageSuite } from './storage/storage.ts';
 
-export const SUITES: readonly Suite[] = [];
+export const SUITES: readonly Suite[] = [storageSuite];

@@ -28,6 +28,8 @@ export interface ProductOptions {
   /** In place of the ones chosen: for a product that is started again. */
   readonly ports?: ProductPorts;
   readonly env?: Readonly<Record<string, string>>;
+  /** What starts it: a command that takes another as its last arguments. */
+  readonly wrapper?: readonly string[];
   /** Do not wait until it is up: it is expected not to come up. */
   readonly expected?: 'running' | 'failing';
 }
@@ -73,7 +75,9 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   const clock = options.testClock === true ? ['--test-clock'] : [];
   const env = { ...environment(), ...options.env };
   const argv = [process.execPath, MAIN, 'serve', '--config', configFile, ...clock] as const;
-  const running = startProcess({ argv: [...argv], env, cwd: folder });
+  const [wrapper, ...words] = options.wrapper ?? [];
+  const whole = wrapper === undefined ? argv : ([wrapper, ...words, ...argv] as const);
+  const running = startProcess({ argv: [...whole], env, cwd: folder });
   const spool = join(folder, 'spool');
   const control = connectControl(spool);
   const product: Product = {
