@@ -9,6 +9,7 @@ import { readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../../test/lib/wait.ts';
 import { type SuiteContext } from '../suite.ts';
+import { Chance } from './chance.ts';
 import { type FaultyCall } from './faulty-calls.ts';
 import { numberOf } from './mails.ts';
 import { type Findings, type Scene } from './scene.ts';
@@ -60,11 +61,12 @@ const FAILURES: readonly Failure[] = [
 ];
 
 /** In a run that looks for planted faults: what shows them. */
-const TELLING = ['ENOSPC in a commit', 'EIO on fsync of a content file', 'EIO on fsync of the event log'];
+const TELLING = new Set(['ENOSPC in a commit', 'EIO on fsync of a content file', 'EIO on fsync of the event log']);
 /** Deliveries that must be seen while a failure lasts. */
 const GOING_ON = 5;
 const REFUSALS = 5;
-const AFTER_STEP = 300;
+const AFTER_STEP = 100;
+const IN_SHORT = 4;
 const ROUNDS = { short: 1, fault: 1, long: 20 } as const;
 
 export const passing: Scene = {
@@ -74,9 +76,8 @@ export const passing: Scene = {
     try {
       await traffic.flows('at first');
       const pid = await traffic.pid();
-      const failures = context.length === 'fault' ? FAILURES.filter(({ name }) => TELLING.includes(name)) : FAILURES;
       for (let round = 0; round < ROUNDS[context.length]; round += 1)
-        for (const failure of failures) await lastsAndPasses(traffic, failure, { context, findings });
+        for (const failure of chosen(context)) await lastsAndPasses(traffic, failure, { context, findings });
       if ((await traffic.pid()) !== pid) findings.failed(passing.name, 'the process was started again');
       if (traffic.lost > 0) findings.failed(passing.name, `${traffic.lost} sessions were lost`);
       findings.failed(passing.name, ...(await traffic.reckon()));
@@ -100,7 +101,7 @@ export const descriptors: Scene = {
       const before = limitOf(pid);
       for (let round = 0; round < ROUNDS[context.length]; round += 1) {
         limit(pid, String(openFiles(pid)));
-        await refuses(traffic, of('EMFILE', [], 'large', 451), traffic.mails.made);
+        await refuses(traffic, of('EMFILE', [], 'large', 451, 452), traffic.mails.made);
         limit(pid, before);
         await traffic.flows('with descriptors again');
         findings.tried('times without file descriptors');
@@ -121,6 +122,16 @@ function of(
   ...codes: readonly number[]
 ): Failure {
   return { name, calls, refuses, codes };
+}
+
+/** A short run plays as many as it has time for. */
+function chosen({ length, seed }: SuiteContext): readonly Failure[] {
+  if (length === 'long') return FAILURES;
+  if (length === 'fault') return FAILURES.filter(({ name }) => TELLING.has(name));
+  const chance = new Chance(seed);
+  const [store, ...others] = FAILURES;
+  const drawn = others.map((failure) => ({ failure, at: chance.next() })).sort((a, b) => a.at - b.at);
+  return [...(store === undefined ? [] : [store]), ...drawn.slice(0, IN_SHORT).map(({ failure }) => failure)];
 }
 
 async function lastsAndPasses(

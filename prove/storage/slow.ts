@@ -16,8 +16,8 @@ import { Traffic } from './traffic.ts';
 
 const SLOWED_MS = 5;
 const SESSIONS = 40;
-const SECONDS = { short: 3, fault: 3, long: 20 } as const;
-const WARM_UP = 1000;
+const SECONDS = { short: 2, fault: 2, long: 20 } as const;
+const WARM_UP = 700;
 /**
  * Messages that one commit of the slow disk serves at least. A message needs two commits, one to come and one to go:
  * without groups a commit serves half a message, however slow it is; with them all that came meanwhile.

@@ -1,6 +1,7 @@
 /** Lets system calls of a running process fail, or take long, by strace: as the kernel would report a failing disk. */
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { type Running, startProcess } from '../../test/lib/processes.ts';
 import { until } from '../../test/lib/wait.ts';
@@ -23,6 +24,16 @@ export interface Injection {
   readonly from?: number;
 }
 
+/** The process has no life left in it, though threads that are traced may not be buried yet. */
+export function isDead(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+  } catch {
+    return true;
+  }
+}
+
 /** All threads of the process, from now on until `end`. */
 export async function inject(
   pid: number,
@@ -39,6 +50,8 @@ export async function inject(
   return {
     async end() {
       running.signal('SIGINT');
+      // It may wait for a call that it delays; a call that it no longer delays goes on.
+      await running.stop('SIGKILL');
       await running.exited;
     },
   };

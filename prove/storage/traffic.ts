@@ -40,7 +40,7 @@ const SITES = 3;
 const SESSIONS = 8;
 const GAP = 40;
 const DELAY = 10;
-const PATIENCE = 60_000;
+const PATIENCE = { short: 60_000, long: 60_000, fault: 15_000 } as const;
 const TO_STOP = 20_000;
 /** Messages that must pass each way for mail to be called flowing. */
 const FLOWING = 15;
@@ -60,6 +60,7 @@ export class Traffic {
   readonly #options: TrafficOptions;
   readonly #deaths: Span[] = [];
   readonly #running: Promise<void>;
+  readonly #patience: number;
 
   static async start(options: TrafficOptions): Promise<Traffic> {
     const folder = await testFolder('storage');
@@ -100,6 +101,7 @@ export class Traffic {
   ) {
     const { context, sessions = SESSIONS, gap = GAP, largeEvery } = options;
     this.#options = options;
+    this.#patience = PATIENCE[context.length];
     this.product = parts.product;
     this.sink = parts.sink;
     this.#faulty = parts.faulty;
@@ -147,18 +149,19 @@ export class Traffic {
     await until(`mail to be accepted ${what}`, () => accepts(false) && (largeEvery === 0 || accepts(true)));
   }
 
-  /** The working process must end by what fails from `from` on, say so once, and be started again; `ended` in between. */
-  async diesAndReturns(from: number, old: number, why: RegExp, ended?: () => Promise<void>): Promise<void> {
+  /** The working process must end by what fails from `from` on, say so once, and be started again; `ended` in between. Gives its words. */
+  async diesAndReturns(from: number, old: number, why: RegExp, ended?: () => Promise<void>): Promise<string> {
     const said = (): number => lastWords(this.product.running.output()).length;
     const before = this.#deaths.length;
-    await until('the end of the working process', () => said() > before, PATIENCE);
+    await until('the end of the working process', () => said() > before, this.#patience);
     this.#deaths.push({ from: from - UNRECORDED, to: performance.now() + AFTER_DEATH });
     await ended?.();
     await this.pid(old);
-    const words = lastWords(this.product.running.output());
-    if (words.length !== before + 1)
-      throw new Error(`it said ${words.length - before} times that it ends: ${words.slice(before).join(' | ')}`);
-    if (!why.test(words.at(-1) ?? '')) throw new Error(`it ended with other words than ${why}: ${words.at(-1)}`);
+    const words = lastWords(this.product.running.output()).slice(before);
+    const [last = '', ...more] = words;
+    if (more.length > 0) throw new Error(`it said more than once that it ends: ${words.join(' | ')}`);
+    if (!why.test(last)) throw new Error(`it ended with other words than ${String(why)}: ${last}`);
+    return last;
   }
 
   /** How often sessions have been lost so far, the connection being there already. */
@@ -178,7 +181,7 @@ export class Traffic {
       await control.flush({ select: {}, all: true });
       return (await control.status()).spool.messages === 0;
     };
-    await until('an empty queue', isEmpty, PATIENCE).catch((error: unknown) => failures.push(String(error)));
+    await until('an empty queue', isEmpty, this.#patience).catch((error: unknown) => failures.push(String(error)));
     const { entries } = await control.list({ limit: 1000 });
     const waiting = new Set(entries.flatMap(({ recipients }) => recipients));
     const evidence = async (): Promise<readonly string[]> =>
@@ -220,5 +223,5 @@ export class Traffic {
 }
 
 function lastWords(output: string): readonly string[] {
-  return output.split('\n').filter((line) => line.includes('this process must end'));
+  return output.split('\n').filter((line) => /this process must end|died, starting it again signal=SIGABRT/.test(line));
 }
