@@ -61,7 +61,7 @@ const FAILURES: readonly Failure[] = [
 ];
 
 /** In a run that looks for planted faults: what shows them. */
-const TELLING = new Set(['ENOSPC in a commit', 'EIO on fsync of a content file', 'EIO on fsync of the event log']);
+const TELLING = new Set(['ENOSPC in a commit', 'EIO on fsync of a content file', 'ENOSPC on writing the event log']);
 /** Deliveries that must be seen while a failure lasts. */
 const GOING_ON = 5;
 const REFUSALS = 5;
@@ -144,10 +144,10 @@ async function lastsAndPasses(
   await traffic.fail(...failure.calls);
   const last = traffic.mails.made;
   const delivered = traffic.sink.copies.length;
-  await until(`a call that fails (${failure.name})`, () => traffic.hits > hits);
+  await until(`a call that fails (${failure.name})`, () => traffic.hits > hits, traffic.patience);
   await refuses(traffic, failure, last);
   const more = failure.refuses === 'all' ? 0 : GOING_ON;
-  await until(`deliveries during ${failure.name}`, () => traffic.sink.copies.length >= delivered + more);
+  await until(`deliveries during ${failure.name}`, () => traffic.sink.copies.length >= delivered + more, traffic.patience);
   await pause(AFTER_STEP);
   findings.failed(failure.name, ...taken(traffic, failure, last));
   await traffic.heal();
@@ -155,12 +155,14 @@ async function lastsAndPasses(
   findings.tried(failure.name);
 }
 
-async function refuses(traffic: Traffic, { name, refuses, codes }: Failure, last: number): Promise<void> {
+async function refuses(traffic: Traffic, failure: Failure, last: number): Promise<void> {
+  const { name, refuses, codes } = failure;
   if (refuses === 'nothing') return;
   const least = refuses === 'all' ? REFUSALS : 2;
   const refused = (): readonly { readonly code: number }[] =>
     [...traffic.source.fates].flatMap(([to, fate]) => (numberOf(to) > last && fate.kind === 'refused' ? [fate] : []));
-  await until(`refusals during ${name}`, () => refused().length >= least);
+  const isWrong = (): boolean => taken(traffic, failure, last).length > 0;
+  await until(`refusals during ${name}`, () => refused().length >= least || isWrong(), traffic.patience);
   const other = refused().find(({ code }) => !codes.includes(code));
   if (other !== undefined)
     throw new Error(`refused with ${other.code} instead of ${codes.join(' or ')} during ${name}`);

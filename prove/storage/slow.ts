@@ -22,7 +22,7 @@ const WARM_UP = 700;
  * Messages that one commit of the slow disk serves at least. A message needs two commits, one to come and one to go:
  * without groups a commit serves half a message, however slow it is; with them all that came meanwhile.
  */
-const LEAST = SESSIONS / 16;
+const LEAST = SESSIONS / 8;
 
 interface Measured {
   readonly messages: number;

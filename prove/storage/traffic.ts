@@ -60,7 +60,8 @@ export class Traffic {
   readonly #options: TrafficOptions;
   readonly #deaths: Span[] = [];
   readonly #running: Promise<void>;
-  readonly #patience: number;
+  /** For what must happen sooner or later. */
+  readonly patience: number;
 
   static async start(options: TrafficOptions): Promise<Traffic> {
     const folder = await testFolder('storage');
@@ -101,7 +102,7 @@ export class Traffic {
   ) {
     const { context, sessions = SESSIONS, gap = GAP, largeEvery } = options;
     this.#options = options;
-    this.#patience = PATIENCE[context.length];
+    this.patience = PATIENCE[context.length];
     this.product = parts.product;
     this.sink = parts.sink;
     this.#faulty = parts.faulty;
@@ -141,19 +142,19 @@ export class Traffic {
   async flows(what: string): Promise<void> {
     const { source, sink, mails } = this;
     const [before, delivered] = [mails.made, sink.copies.length];
-    await until(`mail to flow ${what}`, () => sink.copies.length >= delivered + FLOWING);
+    await until(`mail to flow ${what}`, () => sink.copies.length >= delivered + FLOWING, this.patience);
     const isNew = (to: string, large: boolean): boolean =>
       Number(/\d+/.exec(to)?.[0]) > before && this.mails.isLarge(to) === large;
     const accepts = (large: boolean): boolean => source.accepted.some((to) => isNew(to, large));
     const { largeEvery } = this.#options;
-    await until(`mail to be accepted ${what}`, () => accepts(false) && (largeEvery === 0 || accepts(true)));
+    await until(`mail to be accepted ${what}`, () => accepts(false) && (largeEvery === 0 || accepts(true)), this.patience);
   }
 
   /** The working process must end by what fails from `from` on, say so once, and be started again; `ended` in between. Gives its words. */
   async diesAndReturns(from: number, old: number, why: RegExp, ended?: () => Promise<void>): Promise<string> {
     const said = (): number => lastWords(this.product.running.output()).length;
     const before = this.#deaths.length;
-    await until('the end of the working process', () => said() > before, this.#patience);
+    await until('the end of the working process', () => said() > before, this.patience);
     this.#deaths.push({ from: from - UNRECORDED, to: performance.now() + AFTER_DEATH });
     await ended?.();
     await this.pid(old);
@@ -181,7 +182,7 @@ export class Traffic {
       await control.flush({ select: {}, all: true });
       return (await control.status()).spool.messages === 0;
     };
-    await until('an empty queue', isEmpty, this.#patience).catch((error: unknown) => failures.push(String(error)));
+    await until('an empty queue', isEmpty, this.patience).catch((error: unknown) => failures.push(String(error)));
     const { entries } = await control.list({ limit: 1000 });
     const waiting = new Set(entries.flatMap(({ recipients }) => recipients));
     const evidence = async (): Promise<readonly string[]> =>
