@@ -2,5 +2,6 @@
 
 import { type Suite } from './suite.ts';
 import { storageSuite } from './storage/storage.ts';
+import { timeSuite } from './time/time.ts';
 
-export const SUITES: readonly Suite[] = [storageSuite];
+export const SUITES: readonly Suite[] = [storageSuite, timeSuite];

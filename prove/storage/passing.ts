@@ -147,7 +147,11 @@ async function lastsAndPasses(
   await until(`a call that fails (${failure.name})`, () => traffic.hits > hits, traffic.patience);
   await refuses(traffic, failure, last);
   const more = failure.refuses === 'all' ? 0 : GOING_ON;
-  await until(`deliveries during ${failure.name}`, () => traffic.sink.copies.length >= delivered + more, traffic.patience);
+  await until(
+    `deliveries during ${failure.name}`,
+    () => traffic.sink.copies.length >= delivered + more,
+    traffic.patience,
+  );
   await pause(AFTER_STEP);
   findings.failed(failure.name, ...taken(traffic, failure, last));
   await traffic.heal();

@@ -147,7 +147,11 @@ export class Traffic {
       Number(/\d+/.exec(to)?.[0]) > before && this.mails.isLarge(to) === large;
     const accepts = (large: boolean): boolean => source.accepted.some((to) => isNew(to, large));
     const { largeEvery } = this.#options;
-    await until(`mail to be accepted ${what}`, () => accepts(false) && (largeEvery === 0 || accepts(true)), this.patience);
+    await until(
+      `mail to be accepted ${what}`,
+      () => accepts(false) && (largeEvery === 0 || accepts(true)),
+      this.patience,
+    );
   }
 
   /** The working process must end by what fails from `from` on, say so once, and be started again; `ended` in between. Gives its words. */
