@@ -37,7 +37,7 @@ export const poweredOff: Scene = {
         world.patience,
       );
       const tries = (await world.events('attempt')).filter(({ at, queueId }) => queueId === never && at >= boot);
-      if (tries.length === 0 || tries.every(({ at }) => at > expired.at))
+      if (tries.every(({ at }) => at > expired.at))
         findings.failed(poweredOff.name, 'it was given up without being tried');
       if ((await world.events('expired')).some(({ queueId }) => queueId === late))
         findings.failed(poweredOff.name, 'what was delivered was given up');
