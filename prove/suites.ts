@@ -4,5 +4,7 @@ import { killSuite } from './kill/kill.ts';
 import { powerSuite } from './power/power.ts';
 import { readersSuite } from './readers/readers.ts';
 import { type Suite } from './suite.ts';
+import { storageSuite } from './storage/storage.ts';
+import { timeSuite } from './time/time.ts';
 
-export const SUITES: readonly Suite[] = [killSuite, powerSuite, readersSuite];
+export const SUITES: readonly Suite[] = [killSuite, powerSuite, storageSuite, timeSuite, readersSuite];

@@ -33,8 +33,8 @@ const MANAGER = 'runtime/queue-manager-thread.js';
 const TEXTS: readonly Text[] = [
   [
     COMMIT,
-    'await store.write(plan.writes);',
-    'await (@commit:before, plan.files.length > 0 && @commit:before-unlink, process.prove.commit(() => store.write(plan.writes)));',
+    "await store.write(plan.writes, group.some(bringsMail) ? 'adding' : 'ending');",
+    "await (@commit:before, plan.files.length > 0 && @commit:before-unlink, process.prove.commit(() => store.write(plan.writes, group.some(bringsMail) ? 'adding' : 'ending')));",
   ],
   [
     COMMIT,

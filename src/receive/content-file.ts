@@ -48,8 +48,9 @@ export class ContentFile {
     await new Promise<void>((resolve, reject) => {
       fsync(this.#descriptor, (error) => (error ? reject(error) : resolve()));
     });
-    // What is synced is not harmed by a failing close, and nobody needs to wait for it.
-    void this.#close();
+    const error = await this.#close();
+    // A file system that reports at the close what it did not report before has not kept the octets.
+    if (error) throw error;
   }
 
   /** Closes and removes the file; its failures have nothing left to harm. */
@@ -75,11 +76,11 @@ export class ContentFile {
     });
   }
 
-  /** Once: the number may be another file's afterwards. Its failures have nothing left to harm. */
-  #close(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+  /** Once: the number may be another file's afterwards. */
+  #close(): Promise<Error | null | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
     this.#closed = true;
-    return new Promise((resolve) => close(this.#descriptor, () => resolve()));
+    return new Promise((resolve) => close(this.#descriptor, resolve));
   }
 }
 

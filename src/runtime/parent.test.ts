@@ -85,6 +85,15 @@ describe('a working process that dies', { concurrency: true }, () => {
       assert.equal((await r.notes()).length, 2);
     });
 
+  test('and says so, but does not get out, is ended and started again', async (t) => {
+    const r = await run(t, [
+      'ready(); setTimeout(() => { process.send("ending"); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0) }, 50)',
+      'ready(); process.exit(0)',
+    ]);
+    assert.deepEqual(await r.ended, { code: 0, signal: null });
+    assert.equal((await r.notes()).length, 2);
+  });
+
   test('before it was up, but after an earlier one was, is started again', async (t) => {
     const r = await run(t, ['ready(); setTimeout(() => process.exit(74), 50)', 'process.exit(1)', 'process.exit(0)']);
     assert.deepEqual(await r.ended, { code: 0, signal: null });

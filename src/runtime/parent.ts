@@ -23,6 +23,11 @@ export interface ParentOptions {
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 // A run that lasted this long was no crash loop.
 const STEADY_MS = 60_000;
+/**
+ * For a working process that has said it ends: its exit waits for its threads, and one of those may wait for a disk that
+ * does not answer.
+ */
+const EXIT_WITHIN_MS = 2000;
 
 /** Resolves with the exit code when the working process has ended for good. */
 export async function runParent(options: ParentOptions): Promise<number> {
@@ -104,7 +109,9 @@ class Parent {
     });
     this.#child = child;
     let wasReady = false;
+    let patience: NodeJS.Timeout | undefined;
     child.on('message', (message) => {
+      if (message === 'ending') patience ??= setTimeout(() => void child.kill('SIGKILL'), EXIT_WITHIN_MS);
       if (message !== 'ready') return;
       this.#isReady = this.#everReady = wasReady = true;
       if (this.#reloadWhenReady) this.signal('SIGHUP');
@@ -112,6 +119,7 @@ class Parent {
     });
     return new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+        clearTimeout(patience);
         this.#child = undefined;
         this.#isReady = false;
         resolve({ code, signal, wasReady, lastedMs: performance.now() - startedAt });

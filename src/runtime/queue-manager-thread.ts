@@ -3,6 +3,7 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { type PageQuery, type QueueFilter, Refusal } from '../api/contract.ts';
 import { EventLog } from '../events/event-log.ts';
+import { lastLoggedAt } from '../events/last-logged.ts';
 import { type Entry } from '../mail/entry.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { queueName } from '../mail/queue-name.ts';
@@ -145,6 +146,7 @@ async function start(): Promise<{ readonly incoming: string }> {
   softBounce = configured = config.softBounce;
   const folder = config.spool.folder;
   const store = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: broken });
+  const lastSeen = await lastLoggedAt(config.events.folder);
   const events = await EventLog.open({
     ...{ folder: config.events.folder, clock, log },
     ...{ maxSegmentOctets: config.events.segmentOctets, maxSegmentAge: config.events.segmentAge },
@@ -161,6 +163,7 @@ async function start(): Promise<{ readonly incoming: string }> {
   });
   const queueManager = new QueueManager({
     ...{ spool: store, scheduler, clock, timers: systemTimers, random: systemRandom, log, settings },
+    lastSeen,
     memoryOctets: config.memory.content,
     append: async (sequence, lines) => {
       await events.append(sequence, lines);

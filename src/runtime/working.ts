@@ -304,6 +304,8 @@ class Working {
 
   #fatal(reason: string): void {
     this.#log.error(`this process must end, and loses nothing by it: ${reason}`);
+    // A commit that hangs holds up the exit, which waits for every thread: then the parent ends it.
+    if (process.connected) process.send?.('ending');
     process.exit(EXIT.storage);
   }
 

@@ -24,7 +24,7 @@ const PACKAGES = {
   swaks: ['swaks', 'libnet-ssleay-perl'],
   unbound: ['unbound'],
   // Users and groups that exist for one process only; see foreign-users.ts.
-  wrappers: ['libnss-wrapper', 'libuid-wrapper'],
+  wrappers: ['libnss-under', 'libuid-under'],
 } as const;
 const RECIPE = '1';
 

@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly domains?: readonly string[];
   readonly config?: Partial<PostriderConfig>;
   readonly testClock?: boolean;
+  /** Of the product, which lives in that folder. */
+  readonly environment?: (folder: string) => Readonly<Record<string, string>>;
 }
 
 export interface MailWorld {
@@ -73,7 +75,8 @@ export async function startMailWorld(options: WorldOptions = {}): Promise<MailWo
     ...options.config,
   };
   const { testClock = true } = options;
-  let product = await startProduct({ folder, config, testClock });
+  const env = options.environment?.(folder) ?? {};
+  let product = await startProduct({ folder, config, testClock, env });
   const passing = (): Passing => new Passing(product);
   return {
     home,
@@ -90,7 +93,7 @@ export async function startMailWorld(options: WorldOptions = {}): Promise<MailWo
       world = undefined;
     },
     restart: async (how = { testClock }) => {
-      product = await startProduct({ folder, config, ports: product.ports, ...how });
+      product = await startProduct({ folder, config, ports: product.ports, env, ...how });
     },
     send: (to, how) => send(product, to, how),
     passUntil: (what, probe) => passing().until(what, probe),

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { DAY, HOUR, MINUTE, SECOND } from '../../lib/time.ts';
 import { ClockWatch } from './clock-watch.ts';
 
-function clocks() {
-  const at = { wall: 1_700_000_000_000, monotonic: 5000 };
-  const watch = new ClockWatch({ now: () => at.wall, monotonic: () => at.monotonic });
+const BOOT = 1_700_000_000_000;
+
+function clocks(lastSeen?: number) {
+  const at = { wall: BOOT, monotonic: 5000 };
+  const watch = new ClockWatch({ now: () => at.wall, monotonic: () => at.monotonic }, lastSeen);
   return {
     watch,
     set: (by: number) => (at.wall += by),
@@ -58,3 +60,29 @@ test('small steps are neither told nor do they add up: synchronization makes the
   }
   assert.equal(watch.state, 'steady');
 });
+
+for (const [name, lastSeen] of [
+  ['ten years after it was last seen', BOOT - 3650 * DAY],
+  ['an hour before it was last seen', BOOT + HOUR],
+] as const)
+  test(`a system that starts ${name} has a clock that moved, for a day`, () => {
+    const { watch, pass } = clocks(lastSeen);
+    assert.equal(watch.state, 'moved');
+    assert.equal(watch.look(), 0);
+    pass(DAY - HOUR);
+    assert.equal(watch.state, 'moved');
+    pass(2 * HOUR);
+    assert.equal(watch.state, 'steady');
+  });
+
+test('a system that starts ten years ahead and is set right is steady at once', () => {
+  const { watch, set } = clocks(BOOT - 3650 * DAY);
+  set(-3650 * DAY);
+  assert.equal(watch.look(), -3650 * DAY);
+  assert.equal(watch.state, 'steady');
+});
+
+for (const away of [0, MINUTE, 6 * DAY])
+  test(`a system that was off for ${away / MINUTE} minutes has a steady clock`, () => {
+    assert.equal(clocks(BOOT - away).watch.state, 'steady');
+  });

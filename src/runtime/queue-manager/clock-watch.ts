@@ -3,6 +3,9 @@
  *
  * A clock that jumped by more than ten minutes lets nothing expire: mail must not be returned because a clock was
  * set wrong, or set right. What the clock says is believed again when it has not jumped for a day.
+ *
+ * At the start it is compared with the time at which the system was last seen: a clock that is behind that, or a month
+ * ahead of it, has jumped while nobody looked. (A machine may be off for days; after a month its mail has a day more.)
  */
 
 import { DAY, type Duration, type Instant, MINUTE, SECOND } from '../../lib/time.ts';
@@ -14,6 +17,7 @@ export type ClockState = 'steady' | 'moved';
 const JUMP: Duration = 5 * SECOND;
 const STEADY_WITHIN: Duration = 10 * MINUTE;
 const BELIEVED_AFTER: Duration = DAY;
+const LONGEST_AWAY: Duration = 30 * DAY;
 
 export class ClockWatch {
   readonly #clock: Clock;
@@ -22,10 +26,15 @@ export class ClockWatch {
   #last: number;
   #jumpedAt: Instant;
 
-  constructor(clock: Clock) {
+  /** `lastSeen`: by the clock of an earlier run. */
+  constructor(clock: Clock, lastSeen?: Instant) {
     this.#clock = clock;
     this.#believed = this.#last = this.#offset();
     this.#jumpedAt = -Infinity;
+    const away = lastSeen === undefined ? 0 : clock.now() - lastSeen;
+    if (away <= LONGEST_AWAY && away >= -STEADY_WITHIN) return;
+    this.#believed -= away;
+    this.#jumpedAt = clock.monotonic();
   }
 
   get state(): ClockState {

@@ -91,6 +91,32 @@ describe('a lock', () => {
   });
 });
 
+describe('a clock that was set back', () => {
+  test('makes nothing wait longer, nothing that is due wait, and gives what came from the future its age', async () => {
+    const w = await world();
+    const now = w.context.clock.now();
+    const HOURS = 60 * MINUTE;
+    const waits = entryOf({
+      id: idOfEntry(1),
+      acceptedAt: now - 5,
+      dueAt: now + 75 * MINUTE,
+      lastAttemptAt: now + HOURS,
+    });
+    const isDue = entryOf({ id: idOfEntry(2), acceptedAt: now - 5, dueAt: now - 1 });
+    const soon = entryOf({ id: idOfEntry(3), acceptedAt: now - 5, dueAt: now + MINUTE });
+    const future = entryOf({ id: idOfEntry(4), acceptedAt: now + HOURS, dueAt: now + 61 * MINUTE });
+    for (const entry of [waits, isDue, soon, future]) await w.spool.accept([messageOf([entry])], 1);
+    assert.deepEqual(await w.changes.clockSetBack(HOURS), { entries: 3, inFlight: 0 });
+    assert.deepEqual(await w.spool.entry(waits.id), { ...waits, dueAt: now + 15 * MINUTE, lastAttemptAt: now });
+    assert.deepEqual(await w.spool.entry(isDue.id), isDue);
+    assert.deepEqual(await w.spool.entry(soon.id), { ...soon, dueAt: now });
+    const { expiresAt } = future;
+    assert.deepEqual(await w.spool.entry(future.id), {
+      ...{ ...future, acceptedAt: now, expiresAt: expiresAt - HOURS, dueAt: now + MINUTE },
+    });
+  });
+});
+
 describe('what was settled between the listing and the lock', () => {
   test('is not brought back', async () => {
     const w = await world([a]);

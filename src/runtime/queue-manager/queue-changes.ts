@@ -8,6 +8,7 @@
 import { type Changed, type QueueFilter } from '../../api/contract.ts';
 import { eventLine } from '../../events/format.ts';
 import { type Event } from '../../events/event.ts';
+import { type Duration, type Instant } from '../../lib/time.ts';
 import { type Entry, type EntryId } from '../../mail/entry.ts';
 import { type Notice } from '../../mail/notice.ts';
 import { type QueueId } from '../../mail/queue-id.ts';
@@ -112,6 +113,15 @@ export class QueueChanges {
     return this.#change(filter, (entry) =>
       entry.lane === 'held' || entry.dueAt <= now ? undefined : { ...entry, dueAt: now },
     );
+  }
+
+  /**
+   * The clock was set back: what was to be later by it is to be so much earlier, so that nothing waits longer for that.
+   * What is in flight gets its next time by the new clock.
+   */
+  clockSetBack(by: Duration): Promise<Changed> {
+    const now = this.#context.clock.now();
+    return this.#change({}, (entry) => setBack(entry, by, now));
   }
 
   hold(filter: QueueFilter, why: { by: string; reason: string }): Promise<Changed> {
@@ -250,6 +260,19 @@ export class QueueChanges {
   #entriesOf(message: string): Promise<readonly Entry[]> {
     return this.#context.spool.entriesOf(message as QueueId);
   }
+}
+
+function setBack(entry: Entry, by: Duration, now: Instant): Entry | undefined {
+  if (entry.dueAt <= now && entry.acceptedAt <= now) return undefined;
+  const { acceptedAt, expiresAt, dueAt, lastAttemptAt } = entry;
+  // Accepted in a future that never came: its age counts from now on.
+  const lead = Math.max(0, acceptedAt - now);
+  return {
+    ...entry,
+    dueAt: dueAt > now ? Math.max(now, dueAt - by) : dueAt,
+    ...{ acceptedAt: acceptedAt - lead, expiresAt: expiresAt - lead },
+    lastAttemptAt: lastAttemptAt === undefined ? undefined : Math.min(lastAttemptAt, now),
+  };
 }
 
 function hasEnded({ until }: Rule, now: number): boolean {

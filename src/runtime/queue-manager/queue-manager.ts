@@ -10,7 +10,7 @@ import { type PageQuery, type SitesPage } from '../../api/contract.ts';
 import { DsnBudget } from '../../bounce/budget.ts';
 import { eventLine } from '../../events/format.ts';
 import { type Event } from '../../events/event.ts';
-import { type Duration } from '../../lib/time.ts';
+import { type Duration, type Instant, MINUTE } from '../../lib/time.ts';
 import { type Entry } from '../../mail/entry.ts';
 import { type Clock } from '../../ports/clock.ts';
 import { type Log } from '../../ports/log.ts';
@@ -52,6 +52,8 @@ export interface QueueManagerDeps {
   readonly append: (sequence: number | undefined, lines: string) => Promise<void>;
   /** How long events may wait on their way to the log, so that one write serves many. Not given: not at all. */
   readonly logGather?: Duration;
+  /** When an earlier run was last at work, by the clock that it had. */
+  readonly lastSeen?: Instant | undefined;
   /** The store cannot be trusted any more: the process must end. */
   readonly broken: (error: unknown) => void;
 }
@@ -60,6 +62,8 @@ export type WorkerLink = Link<QueueManagerToWorker, WorkerToQueueManager>;
 
 const SITES_PAGE = 100;
 const CLOSE_WITHIN = 2000;
+/** A clock that was set back by less delays nothing that anybody waits for. */
+const WORTH_SETTING_BACK: Duration = MINUTE;
 const BY_OPERATOR = 'delivery is paused by an operator';
 
 export class QueueManager {
@@ -88,7 +92,7 @@ export class QueueManager {
     this.#deps = deps;
     this.#scheduler = deps.scheduler;
     this.#settings = deps.settings;
-    this.#clockWatch = new ClockWatch(deps.clock);
+    this.#clockWatch = new ClockWatch(deps.clock, deps.lastSeen);
     const { spool, timers, log, clock, random } = deps;
     this.#recent = new RecentMessages(deps.memoryOctets, (worker, message) =>
       this.#post(worker, { kind: 'forget', message }),
@@ -156,6 +160,7 @@ export class QueueManager {
     await this.changes.load();
     await this.#gate.check();
     this.#perform(this.#scheduler.start(this.#now()));
+    this.#setBack((this.#deps.lastSeen ?? -Infinity) - this.#now());
     this.#outbox.poke();
     this.#teller.poke();
     this.#checkGateLater();
@@ -365,7 +370,13 @@ export class QueueManager {
     if (by === 0) return;
     this.#deps.log.warn('the clock was set', { byMs: Math.round(by) });
     if (by < 0) this.#perform(this.#scheduler.clockMoved(this.#now()));
+    this.#setBack(-by);
     this.clockMoved();
+  }
+
+  /** In pages, while all else goes on. */
+  #setBack(by: Duration): void {
+    if (by >= WORTH_SETTING_BACK) this.changes.clockSetBack(by).catch(this.#deps.broken);
   }
 
   #broadcast(message: QueueManagerToWorker): void {

@@ -116,7 +116,7 @@ export class Committer {
         group.map(({ change }) => change),
         arena,
       );
-      if (plan.writes.keys.length > 0) await store.write(plan.writes);
+      if (plan.writes.keys.length > 0) await store.write(plan.writes, group.some(bringsMail) ? 'adding' : 'ending');
       if (this.#broken !== undefined) return this.#broken;
       planner.adopt(plan);
       for (const [i, waiting] of group.entries()) tell(waiting, plan.verdicts[i]);
@@ -160,6 +160,10 @@ function tell({ resolve, reject }: Waiting, verdict: Verdict | undefined): void 
   if (verdict === undefined) return reject(new Error('a change without a verdict'));
   if (verdict.kind === 'refused') return reject(verdict.error);
   resolve(verdict);
+}
+
+function bringsMail({ change }: Waiting): boolean {
+  return change.kind === 'settle' && change.batch.add.length > 0;
 }
 
 /** Deliveries go on while the disk is full, since what they remove makes room. */

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { type RootDatabase, open } from 'lmdb';
 import { SpoolError } from '../spool.ts';
 import { type KeyRange } from './keys.ts';
+import { type Need, type Pages, Room } from './room.ts';
 
 /** What is kept free of the disk when we decide whether a failed write was for want of room. */
 const ROOM_OCTETS = 4 * 1024 * 1024;
@@ -65,9 +66,11 @@ export interface StoreOptions {
 export class Store {
   readonly #db: RootDatabase<Uint8Array, string>;
   readonly #diskFree: () => Promise<number>;
+  readonly #room: Room;
 
   constructor({ folder, mapOctets, freeOctets }: StoreOptions) {
     this.#diskFree = freeOctets;
+    this.#room = new Room(join(folder, 'data.mdb'), freeOctets);
     const options = {
       path: folder,
       noSubdir: false,
@@ -114,8 +117,10 @@ export class Store {
   }
 
   /** All of it in one transaction, on disk when it resolves; nothing of it when it rejects with a `SpoolError`. */
-  async write(writes: Writes): Promise<void> {
+  async write(writes: Writes, kind: Need['kind'] = 'adding'): Promise<void> {
     const { keys, values } = writes;
+    if (!(await this.#room.isThere({ values, kind }, () => this.#pages())))
+      throw new SpoolError('full', 'no room for a commit: the disk is full');
     try {
       await this.#db.batch(() => {
         for (const [i, key] of keys.entries()) {
@@ -173,6 +178,15 @@ export class Store {
     if (code !== MDB_PANIC && (await this.#isFull(octets)))
       return new SpoolError('full', `the disk is full: ${text}`, { cause });
     return new SpoolError('broken', `a commit failed: ${text}`, { cause });
+  }
+
+  #pages(): Pages {
+    const { root, lastPageNumber } = this.#db.getStats() as LmdbStats;
+    return {
+      pageOctets: root.pageSize,
+      lastPage: lastPageNumber,
+      free: this.figures().freeOctets / root.pageSize,
+    };
   }
 
   async #isFull(octets: number): Promise<boolean> {
