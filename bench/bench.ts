@@ -67,9 +67,12 @@ function chosenBuild({ build, commit }: BenchOptions): Build {
 }
 
 function settings(options: BenchOptions): Readonly<Record<string, unknown>> {
-  const { repetitions, messages, backlog, connections, queued, ceilingThreads, profile } = options;
+  const { repetitions, messages, backlog, mixedBacklog, connections, queued, ceilingThreads, profile } = options;
   const configuration = productConfig({ sinkPort: SERVE_SINK, port: options.port, httpPort: SERVE_HTTP, config: {} });
-  return { repetitions, messages, backlog, connections, queued, ceilingThreads, profile, configuration };
+  return {
+    ...{ repetitions, messages, backlog, mixedBacklog, connections, queued, ceilingThreads, profile },
+    configuration,
+  };
 }
 
 /** Until it is told to stop. */

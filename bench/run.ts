@@ -8,7 +8,7 @@ import { measureDrain } from './drain.ts';
 import { flowOf, type FlowName, measureFlow, warmUp } from './flows.ts';
 import { measureIdle } from './idle.ts';
 import { type Figures } from './measure.ts';
-import { measureLatency, measureMixed, type MixedOptions, openMixed } from './mixed.ts';
+import { measureDrainMixed, measureLatency, measureMixed, type MixedOptions, openMixed } from './mixed.ts';
 import { type BenchOptions, type ServerName, type Workload } from './options.ts';
 import { type Sink } from './postfix-tools.ts';
 import { measureQueued } from './queued.ts';
@@ -55,6 +55,7 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
   large: (bench) => flow(bench, 'large'),
   drain,
   mixed,
+  'drain-mixed': drainMixed,
   latency,
   idle: (bench) => idle(bench, false),
   'idle-tls': (bench) => idle(bench, true),
@@ -89,6 +90,13 @@ async function mixed(bench: Bench): Promise<void> {
   await onRoads(bench, 'mixed', (world, options, first) => measureMixed(world, options, { first, messages }));
 }
 
+async function drainMixed(bench: Bench): Promise<void> {
+  const messages = hundreds(bench.options.mixedBacklog);
+  await onRoads(bench, 'drain-mixed', (world, options, first) =>
+    measureDrainMixed(world, options, { first, messages }),
+  );
+}
+
 async function latency(bench: Bench): Promise<void> {
   const relayed = bench.rows.find(({ workload, server }) => workload === 'relay' && server === 'postrider');
   const full = summaryOf(relayed?.runs.map((run) => run['perSecond'] ?? 0) ?? [USUAL_RATE]).median;
@@ -102,11 +110,11 @@ async function latency(bench: Bench): Promise<void> {
 /** Each product with next hops of its own; the numbers of its messages go on. */
 async function onRoads(
   bench: Bench,
-  workload: 'mixed' | 'latency',
+  workload: 'mixed' | 'drain-mixed' | 'latency',
   work: (world: Awaited<ReturnType<typeof openMixed>>, options: MixedOptions, first: number) => Promise<Figures>,
 ): Promise<void> {
   const worlds = new Map<string, Awaited<ReturnType<typeof openMixed>>>();
-  const optionsOf = (build: string): MixedOptions => ({ build, ...MIXED, refuses: workload === 'mixed' });
+  const optionsOf = (build: string): MixedOptions => ({ build, ...MIXED, refuses: workload !== 'latency' });
   let first = 0;
   try {
     for (const [name, { folder }] of bench.builds) worlds.set(name, await openMixed(optionsOf(folder)));
