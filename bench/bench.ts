@@ -46,11 +46,19 @@ async function run(options: BenchOptions): Promise<void> {
   const builds = new Map([['postrider', build], ...(against === undefined ? [] : [['before', against] as const])]);
   const sink = await startSink();
   try {
-    const [rows, failures]: [Row[], string[]] = [[], []];
-    await runWorkloads({ options, builds, sink, rows, failures, tell: (text) => console.log(text) });
+    const [rows, failures, missing]: [Row[], string[], string[]] = [[], [], []];
+    await runWorkloads({ options, builds, sink, rows, failures, missing, tell: (text) => console.log(text) });
     const versions = { postfix: await toolVersion() };
     const report = reportOf(
-      { startedAt: started, build, against, loadBefore, versions, failures, settings: settings(options) },
+      {
+        startedAt: started,
+        build,
+        against,
+        loadBefore,
+        versions,
+        failures: [...failures, ...missing],
+        settings: settings(options),
+      },
       rows,
     );
     const path = writeReport(report, resolve(options.results));

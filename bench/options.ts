@@ -17,7 +17,7 @@ export const WORKLOADS = [
 ] as const;
 export type Workload = (typeof WORKLOADS)[number];
 
-export const SERVERS = ['postrider', 'ceiling', 'postfix'] as const;
+export const SERVERS = ['postrider', 'ceiling', 'postfix', 'exim', 'opensmtpd', 'haraka'] as const;
 export type ServerName = (typeof SERVERS)[number];
 
 export interface BenchOptions {

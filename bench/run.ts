@@ -13,7 +13,8 @@ import { type BenchOptions, type ServerName, type Workload } from './options.ts'
 import { type Sink } from './postfix-tools.ts';
 import { measureQueued } from './queued.ts';
 import { type Row, summaryOf } from './report.ts';
-import { type MeasuredServer, type Product, startCeiling, startPostfixServer, startProduct } from './servers.ts';
+import { PEER_NAMES, type PeerOptions, PEERS } from './peers.ts';
+import { type MeasuredServer, type Product, startCeiling, startProduct } from './servers.ts';
 
 export interface Bench {
   readonly options: BenchOptions;
@@ -25,6 +26,8 @@ export interface Bench {
   readonly rows: Row[];
   /** Workloads that could not be measured, and why. */
   readonly failures: string[];
+  /** Peers that cannot be had or cannot run here, and why. */
+  readonly missing: string[];
 }
 
 const MIXED = { sites: 50, domains: 1000 } as const;
@@ -65,7 +68,8 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
 async function flow(bench: Bench, name: FlowName): Promise<void> {
   const { options, sink } = bench;
   const wanted = flowOf(name, options.messages);
-  const servers = await startServers(bench, ['postrider', 'ceiling', 'postfix']);
+  const servers = await startServers(bench, ['postrider', 'ceiling']);
+  await startPeers(bench, servers, name === 'accept' ? 'kept' : 'dropped');
   try {
     for (const server of servers.values()) await warmUp(server, sink, wanted);
     await inTurns(bench, name, servers, (server) => measureFlow(server, sink, wanted));
@@ -175,13 +179,28 @@ function shown(figures: Figures): string {
     .join(', ');
 }
 
-async function startServers(bench: Bench, wanted: readonly ServerName[]): Promise<ReadonlyMap<string, MeasuredServer>> {
+async function startServers(bench: Bench, wanted: readonly ServerName[]): Promise<Map<string, MeasuredServer>> {
   const { options, sink } = bench;
   const isWanted = (name: ServerName): boolean => wanted.includes(name) && options.servers.includes(name);
   const servers = new Map<string, MeasuredServer>(isWanted('postrider') ? await startProducts(bench) : []);
   if (isWanted('ceiling')) servers.set('ceiling', await startCeiling(sink.port, options.ceilingThreads));
-  if (isWanted('postfix')) servers.set('postfix', await startPostfixServer(sink.port));
   return servers;
+}
+
+/** One that cannot be had here is named in the table, and the others are measured. */
+async function startPeers(
+  { options, sink, missing, tell }: Bench,
+  servers: Map<string, MeasuredServer>,
+  discarded: PeerOptions['discarded'],
+): Promise<void> {
+  for (const name of PEER_NAMES.filter((peer) => options.servers.includes(peer)))
+    try {
+      servers.set(name, await PEERS[name]({ sinkPort: sink.port, discarded }));
+    } catch (error) {
+      const why = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+      if (!missing.some((known) => known.startsWith(`${name}: `))) missing.push(why);
+      tell(`missing: ${why}`);
+    }
 }
 
 async function startProducts({ options, builds, sink }: Bench): Promise<ReadonlyMap<string, Product>> {
