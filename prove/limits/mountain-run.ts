@@ -5,7 +5,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type PostriderConfig } from '../../src/config/config.ts';
@@ -15,16 +15,19 @@ import { fillSpool } from '../../test/lib/backlog.ts';
 import { removeFolder, testFolder } from '../../test/lib/processes.ts';
 import { type Product, startProduct } from '../../test/lib/product.ts';
 import { until } from '../../test/lib/wait.ts';
-import { plantedEnvironment } from '../plant/plants.ts';
 import { type Plant } from '../suite.ts';
+import { complaintsIn } from './complaints.ts';
 import { mailOf, type Mountain } from './mountain.ts';
+import { Probes } from './probes.ts';
 import { type Arrived, type Receivers, startReceivers } from './receivers.ts';
-import { heapTogether, samplesIn, summariesOf, type ThreadSummary } from './samples.ts';
+import { type ThreadSummary } from './samples.ts';
 import { watch, type Watched } from './watch.ts';
 
 export interface MountainOptions {
   readonly mountain: Mountain;
   readonly sites: number;
+  /** Of the scheduler, MiB: `queue.memory`. */
+  readonly budget: number;
   /** Milliseconds of draining. */
   readonly drainFor: number;
   readonly plants: readonly Plant[];
@@ -33,6 +36,7 @@ export interface MountainOptions {
 
 export interface MountainRun extends Watched {
   readonly messages: number;
+  readonly budget: number;
   readonly filledMs: number;
   readonly fromDisk: boolean;
   /** From the start of the process. */
@@ -44,7 +48,8 @@ export interface MountainRun extends Watched {
   readonly drainedMs: number;
   /** While it drained. */
   readonly delivered: number;
-  readonly heapMost: number;
+  /** Heaps and what they hold outside, garbage not counted, when that time was over: octets. */
+  readonly inUse: number;
   readonly threads: ReadonlyMap<string, ThreadSummary>;
   /** At the end. */
   readonly arrived: Arrived;
@@ -53,18 +58,17 @@ export interface MountainRun extends Watched {
   readonly complaints: readonly string[];
 }
 
-const PROBE = join(import.meta.dirname, 'probe.mjs');
 const PATIENCE = 120_000;
 const PAGES = 20;
 const QUIET = { error: console.error, warn: () => undefined, info: () => undefined };
 
 export async function runMountain(options: MountainOptions): Promise<MountainRun> {
-  const { mountain, sites, tell } = options;
+  const { mountain, sites, budget, tell } = options;
   const { messages, domains } = mountain;
   const folder = await testFolder('mountain');
   const receivers = await startReceivers({ messages, sites, domains });
   try {
-    const config = configOf(receivers);
+    const config = configOf(receivers, budget);
     const begun = performance.now();
     const now = Date.now();
     await fillSpool({ folder, config, count: messages, mail: (n) => mailOf(mountain, n, now) });
@@ -73,15 +77,19 @@ export async function runMountain(options: MountainOptions): Promise<MountainRun
     const fromDisk = dropFromCache(join(folder, 'spool'));
     const run = await attend(options, { folder, config, receivers });
     const entriesLeft = await entriesIn(join(folder, 'spool'));
-    return { messages, filledMs, fromDisk, entriesLeft, ...run };
+    return { messages, budget, filledMs, fromDisk, entriesLeft, ...run };
   } finally {
     receivers.stop();
     await removeFolder(folder);
   }
 }
 
-function configOf({ port, dns }: Receivers): Partial<PostriderConfig> {
-  return { dns: { servers: [dns] }, routes: [{ kind: 'mx', name: 'mx', port, tls: 'none' }] };
+function configOf({ port, dns }: Receivers, budget: number): Partial<PostriderConfig> {
+  return {
+    dns: { servers: [dns] },
+    routes: [{ kind: 'mx', name: 'mx', port, tls: 'none' }],
+    queue: { memory: `${budget}MiB` },
+  };
 }
 
 interface Place {
@@ -93,12 +101,10 @@ interface Place {
 async function attend(
   { plants, drainFor, tell }: MountainOptions,
   { folder, config, receivers }: Place,
-): Promise<Omit<MountainRun, 'messages' | 'filledMs' | 'fromDisk' | 'entriesLeft'>> {
-  const probes = join(folder, 'probes');
-  mkdirSync(probes);
-  const env = plantedEnvironment(folder, plants, { NODE_OPTIONS: `--import=${PROBE}`, POSTRIDER_PROBE: probes });
+): Promise<Omit<MountainRun, 'messages' | 'budget' | 'filledMs' | 'fromDisk' | 'entriesLeft'>> {
+  const probes = new Probes(folder, plants);
   const begun = { wall: Date.now(), at: performance.now() };
-  const product = await startProduct({ folder, config, env });
+  const product = await startProduct({ folder, config, env: probes.env });
   try {
     const startMs = performance.now() - begun.at;
     const { pid } = await product.control.status();
@@ -108,13 +114,13 @@ async function attend(
     tell(`up after ${Math.round(startMs)} ms, the first delivery after ${Math.round(firstDeliveryMs)} ms`);
     const listed = await listing(product);
     const drained = await draining(receivers, drainFor);
+    const inUse = await probes.inUse(pid);
     await watching.stop();
     const output = product.running.output();
     if ((await product.stop()) !== 0) throw new Error(`the product did not end well: ${product.running.output()}`);
-    const samples = samplesIn(probes);
     return {
       ...{ ...watching.watched, startMs, firstDeliveryMs, ...listed, ...drained },
-      ...{ heapMost: heapTogether(samples, pid), threads: summariesOf(samples, pid) },
+      ...{ inUse, threads: probes.threads(pid) },
       ...{ arrived: await receivers.arrived(), complaints: complaintsIn(output) },
     };
   } finally {
@@ -142,10 +148,7 @@ async function listing(product: Product): Promise<Pick<MountainRun, 'listMs' | '
   return { listMs, pageMs: (performance.now() - pagesBegun) / pages };
 }
 
-async function draining(
-  receivers: Receivers,
-  drainFor: number,
-): Promise<Pick<MountainRun, 'drainedMs' | 'delivered'>> {
+async function draining(receivers: Receivers, drainFor: number): Promise<Pick<MountainRun, 'drainedMs' | 'delivered'>> {
   const begun = performance.now();
   const before = await receivers.arrived();
   await pause(drainFor);
@@ -170,16 +173,12 @@ function dropFromCache(folder: string): boolean {
 }
 
 async function entriesIn(folder: string): Promise<number> {
-  const onBroken = (error: Error): never => {
-    throw error;
-  };
   const spool = await openLmdbSpool({ folder, log: QUIET, timers: systemTimers, onBroken });
   const { entries } = await spool.figures();
   await spool.close();
   return entries;
 }
 
-/** Of the product, and of Node.js: a warning of too many listeners is a leak. */
-export function complaintsIn(output: string): readonly string[] {
-  return output.split('\n').filter((line) => /\berror\b|Warning:/.test(line));
+function onBroken(error: Error): never {
+  throw error;
 }

@@ -6,6 +6,7 @@
  */
 
 import { HOUR } from '../../src/lib/time.ts';
+import { type Entry } from '../../src/mail/entry.ts';
 import { type PriorityClass } from '../../src/mail/priority-class.ts';
 import { type BacklogMail } from '../../test/lib/backlog.ts';
 
@@ -35,10 +36,10 @@ export function mailOf({ domains, largest, overdue, campaigns }: Mountain, n: nu
   };
 }
 
-const DEFERRED = {
+const DEFERRED: Partial<Entry> = {
   ...{ lane: 'deferred', attempts: 1, reason: 'transient' },
   lastReply: 'mx.mountain.test (127.0.0.1) said: 451 4.3.0 Try again later',
-} as const;
+};
 
 /** A number below `most` that looks as if it had nothing to do with `n`, for each `salt` another. */
 function part(n: number, salt: number, most: number): number {

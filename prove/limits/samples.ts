@@ -7,6 +7,8 @@ export interface Sample {
   readonly at: number;
   readonly pid: number;
   readonly thread: string;
+  /** Without garbage. */
+  readonly collected: boolean;
   readonly heapTotal: number;
   readonly heapUsed: number;
   readonly external: number;
@@ -56,13 +58,16 @@ export function summariesOf(samples: readonly Sample[], pid: number): ReadonlyMa
   );
 }
 
-/** The most that all threads of the process held together within one second: the garbage of one may be gone when another collects. */
-export function heapTogether(samples: readonly Sample[], pid: number): number {
-  const seconds = new Map<number, number>();
-  for (const { pid: own, at, heapUsed } of samples) {
-    if (own !== pid) continue;
-    const second = Math.floor(at / 1000);
-    seconds.set(second, (seconds.get(second) ?? 0) + heapUsed);
+/** What all threads of the process have in use, by the last sample of each since then; undefined while one is missing. */
+export function inUse(samples: readonly Sample[], { pid, since }: { pid: number; since: number }): number | undefined {
+  const threads = new Set(samples.filter((sample) => sample.pid === pid).map(({ thread }) => thread));
+  let octets = 0;
+  for (const thread of threads) {
+    const last = samples.findLast(
+      (sample) => sample.pid === pid && sample.thread === thread && sample.collected && sample.at >= since,
+    );
+    if (last === undefined) return undefined;
+    octets += last.heapUsed + last.external;
   }
-  return Math.max(0, ...seconds.values());
+  return octets;
 }

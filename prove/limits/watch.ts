@@ -12,6 +12,8 @@ export interface Watched {
   /** Milliseconds, of a question that the main thread, the queue manager and each worker must answer. */
   answerMost: number;
   answers: number;
+  /** The most entries that the scheduler held in memory. */
+  heldMost: number;
 }
 
 export interface Watch {
@@ -20,9 +22,11 @@ export interface Watch {
 }
 
 const EVERY = 100;
+/** Looks between two at the metrics, which cost more. */
+const METRICS_EVERY = 5;
 
 export function watch(pid: number, control: Control): Watch {
-  const watched: Watched = { anonymousMost: 0, filesMost: 0, anonymousLast: 0, answerMost: 0, answers: 0 };
+  const watched: Watched = { anonymousMost: 0, filesMost: 0, anonymousLast: 0, answerMost: 0, answers: 0, heldMost: 0 };
   const ended = new AbortController();
   const running = look(pid, control, watched, ended.signal);
   // Who waits for its end hears of it.
@@ -43,11 +47,19 @@ async function look(pid: number, control: Control, watched: Watched, ended: Abor
     watched.anonymousMost = Math.max(watched.anonymousMost, anonymous);
     watched.filesMost = Math.max(watched.filesMost, files);
     const asked = performance.now();
-    await control.status();
+    // On a starved machine the asking end gives up first: so long, at least, it took.
+    await control.status().catch(() => undefined);
     watched.answerMost = Math.max(watched.answerMost, performance.now() - asked);
     watched.answers += 1;
+    if (watched.answers % METRICS_EVERY === 0) await lookAtMetrics(control, watched);
     await pause(EVERY);
   }
+}
+
+async function lookAtMetrics(control: Control, watched: Watched): Promise<void> {
+  const text = await control.text('/metrics').catch(() => '');
+  const held = Number(/^postrider_scheduler_entries (\d+)$/m.exec(text)?.[1] ?? 0);
+  watched.heldMost = Math.max(watched.heldMost, held);
 }
 
 /** Octets. */
