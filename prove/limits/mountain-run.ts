@@ -58,7 +58,7 @@ export interface MountainRun extends Watched {
   readonly complaints: readonly string[];
 }
 
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 const PAGES = 20;
 const QUIET = { error: console.error, warn: () => undefined, info: () => undefined };
 
@@ -104,7 +104,7 @@ async function attend(
 ): Promise<Omit<MountainRun, 'messages' | 'budget' | 'filledMs' | 'fromDisk' | 'entriesLeft'>> {
   const probes = new Probes(folder, plants);
   const begun = { wall: Date.now(), at: performance.now() };
-  const product = await startProduct({ folder, config, env: probes.env });
+  const product = await startProduct({ folder, config, env: probes.env, patience: PATIENCE });
   try {
     const startMs = performance.now() - begun.at;
     const { pid } = await product.control.status();

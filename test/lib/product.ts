@@ -30,6 +30,8 @@ export interface ProductOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Do not wait until it is up: it is expected not to come up. */
   readonly expected?: 'running' | 'failing';
+  /** Until it is up, milliseconds: with much in its spool that is not in the cache. */
+  readonly patience?: number;
 }
 
 export interface ProductPorts {
@@ -87,7 +89,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     stop: () => stop(running, options.folder === undefined ? folder : undefined),
     kill: () => running.stop('SIGKILL'),
   };
-  if (options.expected !== 'failing') await comeUp(product);
+  if (options.expected !== 'failing') await comeUp(product, options.patience);
   return product;
 }
 
@@ -116,17 +118,18 @@ export function environment(): Record<string, string> {
   };
 }
 
-async function comeUp({ control, running }: Product): Promise<void> {
+async function comeUp({ control, running }: Product, patience: number | undefined): Promise<void> {
   let ended: number | NodeJS.Signals | undefined;
   void running.exited.then((how) => (ended = how));
   try {
-    await until('the product', async () => {
+    const isUp = async (): Promise<boolean> => {
       if (ended !== undefined) throw new Error(`it ended with ${ended}`);
       return control.status().then(
         () => true,
         () => false,
       );
-    });
+    };
+    await until('the product', isUp, patience);
   } catch (error) {
     await running.stop('SIGKILL');
     throw new Error(`the product did not come up: ${String(error)}\n${running.output()}`, { cause: error });
