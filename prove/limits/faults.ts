@@ -27,7 +27,7 @@ export const FAULTS: readonly ShownFault[] = [
     ],
   },
   {
-    name: 'the agenda is read at once and not by pages, with the head of each queue',
+    name: 'the agenda is read at once with the head of each queue',
     shownBy: 'wide',
     plants: [
       {

@@ -39,6 +39,7 @@ export interface IdleRun {
 }
 
 const AT_ONCE = 50;
+const OTHERS = 100;
 /** Beside the connections: files, sockets, pipes. */
 const OTHER_DESCRIPTORS = 500;
 
@@ -53,8 +54,10 @@ export async function runIdle({ connections, rounds, plants, tell }: IdleOptions
   const folder = await testFolder('idle');
   const probes = new Probes(folder, plants);
   const ports = { smtp: await freePort(), http: await freePort() };
+  // Somebody else must find room beside them.
+  const allowed = { connections: connections + OTHERS, connectionsPerClient: connections + OTHERS };
   const config = {
-    listeners: [listener('smtp', ports.smtp)],
+    listeners: [{ ...listener('smtp', ports.smtp), ...allowed }],
     routes: [{ kind: 'discard', name: 'discard' }],
   } as const;
   const product = await startProduct({
