@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { nodeArguments, workingEnvironment } from './working-environment.ts';
 
 describe('what the working process is started with', () => {
-  const growth = '--heap-growing-percent=50';
+  const growth = '--heap-growing-percent=100';
   const cases = [
     { name: 'bounds on memory', own: [], nodeOptions: undefined, want: ['--max-semi-space-size=8', growth] },
     {
