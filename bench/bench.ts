@@ -47,8 +47,8 @@ async function run(options: BenchOptions): Promise<void> {
   const sink = await startSink();
   try {
     const [rows, failures, missing]: [Row[], string[], string[]] = [[], [], []];
-    await runWorkloads({ options, builds, sink, rows, failures, missing, tell: (text) => console.log(text) });
-    const versions = { postfix: await toolVersion() };
+    const versions: Record<string, string> = { postfix: await toolVersion() };
+    await runWorkloads({ options, builds, sink, rows, failures, missing, versions, tell: console.log });
     const report = reportOf(
       {
         startedAt: started,

@@ -28,6 +28,8 @@ export interface Bench {
   readonly failures: string[];
   /** Peers that cannot be had or cannot run here, and why. */
   readonly missing: string[];
+  /** Of the peers that were measured. */
+  readonly versions: Record<string, string>;
 }
 
 const MIXED = { sites: 50, domains: 1000 } as const;
@@ -189,13 +191,15 @@ async function startServers(bench: Bench, wanted: readonly ServerName[]): Promis
 
 /** One that cannot be had here is named in the table, and the others are measured. */
 async function startPeers(
-  { options, sink, missing, tell }: Bench,
+  { options, sink, missing, versions, tell }: Bench,
   servers: Map<string, MeasuredServer>,
   discarded: PeerOptions['discarded'],
 ): Promise<void> {
   for (const name of PEER_NAMES.filter((peer) => options.servers.includes(peer)))
     try {
-      servers.set(name, await PEERS[name]({ sinkPort: sink.port, discarded }));
+      const server = await PEERS[name]({ sinkPort: sink.port, discarded });
+      servers.set(name, server);
+      if (server.version !== undefined) versions[name] = server.version;
     } catch (error) {
       const why = `${name}: ${error instanceof Error ? error.message : String(error)}`;
       if (!missing.some((known) => known.startsWith(`${name}: `))) missing.push(why);

@@ -18,6 +18,8 @@ export interface MeasuredServer {
   readonly pid: number;
   /** How many of the messages that others are measured with are enough for one that is slow; not given: all. */
   readonly share?: number;
+  /** Of a peer. */
+  readonly version?: string;
   usage(): Usage;
   stop(): Promise<void>;
 }

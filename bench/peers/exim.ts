@@ -8,6 +8,7 @@ import { foreignUsers } from '../../test/lib/foreign-users.ts';
 import { freePort, removeFolder, testFolder } from '../../test/lib/processes.ts';
 import { type MeasuredServer } from '../servers.ts';
 import { startContained } from './contained.ts';
+import { debianVersion } from './version.ts';
 
 const USER = 'Debian-exim';
 
@@ -31,6 +32,7 @@ export async function startExim(sinkPort: number): Promise<MeasuredServer> {
     ...measured,
     // A hundred messages a second: fewer say as much.
     share: 0.4,
+    version: debianVersion(root, 'exim4-daemon-light'),
     stop: async () => {
       await measured.stop();
       await removeFolder(folder);

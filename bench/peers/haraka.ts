@@ -40,12 +40,17 @@ export async function startHaraka({ sinkPort, discarded }: PeerOptions): Promise
   await started({ name: 'Haraka', running, ports: [port], folder, log: async () => '' });
   const { pid } = running;
   return {
-    ...{ port, pid, usage: () => usageOf(pid), share: 0.6 },
+    ...{ port, pid, usage: () => usageOf(pid), share: 0.6, version: await versionIn(home) },
     stop: async () => {
       await running.stop();
       await removeFolder(folder);
     },
   };
+}
+
+async function versionIn(home: string): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(home, 'package.json'), 'utf8')) as { readonly version: string };
+  return version;
 }
 
 function pluginFor(sinkPort: number): string {

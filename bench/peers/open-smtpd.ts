@@ -14,6 +14,7 @@ import { freePort, removeFolder, run, testFolder } from '../../test/lib/processe
 import { type PeerOptions } from '../peers.ts';
 import { type MeasuredServer } from '../servers.ts';
 import { startContained } from './contained.ts';
+import { debianVersion } from './version.ts';
 
 const BACKLOG = 512;
 const WRAPPED = `#define _GNU_SOURCE
@@ -54,6 +55,7 @@ export async function startOpenSmtpd({ sinkPort, discarded }: PeerOptions): Prom
   });
   return {
     ...measured,
+    version: debianVersion(root, 'opensmtpd'),
     stop: async () => {
       await measured.stop();
       await removeFolder(folder);

@@ -11,6 +11,7 @@ import { freePort, removeFolder, testFolder } from '../../test/lib/processes.ts'
 import { type Product, startProduct } from '../../test/lib/product.ts';
 import { until } from '../../test/lib/wait.ts';
 import { type Plant } from '../suite.ts';
+import { answered } from './answered.ts';
 import { complaintsIn } from './complaints.ts';
 import { Probes } from './probes.ts';
 import { memoryOf } from './watch.ts';
@@ -38,6 +39,7 @@ export interface IdleRun {
   readonly complaints: readonly string[];
 }
 
+const PATIENCE = 300_000;
 const AT_ONCE = 50;
 const OTHERS = 100;
 /** Beside the connections: files, sockets, pipes. */
@@ -61,11 +63,11 @@ export async function runIdle({ connections, rounds, plants, tell }: IdleOptions
     routes: [{ kind: 'discard', name: 'discard' }],
   } as const;
   const product = await startProduct({
-    ...{ folder, ports, env: probes.env },
+    ...{ folder, ports, env: probes.env, patience: PATIENCE },
     config: { listeners: [...config.listeners], routes: [...config.routes] },
   });
   try {
-    const { pid } = await product.control.status();
+    const { pid } = await answered('status', () => product.control.status());
     const anonymousBefore = memoryOf(pid).anonymous;
     const seen: Round[] = [];
     for (let round = 1; round <= rounds; round += 1) {
@@ -114,7 +116,7 @@ async function runRound(
     const inUseOpen = await probes.inUse(pid);
     const { anonymous } = memoryOf(pid);
     for (const client of clients) client.close();
-    await until('all sessions to end', async () => sessionsOf(product), 60_000);
+    await until('all sessions to end', async () => sessionsOf(product), PATIENCE);
     // What a turn of the event loop still holds is let go.
     await pause(100);
     return { greeted, served, anonymous, inUseOpen, inUseAfter: await probes.inUse(pid) };
@@ -124,7 +126,7 @@ async function runRound(
 }
 
 async function sessionsOf({ control }: Product): Promise<boolean> {
-  const { workers } = await control.status();
+  const { workers } = await answered('status', () => control.status());
   return workers.every(({ sessions }) => sessions === 0);
 }
 

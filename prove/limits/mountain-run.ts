@@ -16,6 +16,7 @@ import { removeFolder, testFolder } from '../../test/lib/processes.ts';
 import { type Product, startProduct } from '../../test/lib/product.ts';
 import { until } from '../../test/lib/wait.ts';
 import { type Plant } from '../suite.ts';
+import { answered } from './answered.ts';
 import { complaintsIn } from './complaints.ts';
 import { mailOf, type Mountain } from './mountain.ts';
 import { Probes } from './probes.ts';
@@ -107,7 +108,7 @@ async function attend(
   const product = await startProduct({ folder, config, env: probes.env, patience: PATIENCE });
   try {
     const startMs = performance.now() - begun.at;
-    const { pid } = await product.control.status();
+    const { pid } = await answered('status', () => product.control.status());
     const watching = watch(pid, product.control);
     const first = await firstDelivery(receivers);
     const firstDeliveryMs = first - begun.wall;
@@ -134,14 +135,14 @@ function firstDelivery(receivers: Receivers): Promise<number> {
 
 async function listing(product: Product): Promise<Pick<MountainRun, 'listMs' | 'pageMs'>> {
   const begun = performance.now();
-  const { code, output } = await product.cli('queue', 'list');
+  await until('queue list', async () => (await product.cli('queue', 'list')).code === 0, PATIENCE);
   const listMs = performance.now() - begun;
-  if (code !== 0) throw new Error(`queue list ended with ${code}: ${output}`);
   const pagesBegun = performance.now();
   let after: string | undefined;
   let pages = 0;
   do {
-    const page = await product.control.list({ limit: 1000, ...(after !== undefined && { after }) });
+    const query = { limit: 1000, ...(after !== undefined && { after }) };
+    const page = await answered('a page of the queue', () => product.control.list(query));
     after = page.next;
     pages += 1;
   } while (after !== undefined && pages < PAGES);

@@ -8,7 +8,7 @@ import { type Plant } from '../suite.ts';
 import { inUse, samplesIn, summariesOf, type ThreadSummary } from './samples.ts';
 
 const PROBE = join(import.meta.dirname, 'probe.mjs');
-const PATIENCE = 60_000;
+const PATIENCE = 300_000;
 
 export class Probes {
   readonly #folder: string;
