@@ -32,21 +32,27 @@ export async function startOpenSmtpd({ sinkPort, discarded }: PeerOptions): Prom
   });
   const port = await freePort();
   const wrapper = await wrapListen(folder);
-  for (const name of ['spool', 'spool/smtpd', 'lib', 'lib/opensmtpd', 'lib/opensmtpd/empty'])
+  for (const name of ['spool', 'spool/smtpd', 'lib', 'lib/opensmtpd', 'lib/opensmtpd/empty', 'run'])
     await mkdir(join(folder, name));
   await chmod(join(folder, 'spool/smtpd'), 0o711);
   await writeFile(join(folder, 'resolv.conf'), 'lookup file\nnameserver 127.0.0.1\n');
   await writeFile(join(folder, 'smtpd.conf'), configuration(port, sinkPort));
-  const control = join(root, 'usr/sbin/smtpctl');
+  // It insists on its group, which the unpacked file does not give it.
+  const control = `setpriv --regid ${users.id('opensmtpq')} --clear-groups ${join(root, 'usr/sbin/smtpctl')}`;
+  const variables = Object.entries(users.env)
+    .map(([name, value]) => `${name}='${value}'`)
+    .join(' ');
   const { measured } = await startContained({
     name: 'OpenSMTPD',
     prepare: [
       mount(join(folder, 'spool'), '/var/spool'),
       mount(join(folder, 'lib'), '/var/lib'),
       mount(join(root, 'usr/libexec'), '/usr/libexec'),
+      // Its control socket.
+      mount(join(folder, 'run'), '/run'),
       mount(join(folder, 'resolv.conf'), '/etc/resolv.conf'),
       // Whoever is served first shall find it paused: the control socket opens with the listener.
-      discarded === 'kept' ? `(until ${control} pause mta; do sleep 0.1; done) &` : ':',
+      discarded === 'kept' ? `(until ${variables} ${control} pause mta > /dev/null 2>&1; do sleep 0.1; done) &` : ':',
     ],
     argv: [join(root, 'usr/sbin/smtpd'), '-d', '-f', join(folder, 'smtpd.conf')],
     env: { ...users.env, LD_PRELOAD: `${users.env['LD_PRELOAD']} ${wrapper}` },
