@@ -29,7 +29,7 @@ const SHAPE = { largest: 40, overdue: 30, campaigns: 1000 } as const;
 const SMALL = { rounds: 3, sites: 100, budget: 4, drainFor: 5 * SECOND } as const;
 
 const SCALES: Readonly<Record<'short' | 'long' | ShownBy, Scale>> = {
-  short: { ...SMALL, connections: 1000, mountains: [{ ...SHAPE, messages: 20_000, domains: 2000 }] },
+  short: { ...SMALL, budget: 8, connections: 1000, mountains: [{ ...SHAPE, messages: 20_000, domains: 2000 }] },
   long: {
     ...{ connections: 5000, rounds: 4, sites: 5000, budget: 32, drainFor: 300 * SECOND },
     mountains: [
