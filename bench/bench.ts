@@ -46,11 +46,19 @@ async function run(options: BenchOptions): Promise<void> {
   const builds = new Map([['postrider', build], ...(against === undefined ? [] : [['before', against] as const])]);
   const sink = await startSink();
   try {
-    const [rows, failures]: [Row[], string[]] = [[], []];
-    await runWorkloads({ options, builds, sink, rows, failures, tell: (text) => console.log(text) });
-    const versions = { postfix: await toolVersion() };
+    const [rows, failures, missing]: [Row[], string[], string[]] = [[], [], []];
+    const versions: Record<string, string> = { postfix: await toolVersion() };
+    await runWorkloads({ options, builds, sink, rows, failures, missing, versions, tell: console.log });
     const report = reportOf(
-      { startedAt: started, build, against, loadBefore, versions, failures, settings: settings(options) },
+      {
+        startedAt: started,
+        build,
+        against,
+        loadBefore,
+        versions,
+        failures: [...failures, ...missing],
+        settings: settings(options),
+      },
       rows,
     );
     const path = writeReport(report, resolve(options.results));
@@ -67,9 +75,12 @@ function chosenBuild({ build, commit }: BenchOptions): Build {
 }
 
 function settings(options: BenchOptions): Readonly<Record<string, unknown>> {
-  const { repetitions, messages, backlog, connections, queued, ceilingThreads, profile } = options;
+  const { repetitions, messages, backlog, mixedBacklog, connections, queued, ceilingThreads, profile } = options;
   const configuration = productConfig({ sinkPort: SERVE_SINK, port: options.port, httpPort: SERVE_HTTP, config: {} });
-  return { repetitions, messages, backlog, connections, queued, ceilingThreads, profile, configuration };
+  return {
+    ...{ repetitions, messages, backlog, mixedBacklog, connections, queued, ceilingThreads, profile },
+    configuration,
+  };
 }
 
 /** Until it is told to stop. */

@@ -30,7 +30,8 @@ export async function warmUp(server: MeasuredServer, sink: Sink, flow: Flow): Pr
   await run(server, sink, { ...flow, messages });
 }
 
-export async function measureFlow(server: MeasuredServer, sink: Sink, flow: Flow): Promise<Figures> {
+export async function measureFlow(server: MeasuredServer, sink: Sink, whole: Flow): Promise<Figures> {
+  const flow = { ...whole, messages: Math.ceil(whole.messages * (server.share ?? 1)) };
   const figures = await measure(server, flow.messages, () => run(server, sink, flow));
   return flow.octets < MIB ? figures : { ...figures, megabytes: ((figures['perSecond'] ?? 0) * flow.octets) / 1e6 };
 }

@@ -9,6 +9,7 @@ export const WORKLOADS = [
   'large',
   'drain',
   'mixed',
+  'drain-mixed',
   'latency',
   'idle',
   'idle-tls',
@@ -16,7 +17,7 @@ export const WORKLOADS = [
 ] as const;
 export type Workload = (typeof WORKLOADS)[number];
 
-export const SERVERS = ['postrider', 'ceiling', 'postfix'] as const;
+export const SERVERS = ['postrider', 'ceiling', 'postfix', 'exim', 'opensmtpd', 'haraka'] as const;
 export type ServerName = (typeof SERVERS)[number];
 
 export interface BenchOptions {
@@ -27,6 +28,7 @@ export interface BenchOptions {
   /** Of the flows; the other workloads take multiples of it. */
   readonly messages: number;
   readonly backlog: number;
+  readonly mixedBacklog: number;
   readonly connections: number;
   readonly queued: number;
   readonly ceilingThreads: number;
@@ -46,6 +48,7 @@ npm run bench -- serve --port 2525       start the product as it is measured, an
   --repetitions n     of each measurement (3)
   --messages n        of accept, relay and reuse (5000); large takes a 25th of it, mixed twice as many
   --backlog n         of drain (20000)
+  --mixed-backlog n   of drain-mixed (100000)
   --connections n     of idle (1000)
   --queued n          of queued, against a thousand (100000); 1000000 takes long
   --ceiling-threads n threads of the ceiling (1)
@@ -61,6 +64,7 @@ const OPTIONS = {
   repetitions: { type: 'string', default: '3' },
   messages: { type: 'string', default: '5000' },
   backlog: { type: 'string', default: '20000' },
+  'mixed-backlog': { type: 'string', default: '100000' },
   connections: { type: 'string', default: '1000' },
   queued: { type: 'string', default: '100000' },
   'ceiling-threads': { type: 'string', default: '1' },
@@ -85,6 +89,7 @@ export function readOptions(argv: readonly string[]): BenchOptions | 'help' {
     repetitions: count('repetitions', values.repetitions),
     messages: count('messages', values.messages),
     backlog: count('backlog', values.backlog),
+    mixedBacklog: count('mixed-backlog', values['mixed-backlog']),
     connections: count('connections', values.connections),
     queued: count('queued', values.queued),
     ceilingThreads: count('ceiling-threads', values['ceiling-threads']),

@@ -8,12 +8,13 @@ import { measureDrain } from './drain.ts';
 import { flowOf, type FlowName, measureFlow, warmUp } from './flows.ts';
 import { measureIdle } from './idle.ts';
 import { type Figures } from './measure.ts';
-import { measureLatency, measureMixed, type MixedOptions, openMixed } from './mixed.ts';
+import { measureDrainMixed, measureLatency, measureMixed, type MixedOptions, openMixed } from './mixed.ts';
 import { type BenchOptions, type ServerName, type Workload } from './options.ts';
 import { type Sink } from './postfix-tools.ts';
 import { measureQueued } from './queued.ts';
 import { type Row, summaryOf } from './report.ts';
-import { type MeasuredServer, type Product, startCeiling, startPostfixServer, startProduct } from './servers.ts';
+import { PEER_NAMES, type PeerOptions, PEERS } from './peers.ts';
+import { type MeasuredServer, type Product, startCeiling, startProduct } from './servers.ts';
 
 export interface Bench {
   readonly options: BenchOptions;
@@ -25,6 +26,10 @@ export interface Bench {
   readonly rows: Row[];
   /** Workloads that could not be measured, and why. */
   readonly failures: string[];
+  /** Peers that cannot be had or cannot run here, and why. */
+  readonly missing: string[];
+  /** Of the peers that were measured. */
+  readonly versions: Record<string, string>;
 }
 
 const MIXED = { sites: 50, domains: 1000 } as const;
@@ -55,6 +60,7 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
   large: (bench) => flow(bench, 'large'),
   drain,
   mixed,
+  'drain-mixed': drainMixed,
   latency,
   idle: (bench) => idle(bench, false),
   'idle-tls': (bench) => idle(bench, true),
@@ -64,7 +70,8 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
 async function flow(bench: Bench, name: FlowName): Promise<void> {
   const { options, sink } = bench;
   const wanted = flowOf(name, options.messages);
-  const servers = await startServers(bench, ['postrider', 'ceiling', 'postfix']);
+  const servers = await startServers(bench, ['postrider', 'ceiling']);
+  await startPeers(bench, servers, name === 'accept' ? 'kept' : 'dropped');
   try {
     for (const server of servers.values()) await warmUp(server, sink, wanted);
     await inTurns(bench, name, servers, (server) => measureFlow(server, sink, wanted));
@@ -89,6 +96,13 @@ async function mixed(bench: Bench): Promise<void> {
   await onRoads(bench, 'mixed', (world, options, first) => measureMixed(world, options, { first, messages }));
 }
 
+async function drainMixed(bench: Bench): Promise<void> {
+  const messages = hundreds(bench.options.mixedBacklog);
+  await onRoads(bench, 'drain-mixed', (world, options, first) =>
+    measureDrainMixed(world, options, { first, messages }),
+  );
+}
+
 async function latency(bench: Bench): Promise<void> {
   const relayed = bench.rows.find(({ workload, server }) => workload === 'relay' && server === 'postrider');
   const full = summaryOf(relayed?.runs.map((run) => run['perSecond'] ?? 0) ?? [USUAL_RATE]).median;
@@ -102,11 +116,11 @@ async function latency(bench: Bench): Promise<void> {
 /** Each product with next hops of its own; the numbers of its messages go on. */
 async function onRoads(
   bench: Bench,
-  workload: 'mixed' | 'latency',
+  workload: 'mixed' | 'drain-mixed' | 'latency',
   work: (world: Awaited<ReturnType<typeof openMixed>>, options: MixedOptions, first: number) => Promise<Figures>,
 ): Promise<void> {
   const worlds = new Map<string, Awaited<ReturnType<typeof openMixed>>>();
-  const optionsOf = (build: string): MixedOptions => ({ build, ...MIXED, refuses: workload === 'mixed' });
+  const optionsOf = (build: string): MixedOptions => ({ build, ...MIXED, refuses: workload !== 'latency' });
   let first = 0;
   try {
     for (const [name, { folder }] of bench.builds) worlds.set(name, await openMixed(optionsOf(folder)));
@@ -167,13 +181,30 @@ function shown(figures: Figures): string {
     .join(', ');
 }
 
-async function startServers(bench: Bench, wanted: readonly ServerName[]): Promise<ReadonlyMap<string, MeasuredServer>> {
+async function startServers(bench: Bench, wanted: readonly ServerName[]): Promise<Map<string, MeasuredServer>> {
   const { options, sink } = bench;
   const isWanted = (name: ServerName): boolean => wanted.includes(name) && options.servers.includes(name);
   const servers = new Map<string, MeasuredServer>(isWanted('postrider') ? await startProducts(bench) : []);
   if (isWanted('ceiling')) servers.set('ceiling', await startCeiling(sink.port, options.ceilingThreads));
-  if (isWanted('postfix')) servers.set('postfix', await startPostfixServer(sink.port));
   return servers;
+}
+
+/** One that cannot be had here is named in the table, and the others are measured. */
+async function startPeers(
+  { options, sink, missing, versions, tell }: Bench,
+  servers: Map<string, MeasuredServer>,
+  discarded: PeerOptions['discarded'],
+): Promise<void> {
+  for (const name of PEER_NAMES.filter((peer) => options.servers.includes(peer)))
+    try {
+      const server = await PEERS[name]({ sinkPort: sink.port, discarded });
+      servers.set(name, server);
+      if (server.version !== undefined) versions[name] = server.version;
+    } catch (error) {
+      const why = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+      if (!missing.some((known) => known.startsWith(`${name}: `))) missing.push(why);
+      tell(`missing: ${why}`);
+    }
 }
 
 async function startProducts({ options, builds, sink }: Bench): Promise<ReadonlyMap<string, Product>> {

@@ -16,6 +16,10 @@ import { usageOf, type Usage } from './processes.ts';
 export interface MeasuredServer {
   readonly port: number;
   readonly pid: number;
+  /** How many of the messages that others are measured with are enough for one that is slow; not given: all. */
+  readonly share?: number;
+  /** Of a peer. */
+  readonly version?: string;
   usage(): Usage;
   stop(): Promise<void>;
 }

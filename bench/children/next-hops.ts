@@ -22,7 +22,9 @@ import {
 
 const TTL = 3600;
 
-const counts = { delivered: 0, deferred: 0, refused: 0, reports: 0 };
+const counts = { delivered: 0, reports: 0 };
+/** Numbers of messages: one that is tried again counts once. */
+const refusals = { deferred: new Set<number>(), refused: new Set<number>() };
 /** Copies that have been counted. */
 let counted = 0;
 const sink = new FastSink();
@@ -42,16 +44,19 @@ async function start({ sites, domains, refuses }: Extract<NextHopsCommand, { kin
 }
 
 function refuse(recipient: string): string | undefined {
-  const part = numberIn(recipient) % 100;
+  const number = numberIn(recipient);
+  const part = number % 100;
   if (!/^\d/.test(recipient) || part >= DEFERRED + REFUSED) return undefined;
-  counts[part < DEFERRED ? 'deferred' : 'refused'] += 1;
+  refusals[part < DEFERRED ? 'deferred' : 'refused'].add(number);
   return part < DEFERRED ? '452 4.2.2 The mailbox is full' : '550 5.1.1 There is no such mailbox';
 }
 
 function state(withTimes: boolean): NextHopsState {
   for (; counted < sink.copies.length; counted += 1)
     counts[sink.copies[counted]?.sender === '' ? 'reports' : 'delivered'] += 1;
-  return { kind: 'state', ...counts, times: withTimes ? times() : [] };
+  const { deferred, refused } = refusals;
+  const refusedCounts = { deferred: deferred.size, refused: refused.size };
+  return { kind: 'state', ...counts, ...refusedCounts, times: withTimes ? times() : [] };
 }
 
 function times(): Times {

@@ -5,6 +5,8 @@ import { FastSource } from '../../test/lib/fast-source.ts';
 import { numberIn, type SourceCommand, type SourceResult, toMonotonic } from '../children.ts';
 
 const FIELDS = 200;
+/** Messages behind which the senders are others: one sender gets no more than a hundred reports an hour. */
+const SENDERS_CHANGE = 20_000;
 
 process.on('message', (command: SourceCommand) => void send(command));
 process.on('disconnect', () => process.exit(0));
@@ -18,8 +20,9 @@ async function send({ port, sessions, gap, first, messages, domains, octets }: S
     next: () => {
       if (number === first + messages) return undefined;
       const domain = `d${number % domains}.mixed.test`;
+      const from = `sender${Math.floor(number / SENDERS_CHANGE)}@${domain}`;
       number += 1;
-      return { to: `${number - 1}@${domain}`, from: `sender@${domain}`, body };
+      return { to: `${number - 1}@${domain}`, from, body };
     },
   });
   await source.run();

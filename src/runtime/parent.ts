@@ -6,11 +6,11 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { type Log } from '../ports/log.ts';
 import { EXIT } from './exit-codes.ts';
 import { restartDelay } from './restart-delay.ts';
+import { nodeArguments, workingEnvironment } from './working-environment.ts';
 
 export interface ParentOptions {
   /** Arguments of the command line that make this program the working process. */
@@ -103,9 +103,10 @@ class Parent {
     const startedAt = performance.now();
     const script = this.#options.script ?? process.argv[1];
     if (script === undefined) throw new Error('the program does not know its own script');
-    const child = spawn(process.execPath, [...process.execArgv, script, ...this.#options.workingArguments], {
+    const ofNode = nodeArguments(process.execArgv, process.env['NODE_OPTIONS']);
+    const child = spawn(process.execPath, [...ofNode, script, ...this.#options.workingArguments], {
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-      env: { UV_THREADPOOL_SIZE: String(availableParallelism() + 8), ...process.env },
+      env: workingEnvironment(process.env),
     });
     this.#child = child;
     let wasReady = false;

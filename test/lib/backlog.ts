@@ -19,6 +19,7 @@ import { type NewMessage } from '../../src/spool/spool.ts';
 export interface BacklogMail {
   readonly to: string;
   readonly tenant?: string;
+  readonly campaign?: string;
   readonly class?: PriorityClass;
   /** In what its entry differs from one that was just accepted. */
   readonly entry?: Partial<Entry>;
@@ -58,13 +59,13 @@ export async function fillSpool({ folder, config, count, mail }: Backlog): Promi
 }
 
 function messageOf(plan: RoutePlan, n: number, mail: BacklogMail): NewMessage {
-  const { tenant = '', class: priority = 'normal' } = mail;
+  const { tenant = '', campaign = '', class: priority = 'normal' } = mail;
   const now = Date.now();
   const id = makeQueueId({ now, maker: 1022, counter: n, chance: (n % 1000) / 1000 });
   const recipient = mailbox(mail.to);
   const envelope: Envelope = {
     ...{ reversePath: mailbox('backlog@client.test'), body: '8BITMIME', smtpUtf8: false, ret: undefined },
-    ...{ envid: undefined, client: CLIENT, tenant, campaign: '' },
+    ...{ envid: undefined, client: CLIENT, tenant, campaign },
   };
   const octets = Buffer.from(
     `From: <backlog@client.test>\r\nTo: <${mail.to}>\r\nSubject: ${mail.to}\r\n\r\nA body.\r\n`,

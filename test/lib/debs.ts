@@ -20,6 +20,7 @@ import { until } from './wait.ts';
 const PACKAGES = {
   postfix: ['postfix'],
   exim: ['exim4-daemon-light'],
+  opensmtpd: ['opensmtpd'],
   dovecot: ['dovecot-core', 'dovecot-imapd', 'dovecot-pop3d', 'dovecot-lmtpd'],
   swaks: ['swaks', 'libnet-ssleay-perl'],
   unbound: ['unbound'],

@@ -1,0 +1,82 @@
+/**
+ * A process of its own: the sites that a mountain of mail goes to, on addresses of loopback that share a port, and the
+ * name server that leads to them.
+ *
+ * Domains take turns at the sites. Of four sites two take mail, one refuses each recipient for now, and at one nobody
+ * listens. Each message that arrives is marked by its number, so that none counts twice without being noticed.
+ */
+
+import process from 'node:process';
+import { startDnsServer } from '../../src/sandbox/dns-server.ts';
+import { type Zone } from '../../src/sandbox/zone.ts';
+import { type ResourceRecord } from '../../src/wire/dns/record.ts';
+import { FastSink } from '../../test/lib/fast-sink.ts';
+import { type ReceiversCommand, type ReceiversState } from './receivers.ts';
+
+const TTL = 3600;
+const TIDY = 200;
+const HOSTS = 250;
+
+const counts = { delivered: 0, twice: 0, refused: 0 };
+let firstAt: number | undefined;
+let seen = new Uint8Array(0);
+const refusing = new FastSink({ refuse });
+const taking = new FastSink();
+
+process.on('message', (command: ReceiversCommand) => {
+  if (command.kind === 'start') void start(command);
+  else tell({ kind: 'state', ...tidied(), firstAt });
+});
+process.on('disconnect', () => process.exit(0));
+
+async function start({ messages, sites, domains }: Extract<ReceiversCommand, { kind: 'start' }>): Promise<void> {
+  seen = new Uint8Array(messages);
+  let port = 0;
+  for (let site = 0; site < sites; site += 1) {
+    if (site % 4 === 3) continue;
+    port = await (site % 4 === 1 ? refusing : taking).listen(port, addressOf(site));
+  }
+  const dns = await startDnsServer(zoneOf(sites, domains));
+  setInterval(tidied, TIDY);
+  tell({ kind: 'started', port, dns: `${dns.address}:${dns.port}` });
+}
+
+function tell(state: ReceiversState): void {
+  process.send?.(state);
+}
+
+function refuse(): string {
+  counts.refused += 1;
+  return '450 4.3.2 Not now';
+}
+
+/** A million copies are too many to keep. */
+function tidied(): typeof counts {
+  for (const { recipient, answeredAt } of taking.copies.splice(0)) {
+    const number = Number.parseInt(recipient, 10);
+    firstAt ??= performance.timeOrigin + answeredAt;
+    if (seen[number] === 0) counts.delivered += 1;
+    else counts.twice += 1;
+    seen[number] = 1;
+  }
+  taking.byRecipient.clear();
+  return counts;
+}
+
+function addressOf(site: number): string {
+  return `127.30.${Math.floor(site / HOSTS)}.${(site % HOSTS) + 1}`;
+}
+
+function zoneOf(sites: number, domains: number): Zone {
+  const zone = new Map<string, readonly ResourceRecord[]>();
+  for (let site = 0; site < sites; site += 1) {
+    const name = `mx.site${site}.test`;
+    zone.set(name, [{ name, type: 'A', ttl: TTL, data: addressOf(site) }]);
+  }
+  for (let domain = 0; domain < domains; domain += 1) {
+    const name = `d${domain}.mountain.test`;
+    const exchange = `mx.site${domain % sites}.test`;
+    zone.set(name, [{ name, type: 'MX', ttl: TTL, data: { preference: 10, exchange } }]);
+  }
+  return zone;
+}
