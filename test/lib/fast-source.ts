@@ -152,7 +152,8 @@ export class FastSource {
   }
 }
 
-function contentOf({ to, from = 'source@client.test', fields = '', body = 'A body.\r\n' }: Mail): string {
+/** What is written behind DATA, its end too. */
+export function contentOf({ to, from = 'source@client.test', fields = '', body = 'A body.\r\n' }: Mail): string {
   return `${fields}From: <${from}>\r\nTo: <${to}>\r\nSubject: ${to}\r\n\r\n${body}.\r\n`;
 }
 

@@ -1,0 +1,116 @@
+/**
+ * Looks at the product from outside while it has bad neighbours: memory, what its threads say of their event loops,
+ * and what the machine itself is like meanwhile.
+ */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { anonymousMemory } from '../../test/lib/memory.ts';
+import { type Product } from '../../test/lib/product.ts';
+import { type Delay, type Measured, THREADS, type ThreadDelays } from './judge.ts';
+
+const LOOK_EVERY = 100;
+/** A thread that is blocked shows it once it runs again. */
+const AFTERWARDS = 500;
+
+export class Watch {
+  readonly #product: Product;
+  readonly #pid: number;
+  readonly #idle: Worker;
+  #most = 0;
+  #watching = false;
+
+  private constructor(product: Product, pid: number) {
+    this.#product = product;
+    this.#pid = pid;
+    this.#idle = new Worker(new URL('./idle-thread.ts', import.meta.url));
+    this.#idle.unref();
+  }
+
+  static async of(product: Product): Promise<Watch> {
+    return new Watch(product, (await product.control.status()).pid);
+  }
+
+  /** Of the working process, which bears all of its threads. */
+  get pid(): number {
+    return this.#pid;
+  }
+
+  /** What happens while it happens. */
+  async during<T>(what: () => Promise<T>): Promise<{ readonly value: T; readonly measured: Measured }> {
+    const before = anonymousMemory(this.#pid);
+    await this.metrics();
+    await this.#machine();
+    const waitedBefore = this.#waited();
+    this.#most = before;
+    const looking = this.#look();
+    try {
+      const value = await what();
+      await pause(AFTERWARDS);
+      const text = await this.metrics();
+      const machine = await this.#machine();
+      const waitedMs = this.#waited() - waitedBefore;
+      const measured = { grownOctets: this.#most - before, delays: delaysIn(text), machine, waitedMs };
+      return { value, measured: { ...measured, workerDeaths: gaugeIn(text, 'postrider_worker_deaths_total') } };
+    } finally {
+      this.#watching = false;
+      await looking;
+    }
+  }
+
+  async metrics(): Promise<string> {
+    const answer = await fetch(`http://127.0.0.1:${this.#product.httpPort}/metrics`);
+    if (!answer.ok) throw new Error(`no metrics: ${answer.status}`);
+    return answer.text();
+  }
+
+  async close(): Promise<void> {
+    await this.#idle.terminate();
+  }
+
+  #machine(): Promise<Delay> {
+    return new Promise((resolve) => {
+      this.#idle.once('message', resolve);
+      this.#idle.postMessage('', []);
+    });
+  }
+
+  /** How long threads of the product were ready to run and had no processor, in all. */
+  #waited(): number {
+    const folder = `/proc/${this.#pid}/task`;
+    let ns = 0;
+    for (const thread of readdirSync(folder)) {
+      try {
+        ns += Number(readFileSync(join(folder, thread, 'schedstat'), 'utf8').split(' ')[1] ?? 0);
+      } catch {
+        // It has ended, or this system does not tell.
+      }
+    }
+    return Math.round(ns / 1e6);
+  }
+
+  async #look(): Promise<void> {
+    this.#watching = true;
+    while (this.#watching) {
+      this.#most = Math.max(this.#most, anonymousMemory(this.#pid));
+      await pause(LOOK_EVERY);
+    }
+  }
+}
+
+function delaysIn(text: string): ThreadDelays {
+  const of = (thread: string, quantile: string): number =>
+    1000 * gaugeIn(text, `postrider_event_loop_delay_seconds{thread="${thread}",quantile="${quantile}"}`);
+  return Object.fromEntries(
+    THREADS.map((thread) => [thread, { p99: of(thread, '0.99'), max: of(thread, '1') }]),
+  ) as ThreadDelays;
+}
+
+/** A number that is not there would be one that is never too high. */
+export function gaugeIn(text: string, series: string): number {
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+  if (line === undefined) throw new Error(`no ${series} in the metrics`);
+  return Number(line.slice(series.length));
+}
