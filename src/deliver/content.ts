@@ -1,9 +1,14 @@
-/** Content on its way out: octets in memory, or a file read a block at a time. */
+/** Content on its way out: octets in memory, or read a block at a time from a file or from who keeps it. */
 
 import { open } from 'node:fs/promises';
 import { type DispatchContent } from '../queue/dispatch.ts';
 
 export const BLOCK_OCTETS = 65_536;
+/** Of content that is asked for because memory is short. */
+export const ASKED_OCTETS = 16_384;
+
+/** Octets from there on, at most so many; rejects when the content is gone. */
+export type ReadContent = (at: number, octets: number) => Promise<Uint8Array>;
 
 export interface OutgoingContent {
   readonly octets: number;
@@ -13,11 +18,14 @@ export interface OutgoingContent {
   blocks(): AsyncGenerator<Buffer, void, undefined>;
 }
 
-export function outgoingContent(content: DispatchContent): OutgoingContent {
+/** `read`: asks for the content that is dispatched as blocks. */
+export function outgoingContent(content: DispatchContent, read: ReadContent): OutgoingContent {
   if (content.kind === 'octets') {
     const { buffer, byteOffset, byteLength } = content.octets;
     return memoryContent(Buffer.from(buffer, byteOffset, byteLength));
   }
+  if (content.kind === 'blocks')
+    return { octets: content.octets, memory: undefined, blocks: () => askedBlocks(content.octets, read) };
   const { path, octets } = content;
   return { octets, memory: undefined, blocks: () => fileBlocks(path, octets) };
 }
@@ -52,6 +60,15 @@ export async function readWhole(content: OutgoingContent): Promise<Buffer> {
 
 async function* memoryBlocks(memory: Buffer): AsyncGenerator<Buffer, void, undefined> {
   for (let at = 0; at < memory.length; at += BLOCK_OCTETS) yield memory.subarray(at, at + BLOCK_OCTETS);
+}
+
+async function* askedBlocks(octets: number, read: ReadContent): AsyncGenerator<Buffer, void, undefined> {
+  for (let at = 0; at < octets;) {
+    const block = await read(at, Math.min(ASKED_OCTETS, octets - at));
+    if (block.length === 0) throw new Error(`the content ends at octet ${at} of ${octets}`);
+    yield Buffer.from(block.buffer, block.byteOffset, block.length);
+    at += block.length;
+  }
 }
 
 async function* fileBlocks(path: string, octets: number): AsyncGenerator<Buffer, void, undefined> {

@@ -15,10 +15,14 @@ import { type Route } from '../mail/route.ts';
 
 export type SlotId = number;
 
-/** What a worker can read content from: octets, or a file that stays until the dispatch is finished. */
+/**
+ * What a worker can read content from: octets, a file that stays until the dispatch is finished, or the queue manager,
+ * which is asked for one block after the other.
+ */
 export type DispatchContent =
   | { readonly kind: 'octets'; readonly octets: Uint8Array }
-  | { readonly kind: 'file'; readonly path: string; readonly octets: number };
+  | { readonly kind: 'file'; readonly path: string; readonly octets: number }
+  | { readonly kind: 'blocks'; readonly octets: number };
 
 /** A host to try, in order. */
 export interface Host {

@@ -3,6 +3,7 @@
 import { type Refusal } from '../api/contract.ts';
 import { type AttemptReport, type Dispatch, type SlotId } from '../queue/dispatch.ts';
 import { type SiteAnswer } from '../queue/site.ts';
+import { type QueueId } from '../mail/queue-id.ts';
 import { type Route } from '../mail/route.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { type IntakeState, type Submitted } from '../receive/ports.ts';
@@ -17,6 +18,14 @@ export type WorkerToQueueManager =
   | { readonly kind: 'resolved'; readonly routingDomain: string; readonly route: string; readonly answer: SiteAnswer }
   | { readonly kind: 'lease'; readonly call: CallId; readonly site: string }
   | { readonly kind: 'leaseEnd'; readonly site: string }
+  /** Of the content of a message that was dispatched as blocks. */
+  | {
+      readonly kind: 'readContent';
+      readonly call: CallId;
+      readonly message: QueueId;
+      readonly at: number;
+      readonly octets: number;
+    }
   | { readonly kind: 'event'; readonly line: string };
 
 export type QueueManagerToWorker =
@@ -24,6 +33,8 @@ export type QueueManagerToWorker =
   | { readonly kind: 'dispatch'; readonly dispatch: Dispatch }
   | { readonly kind: 'closeSlot'; readonly slot: SlotId }
   | { readonly kind: 'resolve'; readonly routingDomain: string; readonly route: Route }
+  /** Undefined: the content is gone. */
+  | { readonly kind: 'contentRead'; readonly call: CallId; readonly octets: Uint8Array | undefined }
   | { readonly kind: 'leased'; readonly call: CallId; readonly granted: boolean }
   | { readonly kind: 'intake'; readonly state: IntakeState }
   /** Whether refusals are temporary: an operator may change it at any time. */

@@ -5,6 +5,7 @@
 
 import { StubResolver, type StubResolverOptions } from '../dns/stub-resolver.ts';
 import { Agent } from '../deliver/agent.ts';
+import { ASKED_OCTETS, BLOCK_OCTETS } from '../deliver/content.ts';
 import { type AgentOptions } from '../deliver/options.ts';
 import { openRelay } from '../deliver/smtp/open-relay.ts';
 import { findSite, nullMxSender } from '../deliver/smtp/mx.ts';
@@ -12,6 +13,7 @@ import { eventLine } from '../events/format.ts';
 import { type Event } from '../events/event.ts';
 import { type AddressLiteral } from '../mail/path.ts';
 import { type Domain } from '../mail/domain.ts';
+import { type QueueId } from '../mail/queue-id.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type RelayRoute, type Route } from '../mail/route.ts';
 import { formatDate } from '../mail/date.ts';
@@ -19,7 +21,7 @@ import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Random } from '../ports/random.ts';
 import { type Timers } from '../ports/timers.ts';
-import { type Dispatch } from '../queue/dispatch.ts';
+import { type Dispatch, type DispatchContent } from '../queue/dispatch.ts';
 import { type WorkerId } from '../queue/scheduling.ts';
 import { type SiteAnswer } from '../queue/site.ts';
 import { OctetBudget } from '../receive/octet-budget.ts';
@@ -47,13 +49,19 @@ export interface WorkerSettings {
   readonly plan: RoutePlan;
   readonly listeners: readonly ListenerSettings[];
   readonly dns: Omit<StubResolverOptions, 'clock' | 'timers'>;
-  readonly delivery: Omit<AgentOptions, 'resolver' | 'clock' | 'random' | 'timers' | 'log' | 'onSlotClosed'>;
+  readonly delivery: Omit<AgentOptions, keyof AgentPorts>;
   readonly maxHosts: number;
   /** One of our own listeners answers there. */
   readonly isOurs: (address: string, port: number) => boolean;
   /** Octets of content in memory. */
   readonly memoryOctets: number;
 }
+
+/** What the agent has from the worker and not from the configuration. */
+type AgentPorts = Pick<
+  AgentOptions,
+  'resolver' | 'clock' | 'random' | 'timers' | 'log' | 'onSlotClosed' | 'readContent'
+>;
 
 export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'> {
   readonly id: WorkerId;
@@ -73,6 +81,7 @@ export class WorkerRuntime {
   readonly #deps: WorkerDeps;
   readonly #submissions = new Calls<Submitted>();
   readonly #leases = new Calls<boolean>();
+  readonly #parts = new Calls<Uint8Array | undefined>();
   readonly #listeners: ListenerSet;
   readonly #budget: OctetBudget;
   readonly #receiveDeps: ReceiveDeps;
@@ -82,6 +91,8 @@ export class WorkerRuntime {
   #intake: IntakeState = 'open';
   #receive: ReceiveSettings;
   #deliveries = 0;
+  /** Octets of content, at most, that deliveries under way hold. */
+  #contentOut = 0;
   /** Of before a reload, with deliveries that have not ended. */
   readonly #leaving = new Set<Agent>();
 
@@ -116,7 +127,7 @@ export class WorkerRuntime {
   }
 
   load(): WorkerLoad {
-    return { ...this.figures(), contentOctets: this.#budget.used };
+    return { ...this.figures(), contentOctets: this.#budget.used, contentOutOctets: this.#contentOut };
   }
 
   /** The first half of a reload: opens what is new. Rejects, and leaves everything as it was, when that fails. */
@@ -175,6 +186,8 @@ export class WorkerRuntime {
     switch (message.kind) {
       case 'submitted':
         return this.#submissions.answered(message.call, message.result);
+      case 'contentRead':
+        return this.#parts.answered(message.call, message.octets);
       case 'leased':
         return this.#leases.answered(message.call, message.granted);
       case 'dispatch':
@@ -195,9 +208,12 @@ export class WorkerRuntime {
 
   /** The agent never rejects. */
   async #deliver(dispatch: Dispatch): Promise<void> {
+    const octets = heldOctets(dispatch.content);
     this.#deliveries += 1;
+    this.#contentOut += octets;
     const report = await this.#agent.deliver(dispatch);
     this.#deliveries -= 1;
+    this.#contentOut -= octets;
     this.#deps.link.post({ kind: 'report', report });
   }
 
@@ -262,7 +278,18 @@ export class WorkerRuntime {
       ...this.#settings.delivery,
       ...{ resolver: this.#resolver, clock, random, timers, log },
       onSlotClosed: (slot) => link.post({ kind: 'slotClosed', slot }),
+      readContent: (message, at, octets) => this.#readContent({ message, at, octets }),
     };
+  }
+
+  async #readContent(part: {
+    readonly message: QueueId;
+    readonly at: number;
+    readonly octets: number;
+  }): Promise<Uint8Array> {
+    const octets = await this.#parts.ask((call) => this.#deps.link.post({ kind: 'readContent', call, ...part }));
+    if (octets === undefined) throw new Error('the content is gone');
+    return octets;
   }
 
   #newAgent(): Agent {
@@ -285,6 +312,12 @@ export class WorkerRuntime {
       hasNullMx: async (domain) => ((await nullMxSender(domain as Domain, this.#resolver)) ? 'yes' : 'no'),
     };
   }
+}
+
+/** All of it, or the block that is being sent. */
+function heldOctets(content: DispatchContent): number {
+  if (content.kind === 'octets') return content.octets.length;
+  return Math.min(content.octets, content.kind === 'file' ? BLOCK_OCTETS : ASKED_OCTETS);
 }
 
 const SMTP_PORT = 25;

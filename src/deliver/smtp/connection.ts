@@ -356,9 +356,8 @@ export class SmtpConnection {
     const encoder = new DataEncoder();
     for await (const block of content.blocks()) {
       if (this.#client.waitsFor !== 'content') return;
-      if (this.#socket.write(encoder.push(block))) continue;
       this.#deadline.set(this.#timeouts.block);
-      await this.#room();
+      await this.#taken(encoder.push(block));
     }
     if (this.#client.waitsFor !== 'content') return;
     this.#socket.write(encoder.end());
@@ -378,6 +377,15 @@ export class SmtpConnection {
     this.#watch();
     // Ends the generator, and with it the open file.
     if (last) await chunks.blocks.return();
+  }
+
+  /** Until the system has all of it: what is written earlier than that only fills memory. */
+  #taken(octets: Buffer): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      this.#socket.write(octets, () => resolve());
+    });
   }
 
   #room(): Promise<void> {

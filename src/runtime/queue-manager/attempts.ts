@@ -30,6 +30,7 @@ import {
 import { type EntryLocks } from './entry-locks.ts';
 import { countAttempt, countDisposition } from './flow-metrics.ts';
 import { type QueueManagerContext } from './ports.ts';
+import { type HandedContent } from './handed-content.ts';
 import { FAST_PATH_TIME, type RecentMessages } from './recent-messages.ts';
 
 export type DispatchAction = Extract<SchedulerAction, { kind: 'dispatch' }>;
@@ -48,6 +49,8 @@ export interface AttemptSinks {
 
 interface InFlight {
   readonly action: DispatchAction;
+  /** As the worker has it. */
+  readonly content: DispatchContent;
   readonly facts: AttemptFacts;
 }
 
@@ -59,14 +62,20 @@ const MAX_CRASHES = 2;
 export class Attempts {
   readonly #context: QueueManagerContext;
   readonly #recent: RecentMessages;
+  readonly #handed: HandedContent;
   readonly #sinks: AttemptSinks;
   readonly #inFlight = new Map<number, InFlight>();
   #lastId = 0;
   #lastEntryNumber = 0;
 
-  constructor(context: QueueManagerContext, recent: RecentMessages, sinks: AttemptSinks) {
+  constructor(
+    context: QueueManagerContext,
+    { recent, handed }: { readonly recent: RecentMessages; readonly handed: HandedContent },
+    sinks: AttemptSinks,
+  ) {
     this.#context = context;
     this.#recent = recent;
+    this.#handed = handed;
     this.#sinks = sinks;
   }
 
@@ -92,7 +101,8 @@ export class Attempts {
     const inFlight = this.#inFlight.get(report.id);
     if (inFlight === undefined) return;
     this.#inFlight.delete(report.id);
-    const { action, facts } = inFlight;
+    const { action, facts, content } = inFlight;
+    this.#handed.back(action.worker, content);
     this.#sinks.finished({
       slot: action.slot,
       entry: action.entry.id,
@@ -104,9 +114,10 @@ export class Attempts {
 
   /** The worker died: what it had in flight is deferred, and held when this is the second time. */
   workerLost(worker: WorkerId): void {
-    for (const [id, { action, facts }] of this.#inFlight) {
+    for (const [id, { action, facts, content }] of this.#inFlight) {
       if (action.worker !== worker) continue;
       this.#inFlight.delete(id);
+      this.#handed.back(worker, content);
       const crashes = Math.max(1, facts.entry.crashes);
       this.#release(action.slot, action.entry, 'lost');
       this.#afterCrash({ ...facts.entry, crashes });
@@ -169,7 +180,7 @@ export class Attempts {
     this.#sinks.settled(entry.id, current === undefined ? [] : [current]);
   }
 
-  #send(action: DispatchAction, message: Omit<StoredMessage, 'content'>, content: DispatchContent): void {
+  #send(action: DispatchAction, message: Omit<StoredMessage, 'content'>, whole: DispatchContent): void {
     const { entry, slot, worker, path, site, route, hosts } = action;
     const id = (this.#lastId += 1);
     const startedAt = this.#context.clock.now();
@@ -179,7 +190,8 @@ export class Attempts {
       { ...entry, sender },
       { route: route.name, site, startedAt, dropped: route.kind === 'discard' },
     );
-    this.#inFlight.set(id, { action, facts });
+    const content = this.#handed.hand(worker, whole);
+    this.#inFlight.set(id, { action, facts, content });
     this.#context.tell(attemptEvent(facts));
     countAttempt();
     this.#sinks.send(worker, {
