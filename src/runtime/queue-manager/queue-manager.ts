@@ -22,7 +22,7 @@ import { type Spool } from '../../spool/spool.ts';
 import { QUEUE_MANAGER_MAKER, queueIds } from '../ids.ts';
 import { type Link } from '../link.ts';
 import { type QueueManagerToWorker, type WorkerToQueueManager } from '../messages.ts';
-import { Attempts } from './attempts.ts';
+import { Attempts, type AttemptSinks } from './attempts.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { countWorkerDeath } from './flow-metrics.ts';
 import { EntryLocks } from './entry-locks.ts';
@@ -112,18 +112,7 @@ export class QueueManager {
       broken: deps.broken,
     };
     const handed = new HandedContent(deps.memoryOctets * HANDED_SHARE);
-    this.#attempts = new Attempts(
-      context,
-      { recent: this.#recent, handed },
-      {
-        send: (worker, dispatch) => this.#workers.get(worker)?.post({ kind: 'dispatch', dispatch }),
-        closeSlot: (worker, slot) => this.#workers.get(worker)?.post({ kind: 'closeSlot', slot }),
-        finished: (finished) => this.#perform(this.#scheduler.finished(finished, this.#now())),
-        settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
-        noticed: () => this.#teller.poke(),
-        locks: this.locks,
-      },
-    );
+    this.#attempts = new Attempts(context, { recent: this.#recent, handed }, this.#attemptSinks());
     const accepted = (entries: readonly Entry[], admitted: boolean): void =>
       this.#perform(this.#scheduler.accepted(entries, admitted, this.#now()));
     this.#intake = new Intake(context, this.#recent, {
@@ -269,6 +258,17 @@ export class QueueManager {
 
   explain(entry: Entry): ReturnType<Scheduler['explain']> {
     return this.#scheduler.explain(entry, this.#now());
+  }
+
+  #attemptSinks(): AttemptSinks {
+    return {
+      send: (worker, dispatch) => this.#workers.get(worker)?.post({ kind: 'dispatch', dispatch }),
+      closeSlot: (worker, slot) => this.#workers.get(worker)?.post({ kind: 'closeSlot', slot }),
+      finished: (finished) => this.#perform(this.#scheduler.finished(finished, this.#now())),
+      settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
+      noticed: () => this.#teller.poke(),
+      locks: this.locks,
+    };
   }
 
   #busy(): boolean {
