@@ -94,9 +94,9 @@ export class MessageSink implements ContentSink {
   }
 
   #limit(): number {
-    if (this.#file !== undefined) return FILE_WRITE_OCTETS;
     const { budget, tightOctets, memoryOctets } = this.#options;
-    return budget.tight ? tightOctets : memoryOctets;
+    const most = this.#file === undefined ? memoryOctets : FILE_WRITE_OCTETS;
+    return budget.tight ? Math.min(tightOctets, most) : most;
   }
 
   #take(octets: number): boolean {
