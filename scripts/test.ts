@@ -38,7 +38,7 @@ interface Suite {
 const SUITES: readonly Suite[] = [
   {
     name: 'unit',
-    files: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    files: ['src/**/*.test.ts', 'test/**/*.test.ts', 'prove/**/*.test.ts'],
     concurrency: Math.min(4, availableParallelism()),
     built: false,
     reporter: 'dot',

@@ -116,6 +116,8 @@ class Run {
     const seconds = SECONDS[this.#context.length];
     const { value: found, measured } = await this.#world.watch.during(() => one.run(this.#world, this.#round, seconds));
     await mail.end();
+    const { max } = transits(mail.account(new Set()));
+    this.#context.tell(`${one.name}: good mail within ${round(max)} ms`);
     this.#accepted.push(...found.accepted);
     this.#report.count(found.cases);
     Object.assign(this.#report.figures, found.figures, this.#shown(one, measured));

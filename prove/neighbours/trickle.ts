@@ -38,8 +38,10 @@ export class Trickle {
   #tick(): void {
     for (const [socket, waiting] of this.#waiting) {
       if (!socket.writable || waiting.at === waiting.octets.length) this.#waiting.delete(socket);
-      else socket.write(waiting.octets.subarray(waiting.at, (waiting.at += 1)));
-      this.sent += 1;
+      else {
+        socket.write(waiting.octets.subarray(waiting.at, (waiting.at += 1)));
+        this.sent += 1;
+      }
     }
   }
 }

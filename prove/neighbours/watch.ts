@@ -19,12 +19,15 @@ export class Watch {
   readonly #product: Product;
   readonly #pid: number;
   readonly #idle: Worker;
+  /** Of memory, before there was anything bad. */
+  readonly #before: number;
   #most = 0;
   #watching = false;
 
   private constructor(product: Product, pid: number) {
     this.#product = product;
     this.#pid = pid;
+    this.#before = anonymousMemory(pid);
     this.#idle = new Worker(new URL('./idle-thread.ts', import.meta.url));
     this.#idle.unref();
   }
@@ -40,11 +43,10 @@ export class Watch {
 
   /** What happens while it happens. */
   async during<T>(what: () => Promise<T>): Promise<{ readonly value: T; readonly measured: Measured }> {
-    const before = anonymousMemory(this.#pid);
     await this.metrics();
     await this.#machine();
     const waitedBefore = this.#waited();
-    this.#most = before;
+    this.#most = 0;
     const looking = this.#look();
     try {
       const value = await what();
@@ -52,7 +54,7 @@ export class Watch {
       const text = await this.metrics();
       const machine = await this.#machine();
       const waitedMs = this.#waited() - waitedBefore;
-      const measured = { grownOctets: this.#most - before, delays: delaysIn(text), machine, waitedMs };
+      const measured = { grownOctets: this.#most - this.#before, delays: delaysIn(text), machine, waitedMs };
       return { value, measured: { ...measured, workerDeaths: gaugeIn(text, 'postrider_worker_deaths_total') } };
     } finally {
       this.#watching = false;

@@ -78,7 +78,7 @@ function settings(workers: number, port: number): Partial<PostriderConfig> {
     memory: { content: `${CONTENT_BUDGET >> 20}MiB` },
     queue: {
       pace: {
-        defaults: { startWindow: MOST_CONNECTIONS },
+        defaults: { startWindow: MOST_CONNECTIONS, idleTimeout: '2s' },
         rules: [
           {
             name: 'slow',
