@@ -96,8 +96,8 @@ const dnsCase: Case = {
       const { entries } = await world.product.control.list({ limit: 1000 });
       // One of several is enough: the others wait for its site.
       const tried = new Set(entries.filter(({ reason }) => reason !== 'new').map(({ routingDomain }) => routingDomain));
-      const waiting = entries.map(({ routingDomain }) => routingDomain);
-      return domains.filter((domain) => waiting.includes(domain) && !tried.has(domain));
+      const waiting = new Set(entries.map(({ routingDomain }) => routingDomain));
+      return domains.filter((domain) => waiting.has(domain) && !tried.has(domain));
     };
     await until('an answer for each', async () => (await untried()).length === 0, 2 * GRACE).catch(() => {});
     const failures = [

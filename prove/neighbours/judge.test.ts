@@ -15,7 +15,7 @@ const QUIET = { p99: 2, max: 10 };
 const MEASURED: Measured = {
   grownOctets: 100,
   delays: { main: QUIET, queueManager: QUIET, worker: QUIET, archivist: QUIET },
-  ...{ machine: QUIET, waitedMs: 0, workerDeaths: 0 },
+  ...{ machine: QUIET, waited: 0, workerDeaths: 0 },
 };
 const BOUNDS = { grownOctets: 100 };
 
@@ -42,6 +42,7 @@ describe('what was measured', () => {
     const stalled = { ...withWorker({ p99: 90, max: 900 }), machine: { p99: 5, max: 101 }, grownOctets: 200 };
     assert.ok(isDisturbed(stalled));
     assert.ok(isDisturbed({ ...MEASURED, machine: { p99: 26, max: 30 } }));
+    assert.ok(isDisturbed({ ...MEASURED, waited: 0.2 }));
     assert.ok(!isDisturbed(MEASURED));
     assert.deepEqual(judgeMeasured(stalled, BOUNDS).length, 1);
   });

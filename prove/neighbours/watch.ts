@@ -46,6 +46,7 @@ export class Watch {
     await this.metrics();
     await this.#machine();
     const waitedBefore = this.#waited();
+    const begun = performance.now();
     this.#most = 0;
     const looking = this.#look();
     try {
@@ -53,8 +54,8 @@ export class Watch {
       await pause(AFTERWARDS);
       const text = await this.metrics();
       const machine = await this.#machine();
-      const waitedMs = this.#waited() - waitedBefore;
-      const measured = { grownOctets: this.#most - this.#before, delays: delaysIn(text), machine, waitedMs };
+      const waited = mostWaited(waitedBefore, this.#waited()) / (performance.now() - begun);
+      const measured = { grownOctets: this.#most - this.#before, delays: delaysIn(text), machine, waited };
       return { value, measured: { ...measured, workerDeaths: gaugeIn(text, 'postrider_worker_deaths_total') } };
     } finally {
       this.#watching = false;
@@ -79,18 +80,19 @@ export class Watch {
     });
   }
 
-  /** How long threads of the product were ready to run and had no processor, in all. */
-  #waited(): number {
+  /** Milliseconds for which each thread of the product was ready to run and had no processor, since it began. */
+  #waited(): ReadonlyMap<string, number> {
     const folder = `/proc/${this.#pid}/task`;
-    let ns = 0;
+    const waited = new Map<string, number>();
     for (const thread of readdirSync(folder)) {
       try {
-        ns += Number(readFileSync(join(folder, thread, 'schedstat'), 'utf8').split(' ')[1] ?? 0);
+        const [, ns] = readFileSync(join(folder, thread, 'schedstat'), 'utf8').split(' ');
+        waited.set(thread, Number(ns ?? 0) / 1e6);
       } catch {
         // It has ended, or this system does not tell.
       }
     }
-    return Math.round(ns / 1e6);
+    return waited;
   }
 
   async #look(): Promise<void> {
@@ -100,6 +102,10 @@ export class Watch {
       await pause(LOOK_EVERY);
     }
   }
+}
+
+function mostWaited(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  return Math.max(0, ...[...after].map(([thread, ms]) => ms - (before.get(thread) ?? 0)));
 }
 
 function delaysIn(text: string): ThreadDelays {

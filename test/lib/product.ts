@@ -116,17 +116,24 @@ export function environment(): Record<string, string> {
   };
 }
 
+/** On a machine that others keep busy. */
+const COMES_UP = 120_000;
+
 async function comeUp({ control, running }: Product): Promise<void> {
   let ended: number | NodeJS.Signals | undefined;
   void running.exited.then((how) => (ended = how));
   try {
-    await until('the product', async () => {
-      if (ended !== undefined) throw new Error(`it ended with ${ended}`);
-      return control.status().then(
-        () => true,
-        () => false,
-      );
-    });
+    await until(
+      'the product',
+      async () => {
+        if (ended !== undefined) throw new Error(`it ended with ${ended}`);
+        return control.status().then(
+          () => true,
+          () => false,
+        );
+      },
+      COMES_UP,
+    );
   } catch (error) {
     await running.stop('SIGKILL');
     throw new Error(`the product did not come up: ${String(error)}\n${running.output()}`, { cause: error });
