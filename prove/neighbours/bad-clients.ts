@@ -61,11 +61,12 @@ export async function drippingClients(port: number, count: number): Promise<BadC
   };
 }
 
-const COMMANDS = Buffer.from('EHLO deaf.test\r\n'.repeat(500));
+/** Of all replies that are to be had for six octets the longest. */
+const COMMANDS = Buffer.from('HELP\r\n'.repeat(1000));
 /** What one of them says at most. A product that waits for its replies to be read has stopped reading long before. */
-const DEAF_OCTETS = 2 << 20;
+const DEAF_OCTETS = 64 << 20;
 
-/** Each says one EHLO after the other and reads no reply; `octets`: how much of that the product has taken. */
+/** Each asks for help again and again and reads no reply; `octets`: how much of that the product has taken. */
 export async function deafClients(port: number, count: number): Promise<BadClients & { readonly octets: number }> {
   const crowd = new Crowd();
   await inTurns(count, async () => {

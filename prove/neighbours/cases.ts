@@ -111,7 +111,10 @@ const dnsCase: Case = {
 };
 
 const DRIPPING = 1000;
-const DEAF = 20;
+const DEAF = 4;
+/** Of those it must have stopped reading: so long nothing more was taken of any. */
+const STOPPED = 3000;
+const STOPS_WITHIN = 45_000;
 
 const clientsCase: Case = {
   name: 'bad clients',
@@ -123,12 +126,19 @@ const clientsCase: Case = {
     try {
       const domain = `good${round % 2}.test`;
       const [cuts] = await Promise.all([cuttingClients(port, domain, 1), during(seconds)]);
+      let [taken, since] = [0, 0];
+      const hasStopped = (): boolean => {
+        if (deaf.octets !== taken) [taken, since] = [deaf.octets, performance.now()];
+        return performance.now() - since > STOPPED;
+      };
+      const stopped = await until('an end of reading', hasStopped, STOPS_WITHIN).catch(() => false);
       // Before those who wait are let go.
       const { open } = dripping;
       await until('what was complete', () => hasCome(world, cuts) === cuts.complete.length, 2000).catch(() => {});
       return {
         ...NOTHING,
         failures: [
+          ...(stopped ? [] : ['clients that read no replies are read without end']),
           ...(open === DRIPPING ? [] : [`${DRIPPING - open} of ${DRIPPING} slow clients were hung up on`]),
           ...cuts.incomplete
             .filter((recipient) => world.sink.byRecipient.has(recipient))
