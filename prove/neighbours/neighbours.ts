@@ -41,12 +41,19 @@ export const neighboursSuite: Suite = {
   faults: FAULTS,
   run: async (context) => {
     const report = new Report();
+    const cases = casesFor(CASES, context.fault);
+    const groups = [
+      cases.filter(({ product }) => product === 'shared'),
+      ...cases.filter(({ product }) => product === 'alone').map((one) => [one]),
+    ].filter((group) => group.length > 0);
     for (const workers of WORKERS[context.length]) {
-      const world = await startWorld({ workers, fault: context.fault });
-      try {
-        await new Run(world, context, report).all();
-      } finally {
-        await world.close();
+      for (const group of groups) {
+        const world = await startWorld({ workers, fault: context.fault });
+        try {
+          await new Run(world, context, report).all(group);
+        } finally {
+          await world.close();
+        }
       }
     }
     return report.result();
@@ -75,6 +82,7 @@ class Run {
   readonly #report: Report;
   readonly #accepted: string[] = [];
   readonly #good: { readonly name: string; readonly mail: GoodMail }[] = [];
+  readonly #names: string[] = [];
   #round = 0;
 
   constructor(world: World, context: SuiteContext, report: Report) {
@@ -83,9 +91,9 @@ class Run {
     this.#report = report;
   }
 
-  async all(): Promise<void> {
+  async all(cases: readonly Case[]): Promise<void> {
     await this.#warmUp();
-    for (const one of casesFor(CASES, this.#context.fault)) {
+    for (const one of cases) {
       await this.#case(one);
       // One sign of a planted fault is enough.
       if (this.#context.length === 'fault' && this.#report.failures.length > 0) return;
@@ -101,11 +109,13 @@ class Run {
   }
 
   async #case(one: Case): Promise<void> {
+    this.#names.push(one.name);
     const { failures, skipped } = this.#report;
     for (let tries = 1; ; tries += 1) {
       const { found, measured } = await this.#try(one);
-      failures.push(...this.#told(one, [...found.failures, ...judgeMeasured(measured, one)]));
-      if (failures.length > 0 || !isDisturbed(measured)) return;
+      const broken = [...found.failures, ...judgeMeasured(measured, one)];
+      failures.push(...this.#told(one, broken));
+      if (broken.length > 0 || !isDisturbed(measured)) return;
       this.#context.tell(`${one.name}: the machine was busy with others`);
       if (tries < TRIES[this.#context.length]) continue;
       skipped.push(`event loops in "${one.name}": in ${tries} tries the machine itself was too slow to tell`);
@@ -153,7 +163,7 @@ class Run {
     const events = await product.events();
     const deferred = deferredIn(events);
     const good = this.#good.flatMap(({ mail }) => mail.account(deferred));
-    const name = 'all cases';
+    const name = 'what became of the mail';
     this.#report.failures.push(...this.#told({ name }, judgeGood(good)));
     this.#report.failures.push(...this.#told({ name }, judgeBad(this.#bad(events, waiting))));
     const faults = product.running.output().match(/^.* error .*$/gm) ?? [];
@@ -168,7 +178,7 @@ class Run {
       'messages for bad neighbours': this.#accepted.length,
     });
     const { p50, max } = transits(good);
-    this.#report.figures[`good mail, ${this.#world.workers} worker(s)`] =
+    this.#report.figures[`good mail beside ${this.#names.join(', ')}, ${this.#world.workers} worker(s)`] =
       `half within ${p50.toFixed(1)} ms of our 250, all within ${round(max)} ms`;
   }
 
