@@ -40,7 +40,7 @@ const MAILS_A_NAME = 3;
 /** One product bears these cases one after the other; what the collector of garbage has not come to is most of it. */
 const SHARED_GROWTH = 192 * MIB;
 /** Of the slow receivers, at once: the first may have been given up when the last is reached. */
-const ENOUGH_SLOW = 800;
+const ENOUGH_SLOW = 500;
 /** What systems keep on the way of one connection, and a product that reads on for a moment. */
 const MOST_TAKEN = 12 * MIB;
 /** After the longest time that a next hop is given. */
