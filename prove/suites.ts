@@ -4,8 +4,17 @@ import { killSuite } from './kill/kill.ts';
 import { limitsSuite } from './limits/limits.ts';
 import { powerSuite } from './power/power.ts';
 import { readersSuite } from './readers/readers.ts';
+import { neighboursSuite } from './neighbours/neighbours.ts';
 import { type Suite } from './suite.ts';
 import { storageSuite } from './storage/storage.ts';
 import { timeSuite } from './time/time.ts';
 
-export const SUITES: readonly Suite[] = [killSuite, powerSuite, storageSuite, timeSuite, limitsSuite, readersSuite];
+export const SUITES: readonly Suite[] = [
+  killSuite,
+  powerSuite,
+  storageSuite,
+  timeSuite,
+  neighboursSuite,
+  limitsSuite,
+  readersSuite,
+];

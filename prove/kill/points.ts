@@ -50,8 +50,8 @@ const TEXTS: readonly Text[] = [
   ],
   [
     ATTEMPTS,
-    'const { action, facts } = inFlight;',
-    'const { action, facts } = inFlight; process.prove.heard(facts.entry.recipients); @removal:outcome;',
+    'const { action, facts, content } = inFlight;',
+    'const { action, facts, content } = inFlight; process.prove.heard(facts.entry.recipients); @removal:outcome;',
   ],
   [
     ATTEMPTS,

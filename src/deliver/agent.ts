@@ -9,7 +9,7 @@
 import { assertNever } from '../lib/assert-never.ts';
 import { type Outcome } from '../mail/outcome.ts';
 import { type AttemptReport, type Dispatch, type SlotId } from '../queue/dispatch.ts';
-import { outgoingContent } from './content.ts';
+import { outgoingContent, type OutgoingContent } from './content.ts';
 import { discard } from './discard.ts';
 import { refuseByRoute } from './fail.ts';
 import { deliverByLmtp } from './lmtp.ts';
@@ -115,7 +115,7 @@ export class Agent {
   async #transport(dispatch: Dispatch, slot: Slot): Promise<Attempted> {
     const { route } = dispatch;
     const held = slot.connection;
-    const content = outgoingContent(dispatch.content);
+    const content = this.#content(dispatch);
     const local = (outcomes: readonly Outcome[]): Attempted => ({
       report: reportOf(dispatch, outcomes),
       connection: held,
@@ -141,9 +141,13 @@ export class Agent {
   }
 
   #dial(dispatch: Dispatch, slot: Slot, destination: Destination): Promise<Attempted> {
-    const attempt = new SmtpAttempt(dispatch, outgoingContent(dispatch.content), destination, this.#options);
+    const attempt = new SmtpAttempt(dispatch, this.#content(dispatch), destination, this.#options);
     slot.abort = () => attempt.abort();
     return attempt.run(slot.connection);
+  }
+
+  #content({ message, content }: Dispatch): OutgoingContent {
+    return outgoingContent(content, (at, octets) => this.#options.readContent(message, at, octets));
   }
 
   /** Makes the connection the slot's, and listens for its end. */

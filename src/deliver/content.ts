@@ -1,4 +1,4 @@
-/** Content on its way out: octets in memory, or a file read a block at a time. */
+/** Content on its way out: octets in memory, or read a block at a time from a file or from who keeps it. */
 
 import { open } from 'node:fs/promises';
 import { octetsOf } from '../lib/octet-pieces.ts';
@@ -6,6 +6,11 @@ import { type DispatchContent } from '../queue/dispatch.ts';
 
 /** A block of a file is a hop to another thread and back. */
 export const BLOCK_OCTETS = 262_144;
+/** Of content that is asked for, or read in little pieces, because memory is short. */
+export const ASKED_OCTETS = 16_384;
+
+/** Octets from there on, at most so many; rejects when the content is gone. */
+export type ReadContent = (at: number, octets: number) => Promise<Uint8Array>;
 
 export interface OutgoingContent {
   readonly octets: number;
@@ -15,6 +20,8 @@ export interface OutgoingContent {
   readonly wire?: Buffer;
   /** Blocks of at most `BLOCK_OCTETS`; may be asked for more than once. Rejects when a file cannot be read or has changed its length. */
   blocks(): AsyncGenerator<Buffer, void, undefined>;
+  /** What `blocks` gives at once: no more is to be held for a receiver that takes it slowly. */
+  readonly block?: number;
   /**
    * What a call of `blocks` gave is used no more, by no write that is under way either. It makes its memory free the
    * sooner; nobody has to call it.
@@ -24,7 +31,8 @@ export interface OutgoingContent {
   readonly form?: 'any' | 'lines';
 }
 
-export function outgoingContent(content: DispatchContent): OutgoingContent {
+/** `read`: asks for the content that is dispatched as blocks. */
+export function outgoingContent(content: DispatchContent, read: ReadContent): OutgoingContent {
   if (content.kind === 'octets') {
     const memory = asBuffer(content.octets);
     return content.wire === undefined
@@ -32,8 +40,15 @@ export function outgoingContent(content: DispatchContent): OutgoingContent {
       : { ...memoryContent(memory), wire: asBuffer(content.wire) };
   }
   if (content.kind === 'pieces') return piecesContent(content);
-  const { path, octets } = content;
-  return { octets, memory: undefined, blocks: () => fileBlocks(path, octets) };
+  if (content.kind === 'blocks')
+    return {
+      octets: content.octets,
+      memory: undefined,
+      block: ASKED_OCTETS,
+      blocks: () => askedBlocks(content.octets, read),
+    };
+  const { path, octets, block = BLOCK_OCTETS } = content;
+  return { octets, memory: undefined, block, blocks: () => fileBlocks(path, octets, block) };
 }
 
 /** Keeps the octets: the caller must not write to them again. */
@@ -91,11 +106,20 @@ async function* piecesBlocks(pieces: readonly Buffer[]): AsyncGenerator<Buffer, 
   for (const piece of pieces) yield* memoryBlocks(piece);
 }
 
-async function* fileBlocks(path: string, octets: number): AsyncGenerator<Buffer, void, undefined> {
+async function* askedBlocks(octets: number, read: ReadContent): AsyncGenerator<Buffer, void, undefined> {
+  for (let at = 0; at < octets;) {
+    const block = await read(at, Math.min(ASKED_OCTETS, octets - at));
+    if (block.length === 0) throw new Error(`the content ends at octet ${at} of ${octets}`);
+    yield Buffer.from(block.buffer, block.byteOffset, block.length);
+    at += block.length;
+  }
+}
+
+async function* fileBlocks(path: string, octets: number, size: number): AsyncGenerator<Buffer, void, undefined> {
   const file = await open(path, 'r');
   try {
     for (let at = 0; at < octets;) {
-      const block = Buffer.allocUnsafe(Math.min(BLOCK_OCTETS, octets - at));
+      const block = Buffer.allocUnsafe(Math.min(size, octets - at));
       const { bytesRead } = await file.read(block, 0, block.length, at);
       if (bytesRead === 0) throw new Error(`the content file ends at octet ${at} of ${octets}`);
       yield block.subarray(0, bytesRead);

@@ -1,6 +1,7 @@
 /** What a delivery agent is given: its ports, its name, its limits. */
 
 import { type Duration, MINUTE, SECOND } from '../lib/time.ts';
+import { type QueueId } from '../mail/queue-id.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Random } from '../ports/random.ts';
@@ -31,6 +32,8 @@ export interface AgentOptions {
   readonly convertSigned: 'convert' | 'fail';
   /** Our own listeners and whatever else must never be dialled. */
   readonly prohibited: (address: string, port: number) => boolean;
+  /** A part of the content of a message that was dispatched as blocks. Rejects when it is gone. */
+  readonly readContent: (message: QueueId, at: number, octets: number) => Promise<Uint8Array>;
   /** An open connection was lost while no dispatch was on its slot. */
   readonly onSlotClosed: (slot: SlotId, reason: string) => void;
 }

@@ -18,6 +18,7 @@ const replies = counter('postrider_test_replies_total', 'Replies, by class.', {
 const plain = counter('postrider_test_plain_total', 'Without labels.');
 const depth = gauge('postrider_test_depth', 'Entries that wait.');
 const sessions = gauge('postrider_test_sessions', 'Sessions, by listener.', { listener: ['in', 'submission'] });
+const latest = gauge('postrider_test_latest', 'The largest of all.', {}, 'max');
 const delays = histogram('postrider_test_delay_seconds', 'Delay.', {
   buckets: [0.1, 1],
   labels: { way: ['mx', 'lmtp'] },
@@ -64,6 +65,13 @@ describe('metrics', () => {
     for (const series of ['postrider_test_plain_total', 'postrider_test_depth']) {
       assert.equal(Number(valueOf(three, series)), 3 * Number(valueOf(one, series)));
     }
+  });
+
+  test('of a gauge that says so the largest value of all threads counts', async () => {
+    latest.set(3);
+    const one = transferred(await snapshot());
+    latest.set(2);
+    assert.equal(valueOf(await mergedText([one, transferred(await snapshot())]), 'postrider_test_latest'), '3');
   });
 
   test('the counts of threads that died stay in the sum, their gauges do not', async () => {

@@ -76,9 +76,15 @@ export function counter<const L extends Labels = Record<never, never>>(
   };
 }
 
-/** Goes up and down. The threads' values are added up. */
-export function gauge<const L extends Labels = Record<never, never>>(name: string, help: string, labels?: L): Gauge<L> {
-  const metric = new client.Gauge<string>(declare({ name, kind: 'gauge', help, labels: labels ?? {} }));
+/** Goes up and down. The threads' values are added up, or the largest of them stands for all. */
+export function gauge<const L extends Labels = Record<never, never>>(
+  name: string,
+  help: string,
+  labels?: L,
+  aggregator: 'sum' | 'max' = 'sum',
+): Gauge<L> {
+  const declared = declare({ name, kind: 'gauge', help, labels: labels ?? {} });
+  const metric = new client.Gauge<string>({ ...declared, aggregator });
   const allowed = Object.entries(labels ?? {});
   for (const series of seriesOf(allowed)) metric.set(series, 0);
   return {

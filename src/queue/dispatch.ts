@@ -17,8 +17,9 @@ import { type Route } from '../mail/route.ts';
 export type SlotId = number;
 
 /**
- * What a worker can read content from: octets, or a file that stays until the dispatch is finished. Pieces, which may
- * be many, cross no thread: a worker that has the content of a file in memory puts them in its place.
+ * What a worker can read content from: octets, a file that stays until the dispatch is finished, or the queue manager,
+ * which is asked for one block after the other. Pieces, which may be many, cross no thread: a worker that has the
+ * content of a file in memory puts them in its place.
  */
 export type DispatchContent =
   /** `wire`: the same as DATA carries it, with its end; only where that is known already. */
@@ -30,7 +31,9 @@ export type DispatchContent =
       /** `lines`: every CR and LF in it is of a CRLF. */
       readonly form: 'any' | 'lines';
     }
-  | { readonly kind: 'file'; readonly path: string; readonly octets: number };
+  | { readonly kind: 'blocks'; readonly octets: number }
+  /** `block`: to be read in pieces of that size. */
+  | { readonly kind: 'file'; readonly path: string; readonly octets: number; readonly block?: number };
 
 /** A host to try, in order. */
 export interface Host {

@@ -134,6 +134,18 @@ describe('content', () => {
     assert.equal(kept.lend(id, got[0]!.octets), undefined);
     assert.equal(budget.used, 600);
   });
+
+  test('keeps no more beside its file than it would without one when the budget is tight', async () => {
+    const budget = new OctetBudget(1000);
+    budget.take(600);
+    const { sink } = sinkWith({ budget });
+    await sink.write(Buffer.from(`A: b\r\n\r\n${'x'.repeat(200)}`));
+    await sink.write(Buffer.alloc(90, 'x'));
+    assert.equal(budget.used, 690);
+    await sink.write(Buffer.alloc(90, 'x'));
+    assert.equal(budget.used, 600);
+    sink.abort();
+  });
 });
 
 describe('what is refused is swallowed to its end, and nothing is kept', () => {

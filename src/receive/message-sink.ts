@@ -110,7 +110,7 @@ export class MessageSink implements ContentSink {
   #limit(): number {
     const { budget, tightOctets, memoryOctets } = this.#options;
     const begun = this.#file !== undefined || this.#writing !== undefined;
-    if (budget.tight) return begun ? TIGHT_WRITE_OCTETS : tightOctets;
+    if (budget.tight) return begun ? Math.min(TIGHT_WRITE_OCTETS, tightOctets) : tightOctets;
     return begun ? FILE_WRITE_OCTETS : memoryOctets;
   }
 
@@ -144,11 +144,12 @@ export class MessageSink implements ContentSink {
     return undefined;
   }
 
-  /** Writes what there is, and goes on meanwhile; a promise when too much waits behind a write that is under way. */
+  /** Writes what there is, and goes on meanwhile; a promise when memory is tight, or too much waits behind a write that is under way. */
   #spill(): void | Promise<void> {
-    if (this.#writing === undefined) this.#writing = this.#write();
-    else if (this.#body.length > WRITES_AHEAD * this.#limit()) return this.#writing;
-    return undefined;
+    const begins = this.#writing === undefined;
+    this.#writing ??= this.#write();
+    const waits = this.#options.budget.tight || (!begins && this.#body.length > WRITES_AHEAD * this.#limit());
+    return waits ? this.#writing : undefined;
   }
 
   /** Never rejects. */

@@ -247,6 +247,31 @@ describe('back-pressure', () => {
     client.destroy();
   });
 
+  test('ten thousand commands at once are all answered, a few in each turn of the loop', async () => {
+    const machine: ServerOptions = { ...SESSION, maxJunk: 1e9 };
+    let [inTurn, most, replies, over] = [0, 0, 0, false];
+    const onReply = (): void => {
+      most = Math.max(most, (inTurn += 1));
+      replies += 1;
+    };
+    const nextTurn = (): void => {
+      inTurn = 0;
+      if (!over) setImmediate(nextTurn);
+    };
+    const { client, session } = await open(new ScriptReceiver(), { machine, onReply });
+    const ear = new Ear(client);
+    nextTurn();
+    // The end of what it says comes before the end of what is to be answered.
+    client.end('NOOP\r\n'.repeat(10_000));
+    const said = await ear.rest();
+    await session.done;
+    over = true;
+    assert.equal(said.split('\r\n').length - 1, 10_001);
+    assert.equal(replies, 10_001);
+    assert.ok(most < 200, `${most} replies in one turn`);
+    client.destroy();
+  });
+
   test('nothing is read while content is being taken', async () => {
     const script = new ScriptReceiver();
     const gate = Promise.withResolvers<void>();

@@ -3,6 +3,7 @@
  *
  * Back-pressure: reading stops while an answer is awaited, while content is being taken, and while replies wait to be
  * read by the client. So a client that does not read its replies, or sends faster than its mail can be kept, waits.
+ * Of many commands in one chunk a few are answered, and then others have their turn.
  *
  * The receiver is told `close` exactly once, after the last answer that was asked of it has come. No event of the
  * socket, in whatever order, raises an error outside.
@@ -70,6 +71,8 @@ export function serveSession(socket: Socket, options: SessionOptions): Session {
 
 // What a client may still send after we closed, until it has read the last reply.
 const MAX_DISCARDED_OCTETS = 1 << 20;
+// A chunk of 64 KiB may hold ten thousand commands: a third of a second. So many take a few milliseconds.
+const COMMANDS_AT_ONCE = 32;
 
 class SmtpSession implements Session {
   readonly done: Promise<void>;
@@ -87,6 +90,8 @@ class SmtpSession implements Session {
   /** An answer, or room for content, is awaited; `connect` while the connection itself is judged. */
   #waiting: 'no' | 'connect' | 'yes' = 'no';
   #performing = false;
+  /** The machine has more to read, and others have their turn. */
+  #yielding = false;
   /** `closing`: the last reply is out or on its way. `gone`: the socket is closed. */
   #stage: 'serving' | 'securing' | 'closing' | 'gone' = 'serving';
   /** The client sends no more. */
@@ -100,7 +105,7 @@ class SmtpSession implements Session {
   #transactionEnds: Instant | undefined;
   readonly #onData = (chunk: Buffer): void => this.#received(chunk);
   readonly #onEnd = (): void => this.#clientEnded();
-  readonly #onDrain = (): void => this.#flow();
+  readonly #onDrain = (): void => (this.#yielding ? this.#turn() : this.#flow());
 
   constructor(socket: Socket, options: SessionOptions) {
     const { machine, peer, secureContext, tls, deadlines, clock } = options;
@@ -111,7 +116,7 @@ class SmtpSession implements Session {
     this.#times = options.timeouts ?? DEFAULT_TIMEOUTS;
     this.#socket = socket;
     const tlsState = tls === 'implicit' ? 'active' : 'available';
-    this.#machine = new SmtpServer(machine, secureContext === undefined ? 'absent' : tlsState);
+    this.#machine = new SmtpServer(machine, secureContext === undefined ? 'absent' : tlsState, COMMANDS_AT_ONCE);
     const { address, port, listener } = peer;
     this.#peer = { address, port, listener, helloName: '', protocol: machine.protocol, tls: undefined };
     this.#sessionEnds = clock.monotonic() + this.#times.session;
@@ -210,9 +215,23 @@ class SmtpSession implements Session {
   #settled(): void {
     if (this.#waiting === 'no') {
       if (this.#stage === 'gone') return this.#depart();
-      if (this.#ended && this.#stage === 'serving') this.#leave();
+      if (this.#stage === 'serving' && this.#machine.stopped) this.#yield();
+      else if (this.#ended && this.#stage === 'serving') this.#leave();
     }
     return this.#flow();
+  }
+
+  #yield(): void {
+    if (this.#yielding) return;
+    this.#yielding = true;
+    setImmediate(() => this.#turn());
+  }
+
+  /** Not before the replies to the commands before have been taken. */
+  #turn(): void {
+    if (!this.#yielding || this.#socket.writableNeedDrain) return;
+    this.#yielding = false;
+    if (this.#stage === 'serving') this.#perform(this.#machine.goOn());
   }
 
   /**
@@ -222,7 +241,8 @@ class SmtpSession implements Session {
   #flow(): void {
     if (this.#stage === 'gone' || this.#stage === 'securing') return;
     if (this.#waiting !== 'yes') this.#holding = false;
-    const reads = this.#stage === 'closing' || (!this.#holding && !this.#socket.writableNeedDrain);
+    const awaits = this.#holding || this.#yielding || this.#socket.writableNeedDrain;
+    const reads = this.#stage === 'closing' || !awaits;
     if (reads) this.#socket.resume();
     else this.#socket.pause();
   }

@@ -8,6 +8,7 @@ import { snapshot } from '../observe/metrics.ts';
 import { type Boot } from './boot.ts';
 import { SystemClock } from './clock.ts';
 import { loadSource } from './config-source.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
 import { serveAsks } from './thread.ts';
 import { systemTimers } from './timers.ts';
@@ -15,6 +16,7 @@ import { systemTimers } from './timers.ts';
 const boot = workerData as Boot;
 const clock = new SystemClock(boot.clockOffset);
 const log = operatorLog(clock);
+const loop = new LoopDelay('archivist');
 const BETWEEN_STEPS_MS = 500;
 const AFTER_FAILURE_MS = 10_000;
 
@@ -38,7 +40,10 @@ serveAsks({
     await catchUp();
     return archivist?.search(query);
   },
-  metrics: () => snapshot(),
+  metrics: () => {
+    loop.show();
+    return snapshot();
+  },
   close: () => archivist?.close(),
 });
 

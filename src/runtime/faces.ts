@@ -9,6 +9,7 @@ import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Control } from './control.ts';
 import { controlSocket } from './control-lock.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { listenProblem } from './port-check.ts';
 import { ThreadMetrics } from './thread-metrics.ts';
 import { type Threads } from './threads.ts';
@@ -62,10 +63,14 @@ export class Faces {
 function apiDeps(options: FacesOptions): ApiDeps {
   const { control, clock, log } = options;
   const metrics = new ThreadMetrics();
+  const loop = new LoopDelay('main');
   return {
     ...{ admin: control, clock, log, version: VERSION, metricsContentType: METRICS_CONTENT_TYPE },
     health: () => health(options),
-    metrics: () => metricsOf(options.threads, metrics),
+    metrics: () => {
+      loop.show();
+      return metricsOf(options.threads, metrics);
+    },
     sandbox: sandboxPort(options),
   };
 }

@@ -22,6 +22,14 @@ export type WorkerToQueueManager =
   | { readonly kind: 'resolved'; readonly routingDomain: string; readonly route: string; readonly answer: SiteAnswer }
   | { readonly kind: 'lease'; readonly call: CallId; readonly site: string }
   | { readonly kind: 'leaseEnd'; readonly site: string }
+  /** Of the content of a message that was dispatched as blocks. */
+  | {
+      readonly kind: 'readContent';
+      readonly call: CallId;
+      readonly message: QueueId;
+      readonly at: number;
+      readonly octets: number;
+    }
   | { readonly kind: 'event'; readonly line: string };
 
 export type QueueManagerToWorker =
@@ -33,6 +41,8 @@ export type QueueManagerToWorker =
   | { readonly kind: 'forget'; readonly message: QueueId }
   | { readonly kind: 'closeSlot'; readonly slot: SlotId }
   | { readonly kind: 'resolve'; readonly routingDomain: string; readonly route: Route }
+  /** Undefined: the content is gone. */
+  | { readonly kind: 'contentRead'; readonly call: CallId; readonly octets: Uint8Array | undefined }
   | { readonly kind: 'leased'; readonly call: CallId; readonly granted: boolean }
   | { readonly kind: 'intake'; readonly state: IntakeState }
   /** Whether refusals are temporary: an operator may change it at any time. */

@@ -17,6 +17,7 @@ import { type Boot, type Joining } from './boot.ts';
 import { SystemClock } from './clock.ts';
 import { loadSource } from './config-source.ts';
 import { PortLink } from './link.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
 import { showQueue } from './queue-manager/flow-metrics.ts';
 import { QueueManager } from './queue-manager/queue-manager.ts';
@@ -30,6 +31,7 @@ import { systemTimers } from './timers.ts';
 const boot = workerData as Boot;
 const clock = new SystemClock(boot.clockOffset);
 const log = operatorLog(clock);
+const loop = new LoopDelay('queueManager');
 
 const post = serveAsks({
   start,
@@ -60,6 +62,7 @@ const post = serveAsks({
   },
   metrics: async () => {
     if (spool !== undefined) showQueue(await spool.figures(), manager().figures());
+    loop.show();
     return snapshot();
   },
   status: async () => ({

@@ -16,6 +16,10 @@ const lookups = counter('postrider_lookups_total', 'Destinations looked up, by w
 const sessions = gauge('postrider_sessions', 'Connections of clients.');
 const deliveries = gauge('postrider_deliveries', 'Deliveries under way.');
 const content = gauge('postrider_content_octets', 'Content of messages that come in, held in memory.');
+const contentOut = gauge(
+  'postrider_content_out_octets',
+  'Content of deliveries under way, held in memory, as the queue manager hands it out: whole, or a block at a time.',
+);
 
 export function countRejected(stage: RejectedEvent['stage']): void {
   rejected.add(1, { stage });
@@ -33,10 +37,12 @@ export interface WorkerLoad {
   readonly sessions: number;
   readonly deliveries: number;
   readonly contentOctets: number;
+  readonly contentOutOctets: number;
 }
 
 export function showWorker(load: WorkerLoad): void {
   sessions.set(load.sessions);
   deliveries.set(load.deliveries);
   content.set(load.contentOctets);
+  contentOut.set(load.contentOutOctets);
 }

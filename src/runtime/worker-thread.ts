@@ -8,6 +8,7 @@ import { SharedCounts } from '../receive/limits.ts';
 import { steadyClock, SystemClock } from './clock.ts';
 import { type ConfigSource, loadSource } from './config-source.ts';
 import { PortLink } from './link.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
 import { systemRandom } from './random.ts';
 import { workerSettings } from './settings.ts';
@@ -18,6 +19,7 @@ import { WorkerRuntime, type WorkerSettings } from './worker.ts';
 
 const boot = workerData as WorkerBoot;
 const clock = new SystemClock(boot.clockOffset);
+const loop = new LoopDelay('worker');
 
 interface Reload {
   readonly source: ConfigSource;
@@ -67,6 +69,7 @@ serveAsks({
   figures: () => worker().figures(),
   metrics: () => {
     showWorker(worker().load());
+    loop.show();
     return snapshot();
   },
   site: ({ routingDomain, route }: { routingDomain: string; route: Route }) => worker().site(routingDomain, route),

@@ -5,6 +5,7 @@
 
 import { StubResolver, type StubResolverOptions } from '../dns/stub-resolver.ts';
 import { Agent } from '../deliver/agent.ts';
+import { ASKED_OCTETS, BLOCK_OCTETS } from '../deliver/content.ts';
 import { type AgentOptions } from '../deliver/options.ts';
 import { openRelay } from '../deliver/smtp/open-relay.ts';
 import { findSite, nullMxSender } from '../deliver/smtp/mx.ts';
@@ -12,6 +13,7 @@ import { eventLine } from '../events/format.ts';
 import { type Event } from '../events/event.ts';
 import { type AddressLiteral } from '../mail/path.ts';
 import { type Domain } from '../mail/domain.ts';
+import { type QueueId } from '../mail/queue-id.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type RelayRoute, type Route } from '../mail/route.ts';
 import { formatDate } from '../mail/date.ts';
@@ -19,7 +21,7 @@ import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Random } from '../ports/random.ts';
 import { type Timers } from '../ports/timers.ts';
-import { type Dispatch } from '../queue/dispatch.ts';
+import { type Dispatch, type DispatchContent } from '../queue/dispatch.ts';
 import { type WorkerId } from '../queue/scheduling.ts';
 import { type SiteAnswer } from '../queue/site.ts';
 import { KeptContents } from '../receive/kept-contents.ts';
@@ -49,13 +51,19 @@ export interface WorkerSettings {
   readonly plan: RoutePlan;
   readonly listeners: readonly ListenerSettings[];
   readonly dns: Omit<StubResolverOptions, 'clock' | 'timers'>;
-  readonly delivery: Omit<AgentOptions, 'resolver' | 'clock' | 'random' | 'timers' | 'log' | 'onSlotClosed'>;
+  readonly delivery: Omit<AgentOptions, keyof AgentPorts>;
   readonly maxHosts: number;
   /** One of our own listeners answers there. */
   readonly isOurs: (address: string, port: number) => boolean;
   /** Octets of content in memory. */
   readonly memoryOctets: number;
 }
+
+/** What the agent has from the worker and not from the configuration. */
+type AgentPorts = Pick<
+  AgentOptions,
+  'resolver' | 'clock' | 'random' | 'timers' | 'log' | 'onSlotClosed' | 'readContent'
+>;
 
 export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'> {
   readonly id: WorkerId;
@@ -75,6 +83,7 @@ export class WorkerRuntime {
   readonly #deps: WorkerDeps;
   readonly #submissions = new Calls<Extract<QueueManagerToWorker, { kind: 'submitted' }>>();
   readonly #leases = new Calls<boolean>();
+  readonly #parts = new Calls<Uint8Array | undefined>();
   readonly #listeners: ListenerSet;
   readonly #budget: OctetBudget;
   readonly #kept: KeptMessages;
@@ -87,6 +96,8 @@ export class WorkerRuntime {
   #intake: IntakeState = 'open';
   #receive: ReceiveSettings;
   #deliveries = 0;
+  /** Octets of content, at most, that deliveries under way hold. */
+  #contentOut = 0;
   /** Of before a reload, with deliveries that have not ended. */
   readonly #leaving = new Set<Agent>();
 
@@ -123,7 +134,7 @@ export class WorkerRuntime {
   }
 
   load(): WorkerLoad {
-    return { ...this.figures(), contentOctets: this.#budget.used };
+    return { ...this.figures(), contentOctets: this.#budget.used, contentOutOctets: this.#contentOut };
   }
 
   /** The first half of a reload: opens what is new. Rejects, and leaves everything as it was, when that fails. */
@@ -182,6 +193,8 @@ export class WorkerRuntime {
     switch (message.kind) {
       case 'submitted':
         return this.#submissions.answered(message.call, message);
+      case 'contentRead':
+        return this.#parts.answered(message.call, message.octets);
       case 'leased':
         return this.#leases.answered(message.call, message.granted);
       case 'dispatch':
@@ -195,27 +208,37 @@ export class WorkerRuntime {
         return undefined;
       case 'resolve':
         return void this.#resolve(message.routingDomain, message.route);
-      case 'intake':
-        if (this.#intake !== 'draining') this.#intake = message.state;
-        return undefined;
-      case 'softBounce':
-        this.#receive = { ...this.#receive, softBounce: message.on };
-        return undefined;
+      default:
+        return this.#changed(message);
     }
+  }
+
+  #changed(message: Extract<QueueManagerToWorker, { kind: 'intake' | 'softBounce' }>): void {
+    if (message.kind === 'softBounce') this.#receive = { ...this.#receive, softBounce: message.on };
+    else if (this.#intake !== 'draining') this.#intake = message.state;
   }
 
   /** The agent never rejects. */
   async #deliver(dispatch: Dispatch): Promise<void> {
+    const content = this.#contentFor(dispatch);
+    const octets = heldOctets(content);
     this.#deliveries += 1;
-    const { content, message, sender } = dispatch;
-    // A session refuses a bare CR or LF, but for BINARYMIME; and all that is kept came by one of ours.
-    const form = sender.body === 'BINARYMIME' ? 'any' : 'lines';
-    const lent = content.kind === 'file' ? this.#keptContents.lend(message, content.octets) : undefined;
-    const kept: Dispatch = lent === undefined ? dispatch : { ...dispatch, content: { kind: 'pieces', ...lent, form } };
-    const report = await this.#agent.deliver(kept);
-    if (lent !== undefined) this.#keptContents.giveBack(message);
+    this.#contentOut += octets;
+    const report = await this.#agent.deliver(content === dispatch.content ? dispatch : { ...dispatch, content });
+    if (content.kind === 'pieces') this.#keptContents.giveBack(dispatch.message);
     this.#deliveries -= 1;
+    this.#contentOut -= octets;
     this.#deps.link.post({ kind: 'report', report });
+  }
+
+  /** A file from memory, if it is there still; else in blocks that are small when many are being read. */
+  #contentFor({ content, message, sender }: Dispatch): DispatchContent {
+    if (content.kind !== 'file') return content;
+    const lent = this.#keptContents.lend(message, content.octets);
+    const tight = this.#contentOut > this.#budget.limit * OUT_SHARE;
+    if (lent === undefined) return { ...content, block: tight ? ASKED_OCTETS : BLOCK_OCTETS };
+    // A session refuses a bare CR or LF, but for BINARYMIME; and all that is kept came by one of ours.
+    return { kind: 'pieces', ...lent, form: sender.body === 'BINARYMIME' ? 'any' : 'lines' };
   }
 
   /** What is sent to here was kept by here: the link keeps the order of what is said on it. */
@@ -293,7 +316,18 @@ export class WorkerRuntime {
       ...this.#settings.delivery,
       ...{ resolver: this.#resolver, clock, random, timers, log },
       onSlotClosed: (slot) => link.post({ kind: 'slotClosed', slot }),
+      readContent: (message, at, octets) => this.#readContent({ message, at, octets }),
     };
+  }
+
+  async #readContent(part: {
+    readonly message: QueueId;
+    readonly at: number;
+    readonly octets: number;
+  }): Promise<Uint8Array> {
+    const octets = await this.#parts.ask((call) => this.#deps.link.post({ kind: 'readContent', call, ...part }));
+    if (octets === undefined) throw new Error('the content is gone');
+    return octets;
   }
 
   #newAgent(): Agent {
@@ -318,9 +352,19 @@ export class WorkerRuntime {
   }
 }
 
+/** All of it, or the block that is being sent and the one that waits for it; what is lent is counted where it was taken. */
+function heldOctets(content: DispatchContent): number {
+  if (content.kind === 'pieces') return 0;
+  if (content.kind === 'octets') return content.octets.length;
+  const block = content.kind === 'blocks' ? ASKED_OCTETS : (content.block ?? BLOCK_OCTETS);
+  return Math.min(content.octets, 2 * block);
+}
+
 const SMTP_PORT = 25;
 /** Of the memory for content. Kept content must not make receiving write to files what would fit. */
 const KEPT_SHARE = 0.25;
+/** Of that memory, too: what deliveries read in large blocks. */
+const OUT_SHARE = 0.25;
 const REPORT_TIME = 500;
 const REPORT_PAUSE = 5;
 // Deliveries that began before a reload end on their own; this only bounds how long they are remembered.

@@ -418,6 +418,22 @@ const wholeCases: Readonly<Record<string, Case>> = {
     assert.ok((await read.octets(m0))?.equals(Buffer.alloc(70_000, 'x')));
   },
 
+  'a part of small content is read alone, as far as it goes': async ({ spool }) => {
+    const content = Buffer.from(Array.from({ length: 70_000 }, (_, i) => i % 251));
+    await spool.accept([message(0, { content })], EPOCH);
+    for (const [at, octets] of [
+      [0, 10],
+      [69_000, 500],
+      [69_990, 500],
+      [70_000, 500],
+    ] as const) {
+      const part = await spool.content(m0, { at, octets });
+      assert.ok(part?.kind === 'octets');
+      assert.ok(content.subarray(at, at + octets).equals(part.octets), `${octets} from ${at}`);
+    }
+    assert.equal(await spool.content(idOf(1), { at: 0, octets: 10 }), undefined);
+  },
+
   'many writers at once, small and large content mixed': async ({ spool, read }) => {
     const contentOf = (n: number): Buffer => Buffer.alloc(n % 7 === 0 ? LARGE + n : 100 * n, `${n}.`);
     await Promise.all(

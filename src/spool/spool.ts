@@ -115,6 +115,12 @@ export type Content =
   /** Readable until `release`. */
   | { readonly kind: 'file'; readonly path: string; readonly octets: number };
 
+/** So many octets from there on, or as many as there are. */
+export interface ContentPart {
+  readonly at: number;
+  readonly octets: number;
+}
+
 export interface OutboxRecord {
   readonly sequence: number;
   /** JSON lines, each with its line end. */
@@ -151,8 +157,8 @@ export interface Spool {
   entries(after: EntryId | undefined, limit: number): Promise<Page<Entry, EntryId>>;
   entriesOf(message: QueueId): Promise<readonly Entry[]>;
   message(id: QueueId): Promise<StoredMessage | undefined>;
-  /** Undefined when the message is gone. Octets of small content, a file of large. */
-  content(message: QueueId): Promise<Content | undefined>;
+  /** Undefined when the message is gone. Octets of small content, or the part of them that is wanted; a file of large. */
+  content(message: QueueId, part?: ContentPart): Promise<Content | undefined>;
   /** A file that `content` gave is no longer read; it may be unlinked if its message is gone. */
   release(message: QueueId): void;
   /** Notices not yet told, by message. */

@@ -67,6 +67,7 @@ export function agentFor(t: TestContext, more: Partial<AgentOptions> = {}): Agen
     family: 'both',
     convertSigned: 'convert',
     prohibited: () => false,
+    readContent: () => Promise.reject(new Error('no content was dispatched as blocks')),
     onSlotClosed: (slot, reason) => slotsClosed.push([slot, reason]),
     ...more,
   };

@@ -366,6 +366,7 @@ export class SmtpConnection {
 
   /** In writes of some blocks each: what comes in small pieces costs no system call for each of them. */
   async #stream(content: OutgoingContent): Promise<void> {
+    if ((content.block ?? GATHERED_OCTETS) < GATHERED_OCTETS) return this.#trickle(content);
     const encoder = new DataEncoder(content.form);
     const socket = this.#socket;
     let gathered = 0;
@@ -388,6 +389,27 @@ export class SmtpConnection {
       socket.uncork();
     }
     this.#perform(this.#client.contentSent());
+  }
+
+  /** Where memory is short: what is written before the system has what was written earlier only fills memory. */
+  async #trickle(content: OutgoingContent): Promise<void> {
+    const encoder = new DataEncoder(content.form);
+    for await (const block of content.blocks()) {
+      if (this.#client.waitsFor !== 'content') return;
+      this.#deadline.set(this.#timeouts.block);
+      await this.#taken(encoder.push(block));
+    }
+    if (this.#client.waitsFor !== 'content') return;
+    this.#socket.write(encoder.end());
+    this.#perform(this.#client.contentSent());
+  }
+
+  #taken(octets: Buffer): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      this.#socket.write(octets, () => resolve());
+    });
   }
 
   async #drain(): Promise<void> {

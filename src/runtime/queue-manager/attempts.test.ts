@@ -15,12 +15,13 @@ import { MemorySpool } from '../../spool/memory/memory-spool.ts';
 import { type KeptDispatch } from '../messages.ts';
 import { Attempts, type DispatchAction } from './attempts.ts';
 import { EntryLocks } from './entry-locks.ts';
+import { HandedContent } from './handed-content.ts';
 import { RecentMessages } from './recent-messages.ts';
 
 const MX: Route = { name: 'mx', kind: 'mx', match: {}, port: 25, tls: 'opportunistic' };
 const ID: EntryId = `${idOf(1)}/0`;
 
-async function world(changes: Partial<Entry> = {}) {
+async function world(changes: Partial<Entry> = {}, handedOctets = 1e6) {
   const parts = queueParts(new MemorySpool());
   const recent = new RecentMessages(1e6);
   const sent: Dispatch[] = [];
@@ -31,16 +32,21 @@ async function world(changes: Partial<Entry> = {}) {
   const settled: [EntryId, readonly Entry[]][] = [];
   const locks = new EntryLocks();
   let noticed = 0;
-  const attempts = new Attempts(parts.context, recent, {
-    send: (_, dispatch) => void sent.push(dispatch),
-    sendKept: (worker, dispatch, last) => void sentKept.push({ worker, dispatch, last }),
-    forget: (worker, message) => void forgotten.push([worker, message]),
-    closeSlot: (_, slot) => void closed.push(slot),
-    finished: (f) => void finished.push(f),
-    settled: (entry, next) => void settled.push([entry, next]),
-    noticed: () => (noticed += 1),
-    locks,
-  });
+  const handed = new HandedContent(handedOctets);
+  const attempts = new Attempts(
+    parts.context,
+    { recent, handed },
+    {
+      send: (_, dispatch) => void sent.push(dispatch),
+      sendKept: (worker, dispatch, last) => void sentKept.push({ worker, dispatch, last }),
+      forget: (worker, message) => void forgotten.push([worker, message]),
+      closeSlot: (_, slot) => void closed.push(slot),
+      finished: (f) => void finished.push(f),
+      settled: (entry, next) => void settled.push([entry, next]),
+      noticed: () => (noticed += 1),
+      locks,
+    },
+  );
   const now = parts.clock.now();
   const entry = entryOf({ id: ID, dueAt: now, acceptedAt: now, expiresAt: now + 5 * 24 * HOUR, ...changes });
   const message = messageOf([entry]);
@@ -78,6 +84,29 @@ async function world(changes: Partial<Entry> = {}) {
 }
 
 describe('a dispatch', () => {
+  test('takes its content along while the worker may hold it, and is to read it in blocks when not', async () => {
+    const octets = (messageOf([entryOf({ id: ID })]).content as { octets: Uint8Array }).octets.length;
+    const w = await world({}, octets + 1);
+    const both = { ...w.message, entries: [w.entry, { ...w.entry, id: `${idOf(1)}/1` as const }] };
+    w.recent.keep(both, undefined, w.clock.now());
+    const ahead = { ...w.entry, dueAt: w.clock.now() + MINUTE };
+    w.attempts.dispatch(w.action(ahead));
+    w.attempts.dispatch(w.action({ ...ahead, id: `${idOf(1)}/1` }));
+    assert.deepEqual(
+      w.sent.map(({ content }) => content.kind),
+      ['octets', 'blocks'],
+    );
+    assert.equal((w.sent[1]!.content as { octets: number }).octets, octets);
+    w.report(delivered(), w.sent[0]!.id);
+    w.recent.keep(w.message, undefined, w.clock.now());
+    w.attempts.dispatch(w.action({ ...ahead, id: `${idOf(1)}/2` }));
+    assert.equal(w.sent[2]!.content.kind, 'octets');
+    w.attempts.workerLost(0);
+    w.recent.keep(w.message, undefined, w.clock.now());
+    w.attempts.dispatch(w.action({ ...ahead, id: `${idOf(1)}/3` }));
+    assert.equal(w.sent[3]!.content.kind, 'octets');
+  });
+
   test('of a retry is recorded before it is sent: its due time is moved and it is counted', async () => {
     const w = await world();
     w.attempts.dispatch(w.action());

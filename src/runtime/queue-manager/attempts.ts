@@ -33,6 +33,7 @@ import { type EntryLocks } from './entry-locks.ts';
 import { countAttempt, countDisposition } from './flow-metrics.ts';
 import { type QueueManagerContext } from './ports.ts';
 import { FAST_PATH_TIME, type RecentMessage, type RecentMessages } from './recent-messages.ts';
+import { type HandedContent } from './handed-content.ts';
 
 export type DispatchAction = Extract<SchedulerAction, { kind: 'dispatch' }>;
 
@@ -53,8 +54,18 @@ export interface AttemptSinks {
 
 interface InFlight {
   readonly action: DispatchAction;
+  /** As the worker was given it; undefined: it had kept it. */
+  readonly content: DispatchContent | undefined;
   readonly facts: AttemptFacts;
 }
+
+/** What goes along with a dispatch that the worker does not know. */
+interface Begun {
+  readonly reversePath: ReversePath | undefined;
+  readonly content: DispatchContent | undefined;
+}
+
+const NOTHING_KNOWN: Begun = { reversePath: undefined, content: undefined };
 
 // An entry committed as due later than this is on the fast path: a crash would find it due within the minute.
 const FAST_PATH_AHEAD = MINUTE - FAST_PATH_TIME;
@@ -64,14 +75,20 @@ const MAX_CRASHES = 2;
 export class Attempts {
   readonly #context: QueueManagerContext;
   readonly #recent: RecentMessages;
+  readonly #handed: HandedContent;
   readonly #sinks: AttemptSinks;
   readonly #inFlight = new Map<number, InFlight>();
   #lastId = 0;
   #lastEntryNumber = 0;
 
-  constructor(context: QueueManagerContext, recent: RecentMessages, sinks: AttemptSinks) {
+  constructor(
+    context: QueueManagerContext,
+    { recent, handed }: { readonly recent: RecentMessages; readonly handed: HandedContent },
+    sinks: AttemptSinks,
+  ) {
     this.#context = context;
     this.#recent = recent;
+    this.#handed = handed;
     this.#sinks = sinks;
   }
 
@@ -95,7 +112,8 @@ export class Attempts {
     const inFlight = this.#inFlight.get(report.id);
     if (inFlight === undefined) return;
     this.#inFlight.delete(report.id);
-    const { action, facts } = inFlight;
+    const { action, facts, content } = inFlight;
+    this.#handed.back(action.worker, content);
     this.#sinks.finished({
       slot: action.slot,
       entry: action.entry.id,
@@ -107,9 +125,10 @@ export class Attempts {
 
   /** The worker died: what it had in flight is deferred, and held when this is the second time. */
   workerLost(worker: WorkerId): void {
-    for (const [id, { action, facts }] of this.#inFlight) {
+    for (const [id, { action, facts, content }] of this.#inFlight) {
       if (action.worker !== worker) continue;
       this.#inFlight.delete(id);
+      this.#handed.back(worker, content);
       const crashes = Math.max(1, facts.entry.crashes);
       this.#release(action.slot, action.entry, 'lost');
       this.#afterCrash({ ...facts.entry, crashes });
@@ -190,10 +209,11 @@ export class Attempts {
     this.#sinks.settled(entry.id, current === undefined ? [] : [current]);
   }
 
-  #send(action: DispatchAction, message: Omit<StoredMessage, 'content'>, content: DispatchContent): void {
+  #send(action: DispatchAction, message: Omit<StoredMessage, 'content'>, whole: DispatchContent): void {
     const { reversePath, body, smtpUtf8, ret, envid } = message.envelope;
+    const content = this.#handed.hand(action.worker, whole);
     this.#sinks.send(action.worker, {
-      ...this.#begin(action, reversePath),
+      ...this.#begin(action, { reversePath, content }),
       sender: { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid },
       recipients: action.entry.recipients,
       ...{ content, sevenBit: !message.eightBit },
@@ -202,14 +222,14 @@ export class Attempts {
   }
 
   /** From now on it is in flight. An entry of an earlier release does not know its sender. */
-  #begin(action: DispatchAction, reversePath?: ReversePath): KeptDispatch {
+  #begin(action: DispatchAction, { reversePath, content }: Begun = NOTHING_KNOWN): KeptDispatch {
     const { entry, slot, path, site, route, hosts } = action;
     const id = (this.#lastId += 1);
     const startedAt = this.#context.clock.now();
     const sender = entry.sender ?? (reversePath ? formatMailbox(reversePath) : '');
     const start = { route: route.name, site, startedAt, dropped: route.kind === 'discard' };
     const facts = factsOf(entry.sender === undefined ? { ...entry, sender } : entry, start);
-    this.#inFlight.set(id, { action, facts });
+    this.#inFlight.set(id, { action, facts, content });
     this.#context.tell(attemptEvent(facts));
     countAttempt();
     return { id, slot, path, site, route, hosts, message: entry.message, entry: entry.id, attempt: entry.attempts + 1 };

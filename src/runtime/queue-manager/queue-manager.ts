@@ -27,6 +27,7 @@ import { ClockWatch } from './clock-watch.ts';
 import { countWorkerDeath } from './flow-metrics.ts';
 import { EntryLocks } from './entry-locks.ts';
 import { Gate } from './gate.ts';
+import { HandedContent, type Part, readPart } from './handed-content.ts';
 import { Intake } from './intake.ts';
 import { Leases } from './leases.ts';
 import { Lookups } from './lookups.ts';
@@ -64,6 +65,8 @@ const SITES_PAGE = 100;
 const CLOSE_WITHIN = 2000;
 /** A clock that was set back by less delays nothing that anybody waits for. */
 const WORTH_SETTING_BACK: Duration = MINUTE;
+/** Of the octet budget of a worker, which has the blocks of all other deliveries and what comes in to keep as well. */
+const HANDED_SHARE = 1 / 4;
 const BY_OPERATOR = 'delivery is paused by an operator';
 
 export class QueueManager {
@@ -114,7 +117,8 @@ export class QueueManager {
       tell: (event) => this.#tell(event),
       broken: deps.broken,
     };
-    this.#attempts = new Attempts(context, this.#recent, this.#attemptSinks());
+    const handed = new HandedContent(deps.memoryOctets * HANDED_SHARE);
+    this.#attempts = new Attempts(context, { recent: this.#recent, handed }, this.#attemptSinks());
     const accepted = (entries: readonly Entry[], admitted: boolean): void =>
       this.#perform(this.#scheduler.accepted(entries, admitted, this.#now()));
     this.#intake = new Intake(context, this.#recent, {
@@ -300,6 +304,8 @@ export class QueueManager {
         return this.#lookups.resolved(message.routingDomain, message.route, message.answer);
       case 'lease':
         return link.post({ kind: 'leased', call: message.call, granted: this.#leases.take(message.site, worker) });
+      case 'readContent':
+        return this.#read(this.#readContent(link, message));
       case 'leaseEnd':
         return this.#leases.give(message.site, worker);
       case 'event':
@@ -337,6 +343,11 @@ export class QueueManager {
   async #readAgenda({ partition, after, limit }: Extract<SchedulerAction, { kind: 'readAgenda' }>): Promise<void> {
     const { rows, next } = await this.#deps.spool.agenda(partition, after, limit);
     this.#perform(this.#scheduler.agendaRead(partition, after, rows, next, this.#now()));
+  }
+
+  async #readContent(link: WorkerLink, asked: Part & { readonly call: number }): Promise<void> {
+    const octets = await readPart(asked, { recent: this.#recent, spool: this.#deps.spool });
+    link.post({ kind: 'contentRead', call: asked.call, octets }, octets === undefined ? [] : [octets.buffer]);
   }
 
   async #readDue({ lane, after, limit }: Extract<SchedulerAction, { kind: 'readDue' }>): Promise<void> {

@@ -21,6 +21,7 @@ import {
   type AgendaRow,
   type Committed,
   type Content,
+  type ContentPart,
   type DueKey,
   type Epoch,
   type LaneKey,
@@ -170,9 +171,9 @@ export class LmdbSpool implements Spool {
     return this.#read(messageKey(id), decodeMessage);
   }
 
-  async content(message: QueueId): Promise<Content | undefined> {
+  async content(message: QueueId, part?: ContentPart): Promise<Content | undefined> {
     const { store, files } = this.#parts;
-    const octets = store.get(contentKey(message));
+    const octets = part === undefined ? store.get(contentKey(message)) : store.part(contentKey(message), part);
     if (octets !== undefined) return { kind: 'octets', octets };
     const ref = this.#read(messageKey(message), decodeMessage)?.content;
     if (ref?.file === undefined) return undefined;

@@ -89,6 +89,13 @@ export class Store {
     return octets === undefined ? undefined : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
   }
 
+  /** A copy of a part, without one of the rest. */
+  part(key: string, { at, octets }: { readonly at: number; readonly octets: number }): Buffer | undefined {
+    const record: Uint8Array | undefined = this.#db.getBinaryFast(key);
+    // The library's buffer is longer than the record; only its `length` was set to the record's.
+    return record === undefined ? undefined : Buffer.copyBytesFrom(record, at, Math.min(octets, record.length - at));
+  }
+
   /** The record as text: read from the library's own buffer, without a copy of the octets. */
   text(key: string): string | undefined {
     const octets: Uint8Array | undefined = this.#db.getBinaryFast(key);

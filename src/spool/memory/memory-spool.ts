@@ -18,6 +18,7 @@ import {
   type AgendaRow,
   type Committed,
   type Content,
+  type ContentPart,
   type DueKey,
   type Epoch,
   type LaneKey,
@@ -120,8 +121,9 @@ export class MemorySpool implements Spool {
     return decoded(this.#messages.get(id), decodeMessage);
   }
 
-  async content(message: QueueId): Promise<Content | undefined> {
-    const octets = this.#contents.get(message);
+  async content(message: QueueId, part?: ContentPart): Promise<Content | undefined> {
+    const whole = this.#contents.get(message);
+    const octets = part === undefined ? whole : whole?.subarray(part.at, part.at + part.octets);
     return octets === undefined ? undefined : { kind: 'octets', octets: Buffer.from(octets) };
   }
 

@@ -21,8 +21,8 @@ class Session {
   answer: ModelCommand['receiver'] = 'accepts';
   #sink: ContentSink | undefined;
 
-  constructor(options: ServerOptions = OPTIONS, tls: 'absent' | 'available' = 'absent') {
-    this.machine = new SmtpServer(options, tls);
+  constructor(options: ServerOptions = OPTIONS, tls: 'absent' | 'available' = 'absent', commandsAtOnce?: number) {
+    this.machine = new SmtpServer(options, tls, commandsAtOnce);
     this.perform(this.machine.start());
   }
 
@@ -132,6 +132,37 @@ test('the server does what the model says, whatever is said to it', () => {
     }),
     { numRuns: 1000 },
   );
+});
+
+test('a machine that stops after some commands says in the end what one says that does not stop', () => {
+  fc.assert(
+    fc.property(fc.array(COMMANDS, { maxLength: 60 }), fc.integer({ min: 1, max: 5 }), (commands, atOnce) => {
+      const octets = Buffer.from(commands.map(octetsOf).join(''));
+      const whole = new Session().receive(octets);
+      const stopping = new Session(OPTIONS, 'absent', atOnce).receive(octets);
+      for (let turns = 0; stopping.machine.stopped; turns += 1) {
+        assert.ok(turns <= commands.length, 'it stops for ever');
+        stopping.perform(stopping.machine.goOn());
+      }
+      assert.equal(stopping.said, whole.said);
+      assert.deepEqual(stopping.receiver.calls, whole.receiver.calls);
+      assert.equal(stopping.machine.state, whole.machine.state);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('no more commands are read at once than it is told', () => {
+  const session = new Session(OPTIONS, 'absent', 3);
+  session.said = '';
+  session.receive('NOOP\r\n'.repeat(8));
+  const replies = (): number => session.said.split('\r\n').length - 1;
+  assert.equal(replies(), 3);
+  session.perform(session.machine.goOn());
+  assert.equal(replies(), 6);
+  session.perform(session.machine.goOn());
+  assert.equal(replies(), 8);
+  assert.ok(!session.machine.stopped);
 });
 
 describe('any octets', () => {

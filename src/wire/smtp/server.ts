@@ -12,6 +12,9 @@
  * At most one question is open, and no further command is read while it is, so a client that pipelines gets its
  * replies in the order of its commands (RFC 2920 §3.2).
  *
+ * A client may send any number of commands in one chunk. After `commandsAtOnce` of them the machine stops, so that
+ * its driver can look after others first, and `goOn` reads on.
+ *
  * AUTH has its place in the tables of commands and is not offered yet.
  */
 
@@ -66,6 +69,7 @@ export class SmtpServer {
   };
 
   readonly #options: ServerOptions;
+  readonly #commandsAtOnce: number;
   readonly #lines: LineCutter;
   readonly #voice: ServerVoice;
   readonly #transactions: ServerTransactions;
@@ -76,9 +80,14 @@ export class SmtpServer {
   #helloName = '';
   #protocol: HelloProtocol;
   #draining = false;
+  /** Commands that may be read before the driver is asked to come again. */
+  #left: number;
 
-  constructor(options: ServerOptions, tls: TlsState) {
+  /** `commandsAtOnce`: only for a driver that calls `goOn`. */
+  constructor(options: ServerOptions, tls: TlsState, commandsAtOnce = Infinity) {
     this.#options = options;
+    this.#commandsAtOnce = commandsAtOnce;
+    this.#left = commandsAtOnce;
     this.#lines = new LineCutter(options.maxCommandOctets);
     this.#voice = new ServerVoice(options, () => this.#transactions.end());
     this.#transactions = new ServerTransactions(options, this.#voice);
@@ -120,7 +129,16 @@ export class SmtpServer {
   /** Takes the chunk over: the caller must not write to it again. */
   receive(chunk: Buffer): readonly Action[] {
     if (!this.#voice.closed) this.#lines.push(chunk);
-    return this.#run();
+    return this.#run('anew');
+  }
+
+  /** The machine stopped amid the commands that came: `goOn` is to be called before anything else is read. */
+  get stopped(): boolean {
+    return this.#left === 0 && this.#lines.pending && this.#voice.question === undefined && !this.#voice.closed;
+  }
+
+  goOn(): readonly Action[] {
+    return this.#run('anew');
   }
 
   /** Answers the open question. */
@@ -158,7 +176,7 @@ export class SmtpServer {
   /** We are about to stop: an open transaction may end, and no other begins (RFC 5321 §3.8). */
   drain(): readonly Action[] {
     this.#draining = true;
-    return this.#run();
+    return this.#run('anew');
   }
 
   /** The connection is gone (RFC 5321 §3.8): what was not finished never was. */
@@ -173,7 +191,9 @@ export class SmtpServer {
     return this.#voice.take();
   }
 
-  #run(): readonly Action[] {
+  /** `further`: what has been read counts. */
+  #run(how: 'anew' | 'further' = 'further'): readonly Action[] {
+    if (how === 'anew') this.#left = this.#commandsAtOnce;
     while (this.#voice.question === undefined && !this.#voice.closed && this.#progress() === 'more');
     if (this.#voice.closed) this.#lines.clear();
     return this.#voice.take();
@@ -207,8 +227,10 @@ export class SmtpServer {
   #nextCommand(): 'more' | 'wait' {
     if (this.#draining && !this.#transactions.open) this.#voice.say('draining');
     else {
+      if (this.#left === 0) return 'wait';
       const line = this.#lines.next();
       if (line === undefined) return 'wait';
+      this.#left -= 1;
       const read = readCommand(line);
       if ('verb' in read) this.#command(read);
       else this.#voice.say(read.name);
