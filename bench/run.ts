@@ -34,7 +34,7 @@ export interface Bench {
 
 const MIXED = { sites: 50, domains: 1000 } as const;
 const FEW_QUEUED = 1000;
-const WARM_UP = 1500;
+const WARM_UP = 10_000;
 /** Where no relay was measured in this run, the rate to take half of. */
 const USUAL_RATE = 1000;
 const LATENCY_SECONDS = 5;
@@ -73,7 +73,7 @@ async function flow(bench: Bench, name: FlowName): Promise<void> {
   const servers = await startServers(bench, ['postrider', 'ceiling']);
   await startPeers(bench, servers, name === 'accept' ? 'kept' : 'dropped');
   try {
-    for (const server of servers.values()) await warmUp(server, sink, wanted);
+    for (const [server, measured] of servers) await warmUp(server, measured, { sink, flow: wanted });
     await inTurns(bench, name, servers, (server) => measureFlow(server, sink, wanted));
   } finally {
     for (const server of servers.values()) await server.stop();
@@ -84,7 +84,8 @@ async function drain(bench: Bench): Promise<void> {
   const { options, sink } = bench;
   const products = await startProducts(bench);
   try {
-    for (const product of products.values()) await warmUp(product, sink, flowOf('relay', WARM_UP));
+    for (const [server, product] of products)
+      await warmUp(server, product, { sink, flow: flowOf('relay', options.messages) });
     await inTurns(bench, 'drain', products, (product) => measureDrain(product, sink, options.backlog));
   } finally {
     for (const product of products.values()) await product.stop();
@@ -125,7 +126,10 @@ async function onRoads(
   try {
     for (const [name, { folder }] of bench.builds) worlds.set(name, await openMixed(optionsOf(folder)));
     for (const world of worlds.values())
-      await measureMixed(world, optionsOf(''), { first, messages: hundreds(WARM_UP) });
+      await measureMixed(world, optionsOf(''), {
+        first,
+        messages: hundreds(Math.min(WARM_UP, 2 * bench.options.messages)),
+      });
     first = 1_000_000;
     await inTurns(bench, workload, worlds, (world) => {
       first += 1_000_000;

@@ -188,7 +188,11 @@ export class World {
     this.#interrupted.delete(recipient);
     if (from === undefined || monotonic() > from + ALONE) return;
     const after = Math.round(monotonic() - from);
-    this.failures.push(`was tried again ${after} ms after an attempt that a kill ended, so not recorded: ${recipient}`);
+    const kill = this.kills.at(-1);
+    const dead = kill === undefined ? 0 : Math.round(kill.at - from);
+    this.failures.push(
+      `was tried again ${after} ms after an attempt that a kill (${kill?.what}) ended after ${dead} ms, so not recorded: ${recipient}`,
+    );
   }
 
   async #alive(how: 'alone' | 'watched'): Promise<Product> {
