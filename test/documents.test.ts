@@ -16,7 +16,7 @@ import { loadConfig } from '../src/config/load.ts';
 const DOCUMENTS = [...globSync('*.md'), ...globSync('docs/**/*.md')].map((path) => path.replaceAll('\\', '/'));
 /** Written by people; the pages of the reference are made from the sources. */
 const WRITTEN = DOCUMENTS.filter((path) => !path.startsWith('docs/reference/'));
-const SOURCES = globSync('{src,test,scripts,bench,bin}/**/*.{ts,js}').map((path) => path.replaceAll('\\', '/'));
+const SOURCES = globSync('{src,test,scripts,bench,prove,bin}/**/*.{ts,js}').map((path) => path.replaceAll('\\', '/'));
 
 test('there are documents', () => {
   for (const name of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/rfc.md'])

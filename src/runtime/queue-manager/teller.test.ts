@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { until } from '../../../test/lib/wait.ts';
 import { entryOf, recipientOf } from '../../../test/lib/entries.ts';
 import { address, messageOf, type Parts, queueParts, turns } from '../../../test/lib/queue-parts.ts';
 import { DsnBudget } from '../../bounce/budget.ts';
@@ -165,8 +166,11 @@ describe('what goes wrong', () => {
     const content = w.spool.content.bind(w.spool);
     w.spool.content = async (id) => (id === idOf(1) ? { kind: 'file', path: '/nonexistent', octets: 9 } : content(id));
     w.teller.poke();
-    await pass(w);
-    assert.equal((await w.reports()).length, 1);
+    // The file is looked for on the disk, which takes its time.
+    await until('the report', async () => {
+      await pass(w);
+      return (await w.reports()).length === 1;
+    });
     assert.ok(
       w.logged.some((line) => line.includes('cannot be read')),
       w.logged.join('\n'),
