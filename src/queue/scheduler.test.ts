@@ -467,6 +467,27 @@ test('withdrawn: not tried until settled', () => {
   assert.equal(world.scheduler.withdraw('gone/0'), 'absent');
 });
 
+for (const [name, change] of [
+  ['held', { lane: 'held' }],
+  ['made due now', { dueAt: 0 }],
+] as const)
+  test(`what was ${name} while it was ready is not tried as it was`, () => {
+    const world = started({ answer: () => ({ ...ACCEPTS, takes: 1000 }) });
+    for (let i = 0; i < 20; i++) world.accept(mail('a.test'));
+    world.run(world.now + 100);
+    const tried = (id: EntryId) => world.dispatches.filter(({ action }) => action.entry.id === id);
+    const waiting = [...world.spool.values()].find(({ id }) => tried(id).length === 0)!;
+    const next = { ...waiting, ...change };
+    world.spool.put(next);
+    world.perform(world.scheduler.settled(waiting.id, [next], world.now));
+    world.run(5 * MINUTE);
+    assert.deepEqual(
+      tried(waiting.id).map(({ action }) => action.entry.dueAt),
+      name === 'held' ? [] : [0],
+    );
+    assert.equal(world.delivered(), name === 'held' ? 19 : 20);
+  });
+
 test('explain says what an entry waits for, and by whose word', () => {
   const world = started({ answer: () => REFUSES });
   const entry = mail('dead.test');

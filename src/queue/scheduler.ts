@@ -196,7 +196,7 @@ export class Scheduler {
     this.#intake.settled(id);
     const waiting = this.#window.get(id);
     if (waiting?.state === 'inFlight') waiting.settled = true;
-    else if (waiting !== undefined) this.#remove(waiting);
+    else if (waiting !== undefined) this.#remove(passedOver(waiting));
     for (const entry of next) this.#note(entry);
     return this.#run(now);
   }
@@ -209,8 +209,7 @@ export class Scheduler {
     if (waiting === undefined) return 'absent';
     // `settling` after an attempt is as good as in flight: its outcome comes first.
     if (waiting.state === 'inFlight' || waiting.state === 'settling') return 'inFlight';
-    waiting.state = 'settling';
-    waiting.site = undefined;
+    passedOver(waiting);
     return 'withdrawn';
   }
 
@@ -456,4 +455,15 @@ export class Scheduler {
       progressed: (site, now) => this.#intake.moved(site, now),
     };
   }
+}
+
+/**
+ * What was changed in the spool may not be tried as it was: it stays in the queue of its site until its turn, and is
+ * passed over then. What was in flight is over, and still counts at its site.
+ */
+function passedOver(waiting: Waiting): Waiting {
+  if (waiting.state === 'settling') return waiting;
+  waiting.state = 'settling';
+  waiting.site = undefined;
+  return waiting;
 }
