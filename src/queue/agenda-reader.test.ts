@@ -64,6 +64,21 @@ describe('AgendaReader', () => {
     assert.deepEqual(agenda.nextRead(), { kind: 'readAgenda', partition: 0, after: undefined, limit: 2 });
   });
 
+  test('what was taken and lost is named again before the sweep, once, and only when there is room', () => {
+    const agenda = reader();
+    agenda.start(0);
+    agenda.nextRead();
+    agenda.lost(0);
+    agenda.read(page([row(1)]), 10, () => true);
+    assert.equal(agenda.nextRead(), undefined);
+    agenda.recover(20);
+    assert.deepEqual(agenda.nextRead(), { kind: 'readAgenda', partition: 0, after: undefined, limit: 2 });
+    agenda.read(page([row(1)]), 20, () => true);
+    agenda.recover(30);
+    assert.equal(agenda.nextRead(), undefined);
+    assert.equal(agenda.nextWake(), 60_020);
+  });
+
   test('an answer to no question is ignored', () => {
     const agenda = reader();
     agenda.start(0);

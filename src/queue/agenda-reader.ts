@@ -4,6 +4,8 @@
  * Each partition is swept from its beginning once in a while, since rows may be too early and queues that
  * could not be taken are left behind; in between it is read on from where the due rows ended, when the first
  * row beyond becomes due. A page that can only be taken in part is read again from there when there is room.
+ * A partition of which something was taken and lost again does not wait for its sweep: it is read from its
+ * beginning when the caller has room to spare.
  */
 
 import { TimeHeap } from '../lib/heap.ts';
@@ -28,6 +30,8 @@ interface PartitionState {
   frontier: AgendaPosition | undefined;
   sweepAt: Instant;
   reading: boolean;
+  /** Rows before `after` are wanted again. */
+  lost: boolean;
 }
 
 export interface AgendaPage {
@@ -43,6 +47,8 @@ export class AgendaReader {
   readonly #ready = new Ring<Partition>();
   /** When the others are to be read. */
   readonly #times = new TimeHeap<Partition>();
+  /** Of the others, those of which something was lost. */
+  readonly #lost = new Set<Partition>();
   #reads = 0;
 
   constructor(options: AgendaOptions) {
@@ -52,8 +58,8 @@ export class AgendaReader {
   start(now: Instant): void {
     for (const partition of this.#options.partitions) {
       if (this.#states.has(partition)) continue;
-      const state = { after: undefined, frontier: undefined, sweepAt: now + this.#options.sweepEvery, reading: false };
-      this.#states.set(partition, state);
+      const sweepAt = now + this.#options.sweepEvery;
+      this.#states.set(partition, { after: undefined, frontier: undefined, sweepAt, reading: false, lost: false });
       this.#ready.push(partition);
     }
   }
@@ -73,6 +79,25 @@ export class AgendaReader {
       if (this.#times.timeOf(partition) !== undefined) this.#times.set(partition, now);
     }
     this.wake(now);
+  }
+
+  /** A queue of the partition that was taken is to be named again. */
+  lost(partition: Partition): void {
+    const state = this.#states.get(partition);
+    if (state === undefined || state.lost) return;
+    state.lost = true;
+    if (this.#times.timeOf(partition) !== undefined) this.#lost.add(partition);
+  }
+
+  /** There is room to spare: one of the partitions of which something was lost is read next. */
+  recover(now: Instant): void {
+    if (this.#ready.length > 0) return;
+    const [partition] = this.#lost;
+    const state = partition === undefined ? undefined : this.#states.get(partition);
+    if (partition === undefined || state === undefined) return;
+    this.#times.remove(partition);
+    state.sweepAt = now;
+    this.#begin(partition, now);
   }
 
   /** The next page to ask for. The caller asks while it has room. */
@@ -106,12 +131,15 @@ export class AgendaReader {
   #rest(partition: Partition, state: PartitionState, until: Instant): void {
     state.after = state.frontier;
     this.#times.set(partition, until);
+    if (state.lost) this.#lost.add(partition);
   }
 
   #begin(partition: Partition, now: Instant): void {
     const state = this.#states.get(partition);
     if (state === undefined) return;
+    this.#lost.delete(partition);
     if (now >= state.sweepAt) {
+      state.lost = false;
       state.after = undefined;
       state.sweepAt = now + this.#options.sweepEvery;
     }

@@ -42,7 +42,7 @@ test('the lanes of a site are walked through one after the other, each page by p
   const care = new Care(() => DEFAULT_RETRY);
   const site = refusedSite(HOUR);
   const lanes = new Lanes(10);
-  for (const lane of ['fresh', 'deferred'] as const) site.pushHungry(lanes.open(laneOf(entryOf({ lane }))));
+  for (const lane of ['fresh', 'deferred'] as const) site.pushHungry(lanes.open(laneOf(entryOf({ lane })), 0));
   assert.equal(care.next(HOUR), undefined, 'nobody asked for it');
   care.wanted(site);
   const first = care.next(HOUR);
@@ -61,7 +61,7 @@ test('the lanes of a site are walked through one after the other, each page by p
 test('a site that may be tried again needs no care', () => {
   const care = new Care(() => DEFAULT_RETRY);
   const site = refusedSite(HOUR);
-  site.pushHungry(new Lanes(10).open(laneOf(entryOf())));
+  site.pushHungry(new Lanes(10).open(laneOf(entryOf()), 0));
   care.wanted(site);
   assert.equal(care.next(2 * HOUR), undefined);
 });

@@ -3,11 +3,13 @@
  *
  * Each entry gets its route and its site, or a verdict without a dispatch. Lanes that have more on disk wait
  * *hungry* at their site and are read on when it runs low. When memory is short, the site that moved least
- * lately gives up what it has: the disk keeps it and the agenda names it again.
+ * lately gives up what it has, unless it moved just now: the disk keeps it and the agenda names it again.
+ * Memory that is full of mail that moves is not taken from it, since all of it would have to be read again.
  */
 
-import { type Instant } from '../lib/time.ts';
+import { SECOND, type Instant } from '../lib/time.ts';
 import { type Entry } from '../mail/entry.ts';
+import { type Partition } from '../mail/partition.ts';
 import { PRIORITY_CLASSES } from '../mail/priority-class.ts';
 import { partsOf } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
@@ -17,12 +19,14 @@ import { decisionFor } from './dispatcher.ts';
 import { FairQueue } from './fair-queue.ts';
 import { laneKey, laneOf, lanesOf, type LaneReader, type Lanes, type ReadUnderWay } from './lanes.ts';
 import { type RetryOptions } from './retry.ts';
-import { routingDomainOf } from './routes.ts';
+import { routingDomainOn } from './routes.ts';
 import { type Rules } from './rules.ts';
 import { type DuePosition, type LaneRef, type SchedulerAction, type WithoutDispatch } from './scheduling.ts';
+import { Settlements } from './settlements.ts';
 import { type Site } from './site-state.ts';
 import { type Resolution, type SiteTable } from './site-table.ts';
-import { costOf, type Waiting, type Window } from './window.ts';
+import { StaleSites } from './stale-sites.ts';
+import { costOf, tenantOf, type Waiting, type Window } from './window.ts';
 
 export interface IntakeOwner {
   readonly rules: Rules;
@@ -35,6 +39,8 @@ export interface IntakeOwner {
   routeOf(name: string, entry: Entry): Route | undefined;
   offer(site: Site): void;
   withdraw(site: Site): void;
+  /** A queue there is no longer known of in memory, and has something due. */
+  lost(partition: Partition): void;
 }
 
 export interface Step {
@@ -55,6 +61,8 @@ export const MOST_READY = 64;
 /** Resolutions under way beyond which no new lane is opened: a slow DNS must not fill the memory. */
 const MOST_ASKING = 512;
 const TYPICAL_OCTETS = 1000;
+/** A lane that has had its place for so long gives it up after a page when others wait for one. */
+const TURN = 5 * SECOND;
 
 export class Intake {
   readonly #owner: IntakeOwner;
@@ -62,15 +70,14 @@ export class Intake {
   readonly #opening = new FairQueue<LaneReader>(() => 1);
   /** Sites that want more from disk, in turn. */
   readonly #wanting = new Set<Site>();
-  /** Sites with anything ready or hungry, the one that moved least lately first. */
-  readonly #stale = new Set<Site>();
+  readonly #stale = new StaleSites();
   readonly #reads = new Map<string, ReadUnderWay>();
   readonly #care: Care;
-  /** Settlements since the oldest read under way: a page may show what they ended. */
-  readonly #settled = new Map<string, number>();
-  #settlements = 0;
+  readonly #settlements = new Settlements();
   #reserved = 0;
   #asking = 0;
+  /** Lanes wait for others to be closed. */
+  #crowded = false;
 
   constructor(owner: IntakeOwner) {
     this.#owner = owner;
@@ -82,20 +89,34 @@ export class Intake {
   }
 
   /** Whether more of the agenda should be read: well before the lanes to open run out, and not for each one opened. */
-  get wantsAgenda(): boolean {
-    return this.#opening.length < MOST_OPENING / 4 && (!this.#owner.lanes.full || this.#stale.size > 0);
+  wantsAgenda(now: Instant): boolean {
+    if (this.#opening.length >= MOST_OPENING / 4) return false;
+    if (!this.#owner.lanes.full || this.#stale.first(undefined, now) !== undefined) return true;
+    this.#crowded = true;
+    return false;
+  }
+
+  /** Half of everything is free, so that what is read now is not soon given up again. */
+  get hasRoomToSpare(): boolean {
+    const { window, memory, lanes } = this.#owner;
+    return this.#opening.length === 0 && lanes.size < lanes.most / 2 && window.octets + this.#reserved < memory / 2;
+  }
+
+  /** When `run` can do something that it could not do before. */
+  nextWake(): Instant | undefined {
+    return this.#stale.wakeAt;
   }
 
   /** Whether new entries of this kind may be handed over in memory. */
   admits(entry: Entry, now: Instant): boolean {
     const { window, rules, memory } = this.#owner;
-    if (window.octets > memory * 0.75 || window.octetsOf(tenantOfEntry(entry)) > memory * 0.25) return false;
+    if (window.octets > memory * 0.75 || window.octetsOf(tenantOf(entry.queue)) > memory * 0.25) return false;
     if (decisionFor(rules, { entry }, { now }).kind !== 'go') return false;
     const resolution = this.#resolutionOf(entry);
     if (resolution === undefined) return this.#asking < MOST_ASKING;
     const { site } = resolution;
     if (site === undefined || resolution.until <= now) return resolution.entries.size < MOST_READY;
-    return site.blockedUntil() <= now && site.readyFor(entry.class, tenantOfEntry(entry)) < MOST_READY;
+    return site.blockedUntil() <= now && site.readyFor(entry.class, tenantOf(entry.queue)) < MOST_READY;
   }
 
   /** Gives the entry its way, or a verdict. */
@@ -106,7 +127,7 @@ export class Intake {
     if (decision.kind === 'held') return this.hold(waiting, decision.rule, step);
     if (decision.kind === 'suspended') return this.drop(waiting, step.now);
     const route = this.#owner.routeOf(decision.kind === 'rerouted' ? decision.route : entry.route, entry);
-    const domain = route && domainOf(route, entry);
+    const domain = route && routingDomainOn(route, entry);
     if (route === undefined || domain === undefined) {
       const diagnostic =
         route === undefined
@@ -136,16 +157,29 @@ export class Intake {
 
   /** The lane has something due that memory does not know of. */
   want(ref: LaneRef, site: Site | undefined, now: Instant): boolean {
-    const { lanes, rules } = this.#owner;
-    if (rules.size > 0 && rules.decide({ queue: partsOf(ref.queue) }, now).kind === 'suspended') return true;
-    if (lanes.get(laneKey(ref)) === undefined && lanes.full && !this.#evictOne(undefined, now)) return false;
-    const reader = lanes.open(ref);
+    const { lanes } = this.#owner;
+    if (this.#isSuspended(ref.queue, now)) return true;
+    if (lanes.get(laneKey(ref)) === undefined && lanes.full && !this.#evictOne(undefined, now)) {
+      this.#owner.lost(ref.partition);
+      return false;
+    }
+    this.#seek(ref, site, now);
+    return true;
+  }
+
+  #isSuspended(queue: LaneRef['queue'], now: Instant): boolean {
+    const { rules } = this.#owner;
+    return rules.size > 0 && rules.decide({ queue: partsOf(queue) }, now).kind === 'suspended';
+  }
+
+  /** The lane is read, whether or not there is a place for it. */
+  #seek(ref: LaneRef, site: Site | undefined, now: Instant): void {
+    const reader = this.#owner.lanes.open(ref, now);
     reader.more = true;
     reader.site ??= site;
     if (this.#reads.has(reader.key)) reader.again = true;
     else reader.after = undefined;
     if (!reader.busy) this.#queue(reader, now);
-    return true;
   }
 
   /** The entry is due on disk; where it leads to may be known already. */
@@ -157,16 +191,20 @@ export class Intake {
 
   /** A queue that the agenda names. False: no room now. */
   open(ref: Pick<LaneRef, 'partition' | 'queue'>, now: Instant): boolean {
-    if (this.#opening.length >= MOST_OPENING) return false;
+    const { lanes } = this.#owner;
+    if (this.#opening.length >= MOST_OPENING || (lanes.full && !this.#evictOne(undefined, now))) return false;
+    if (this.#isSuspended(ref.queue, now)) return true;
+    // One place is enough for all of them: most are empty, and a row that was taken in part would be taken again.
     for (const lane of lanesOf(ref.partition, ref.queue)) {
-      const known = this.#owner.lanes.get(laneKey(lane));
-      if (known?.busy !== true && !this.want(lane, known?.site, now)) return false;
+      const known = lanes.get(laneKey(lane));
+      if (known?.busy !== true) this.#seek(lane, known?.site, now);
     }
     return true;
   }
 
   /** Sends reads while there is room: sites that run low first, then lanes that are new, then care. */
   run(step: Step): void {
+    this.#stale.woken();
     while (this.#reads.size < READS_AT_ONCE) if (!this.#readForSite(step) && !this.#readOpening(step)) break;
     if (this.#reads.size > 0) return;
     const reader = this.#care.next(step.now);
@@ -182,21 +220,19 @@ export class Intake {
     const { reader, since } = read;
     if (reader.site !== undefined) reader.site.reads--;
     const fresh = page.entries.filter((entry) => this.#isNews(entry, since));
-    this.#forgetSettled();
+    this.#settlements.forget(this.#reads.values().next().value?.since ?? Number.POSITIVE_INFINITY);
     if (read.kind === 'care') this.#caredFor(reader, { ...page, entries: fresh }, step);
     else this.#refilled(reader, { ...page, fresh }, step);
   }
 
   /** The entry is over or changed in the spool: pages that were asked for before do not bring it back. */
   settled(id: string): void {
-    this.#settlements++;
-    if (this.#reads.size > 0) this.#settled.set(id, this.#settlements);
+    this.#settlements.add(id, this.#reads.size);
   }
 
   /** A site moved: it is the last to give up its memory, and may want more. */
   moved(site: Site, now: Instant): void {
-    this.#stale.delete(site);
-    if (site.readyCount + site.hungryCount > 0) this.#stale.add(site);
+    this.#stale.moved(site, now);
     this.feed(site, now);
     this.#owner.table.release(site);
   }
@@ -261,7 +297,7 @@ export class Intake {
     waiting.state = 'ready';
     waiting.site = site;
     site.pushReady(waiting);
-    this.#stale.add(site);
+    this.#stale.add(site, step.now);
     this.#owner.offer(site);
   }
 
@@ -286,14 +322,25 @@ export class Intake {
       reader.busy = false;
       return this.#owner.lanes.close(reader);
     }
+    if (this.#crowded && Math.abs(now - reader.openedAt) >= TURN) {
+      this.#crowded = false;
+      return this.#close(reader);
+    }
     reader.busy = true;
     if (site === undefined) {
       const lane = ref.lane === 'fresh' ? 'fresh' : 'deferred';
       return this.#opening.push({ tenant, queue: ref.queue, lane }, reader);
     }
     site.pushHungry(reader);
-    this.#stale.add(site);
+    this.#stale.add(site, now);
     this.feed(site, now);
+  }
+
+  /** The lane has more, which the agenda is to name again. */
+  #close(reader: LaneReader): void {
+    reader.busy = false;
+    this.#owner.lanes.close(reader);
+    this.#owner.lost(reader.ref.partition);
   }
 
   #readForSite(step: Step): boolean {
@@ -308,18 +355,20 @@ export class Intake {
         return true;
       }
       site.pushHungry(reader);
+      // Nothing of it may be under way that would ask for it when it ends.
+      this.#wanting.add(site);
       return false;
     }
     return false;
   }
 
   #readOpening(step: Step): boolean {
-    if (this.#asking >= MOST_ASKING) return false;
+    if (this.#asking >= MOST_ASKING || this.#opening.length === 0) return false;
+    if (!this.#makeRoom(FIRST_PAGE * TYPICAL_OCTETS, undefined, step.now)) return false;
     const reader = this.#opening.shift();
     if (reader === undefined) return false;
     if (this.#read(reader, { kind: 'refill', limit: FIRST_PAGE }, step)) return true;
-    reader.busy = false;
-    this.#owner.lanes.close(reader);
+    this.#close(reader);
     return false;
   }
 
@@ -331,7 +380,7 @@ export class Intake {
     if (this.#reads.has(reader.key)) return false;
     const reserved = kind === 'care' ? 0 : limit * TYPICAL_OCTETS;
     if (!this.#makeRoom(reserved, reader.site, now)) return false;
-    this.#reads.set(reader.key, { reader, kind, reserved, since: this.#settlements });
+    this.#reads.set(reader.key, { reader, kind, reserved, since: this.#settlements.count });
     this.#reserved += reserved;
     if (reader.site !== undefined) reader.site.reads++;
     const after = kind === 'care' ? this.#care.after : reader.after;
@@ -391,15 +440,7 @@ export class Intake {
 
   /** Not in memory, and not settled since the page was asked for. */
   #isNews(entry: Entry, since: number): boolean {
-    return this.#owner.window.get(entry.id) === undefined && (this.#settled.get(entry.id) ?? 0) <= since;
-  }
-
-  #forgetSettled(): void {
-    const oldest = this.#reads.values().next().value?.since ?? Number.POSITIVE_INFINITY;
-    for (const [id, at] of this.#settled) {
-      if (at > oldest) return;
-      this.#settled.delete(id);
-    }
+    return this.#owner.window.get(entry.id) === undefined && !this.#settlements.has(entry.id, since);
   }
 
   #makeRoom(octets: number, except: Site | undefined, now: Instant): boolean {
@@ -410,23 +451,20 @@ export class Intake {
 
   /** The site that moved least lately gives up its memory. False: there is none. */
   #evictOne(except: Site | undefined, now: Instant): boolean {
-    for (const site of this.#stale) {
-      if (site === except) continue;
-      this.#stale.delete(site);
-      this.#wanting.delete(site);
-      this.#owner.withdraw(site);
-      for (const priority of PRIORITY_CLASSES) {
-        for (let one = site.shiftReady(priority); one !== undefined; one = site.shiftReady(priority))
-          this.drop(one, now);
-        for (let one = site.shiftHungry(priority); one !== undefined; one = site.shiftHungry(priority)) {
-          one.busy = false;
-          this.#owner.lanes.close(one);
-        }
+    const site = this.#stale.first(except, now);
+    if (site === undefined) return false;
+    this.#stale.delete(site);
+    this.#wanting.delete(site);
+    this.#owner.withdraw(site);
+    for (const priority of PRIORITY_CLASSES) {
+      for (let one = site.shiftReady(priority); one !== undefined; one = site.shiftReady(priority)) {
+        this.drop(one, now);
+        this.#owner.lost(laneOf(one.entry).partition);
       }
-      this.#owner.table.release(site);
-      return true;
+      for (let one = site.shiftHungry(priority); one !== undefined; one = site.shiftHungry(priority)) this.#close(one);
     }
-    return false;
+    this.#owner.table.release(site);
+    return true;
   }
 
   #hungryClass(site: Site): (typeof PRIORITY_CLASSES)[number] | undefined {
@@ -436,7 +474,7 @@ export class Intake {
 
   #resolutionOf(entry: Entry): Resolution | undefined {
     const route = this.#owner.routeOf(entry.route, entry);
-    const domain = route && domainOf(route, entry);
+    const domain = route && routingDomainOn(route, entry);
     return route === undefined || domain === undefined ? undefined : this.#owner.table.peek(route, domain);
   }
 }
@@ -446,17 +484,4 @@ function pageOf({ group }: Site): number {
   let window = 0;
   for (const path of group.paths.values()) window += path.window;
   return Math.min(Math.max(window * 8, LEAST_PAGE), MOST_PAGE);
-}
-
-function tenantOfEntry({ queue }: Entry): string {
-  return queue.slice(queue.indexOf(':') + 1, queue.lastIndexOf('@'));
-}
-
-/** The routing domain on this route, which may not be the one the entry was grouped for. Undefined: there are several. */
-function domainOf(route: Route, { route: own, routingDomain, recipients }: Entry): string | undefined {
-  if (route.name === own) return routingDomain;
-  const [first] = recipients;
-  if (first === undefined) return undefined;
-  const domain = routingDomainOf(route, first.forwardPath);
-  return recipients.every(({ forwardPath }) => routingDomainOf(route, forwardPath) === domain) ? domain : undefined;
 }

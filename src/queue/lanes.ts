@@ -28,6 +28,8 @@ export interface LaneReader {
   /** Something was put before `after` while a read was under way. */
   again: boolean;
   site: Site | undefined;
+  /** Since when it has had its place. */
+  readonly openedAt: Instant;
 }
 
 export interface ReadUnderWay {
@@ -53,11 +55,11 @@ export class Lanes {
   readonly #readers = new Map<string, LaneReader>();
   readonly #notes = new TimeHeap<string>();
   readonly #noted = new Map<string, LaneRef>();
-  readonly #most: number;
+  readonly most: number;
 
   /** At most so many readers, and as many notes. */
   constructor(most: number) {
-    this.#most = most;
+    this.most = most;
   }
 
   get size(): number {
@@ -69,7 +71,7 @@ export class Lanes {
   }
 
   get full(): boolean {
-    return this.#readers.size >= this.#most;
+    return this.#readers.size >= this.most;
   }
 
   get(key: string): LaneReader | undefined {
@@ -77,7 +79,7 @@ export class Lanes {
   }
 
   /** The reader of the lane. Made when there is none, even beyond the limit: the caller has looked at `full`. */
-  open(ref: LaneRef): LaneReader {
+  open(ref: LaneRef, now: Instant): LaneReader {
     const key = laneKey(ref);
     const known = this.#readers.get(key);
     if (known !== undefined) return known;
@@ -90,6 +92,7 @@ export class Lanes {
       busy: false,
       again: false,
       site: undefined,
+      openedAt: now,
     };
     this.#readers.set(key, reader);
     return reader;
@@ -103,7 +106,7 @@ export class Lanes {
   note(ref: LaneRef, at: Instant): void {
     const key = laneKey(ref);
     if (!this.#noted.has(key)) {
-      if (this.#noted.size >= this.#most) return;
+      if (this.#noted.size >= this.most) return;
       this.#noted.set(key, ref);
     }
     this.#notes.lower(key, at);

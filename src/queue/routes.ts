@@ -163,3 +163,15 @@ function freshEntry(facts: EntryFacts, { id, route, domain, recipients }: EntryP
     sender: facts.sender === null ? '' : formatMailbox(facts.sender),
   };
 }
+
+/** The routing domain on this route, which may not be the one the entry was grouped for. Undefined: there are several. */
+export function routingDomainOn(
+  route: Route,
+  { route: own, routingDomain, recipients }: Pick<Entry, 'route' | 'routingDomain' | 'recipients'>,
+): string | undefined {
+  if (route.name === own) return routingDomain;
+  const [first] = recipients;
+  if (first === undefined) return undefined;
+  const domain = routingDomainOf(route, first.forwardPath);
+  return recipients.every(({ forwardPath }) => routingDomainOf(route, forwardPath) === domain) ? domain : undefined;
+}

@@ -316,6 +316,8 @@ export class Scheduler {
     for (const at of [
       this.#rules.nextEnd(),
       this.#agenda.nextWake(),
+      // Paused, it has nothing to do before that ends.
+      this.#paused.size === 0 ? this.#intake.nextWake() : undefined,
       this.#retrySites.next(),
       this.#lanes.nextNote(),
       this.#dispatcher.nextWake(),
@@ -388,7 +390,8 @@ export class Scheduler {
     if (this.#paused.size === 0) {
       this.#dispatcher.run(now, out);
       this.#intake.run(this.#step);
-      while (this.#intake.wantsAgenda) {
+      if (this.#intake.hasRoomToSpare) this.#agenda.recover(now);
+      while (this.#intake.wantsAgenda(now)) {
         const read = this.#agenda.nextRead();
         if (read === undefined) break;
         out.push(read);
@@ -435,6 +438,7 @@ export class Scheduler {
       routeOf: (name, entry) => this.#setup.routeOf(name, entry),
       offer: (site) => this.#dispatcher.offer(site),
       withdraw: (site) => this.#dispatcher.withdraw(site),
+      lost: (partition) => this.#agenda.lost(partition),
     };
   }
 
