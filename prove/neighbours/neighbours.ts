@@ -21,6 +21,7 @@ import {
   judgeBad,
   judgeGood,
   judgeMeasured,
+  lateThreads,
   type Measured,
   mib,
   THREADS,
@@ -115,7 +116,8 @@ class Run {
       const { found, measured } = await this.#try(one);
       const broken = [...found.failures, ...judgeMeasured(measured, one)];
       failures.push(...this.#told(one, broken));
-      if (broken.length > 0 || !isDisturbed(measured)) return;
+      // What is on time on a busy machine is on time.
+      if (broken.length > 0 || !isDisturbed(measured) || lateThreads(measured).length === 0) return;
       this.#context.tell(`${one.name}: the machine was busy with others`);
       if (tries < TRIES[this.#context.length]) continue;
       skipped.push(`event loops in "${one.name}": in ${tries} tries the machine itself was too slow to tell`);
