@@ -35,7 +35,7 @@ const MIB = 1 << 20;
 const NOTHING: Found = { failures: [], cases: {}, figures: {}, accepted: [] };
 
 /** More than may be on their way to one hop at once. */
-const MAILS_A_HOP = 40;
+const MAILS_A_HOP = 25;
 const MAILS_A_NAME = 3;
 /** One product bears these cases one after the other; what the collector of garbage has not come to is most of it. */
 const SHARED_GROWTH = 192 * MIB;
