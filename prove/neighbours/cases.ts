@@ -236,9 +236,13 @@ const slowReceiversCase: Case = {
       most = Math.max(most, now);
       return now;
     };
-    const sending = sendTo(world, recipients, body);
+    // All at once: otherwise the first would have been given up when the last is accepted.
+    const { control } = world.product;
+    const target = { recipient: 'slow@*' };
+    await control.suspend({ target });
+    const accepted = await sendTo(world, recipients, body);
+    await control.resume({ target });
     await until('all of them', () => noted() >= SLOW_RECEIVERS, 2 * GRACE).catch(() => {});
-    const accepted = await sending;
     await during(seconds);
     const text = await world.watch.metrics();
     const held = gaugeIn(text, 'postrider_content_out_octets');
