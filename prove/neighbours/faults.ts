@@ -49,8 +49,8 @@ const SHOWN: readonly ShownFault[] = [
   ),
   one('whole-contents-for-slow-receivers', 'receivers of one octet a second', {
     file: 'runtime/queue-manager/handed-content.js',
-    find: 'if (held + octets > this.#limit)',
-    replace: 'if (false)',
+    find: '+ octets <= this.#limit',
+    replace: '+ octets < Infinity',
   }),
   one('work-for-a-message', 'bad DNS', {
     file: 'receive/message-sink.js',

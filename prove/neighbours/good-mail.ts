@@ -1,5 +1,6 @@
 /** Mail between clients and next hops that behave, beside the bad ones: a steady stream with an account of each message. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Event } from '../../src/events/event.ts';
 import { type FastSink } from '../../test/lib/fast-sink.ts';
 import { contentOf, FastSource, type Mail } from '../../test/lib/fast-source.ts';
@@ -44,7 +45,8 @@ export class GoodMail {
   /** No more is sent; resolves when all that was accepted has come, or patience is over. */
   async end(): Promise<void> {
     this.#source?.stop();
-    await this.#running;
+    // A product that answers no more must not stop the prover as well.
+    await Promise.race([this.#running, pause(PATIENCE, undefined, { ref: false })]);
     const { accepted = [] } = this.#source ?? {};
     // What has not come by then is judged as lost.
     await until('the good mail', () => accepted.every((to) => this.#sink.byRecipient.has(to)), PATIENCE).catch(

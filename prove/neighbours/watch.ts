@@ -14,6 +14,7 @@ import { type Delay, type Measured, THREADS, type ThreadDelays } from './judge.t
 const LOOK_EVERY = 100;
 /** A thread that is blocked shows it once it runs again. */
 const AFTERWARDS = 500;
+const ANSWERS_WITHIN = 30_000;
 
 export class Watch {
   readonly #product: Product;
@@ -64,7 +65,9 @@ export class Watch {
   }
 
   async metrics(): Promise<string> {
-    const answer = await fetch(`http://127.0.0.1:${this.#product.httpPort}/metrics`);
+    const answer = await fetch(`http://127.0.0.1:${this.#product.httpPort}/metrics`, {
+      signal: AbortSignal.timeout(ANSWERS_WITHIN),
+    });
     if (!answer.ok) throw new Error(`no metrics: ${answer.status}`);
     return answer.text();
   }

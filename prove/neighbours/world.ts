@@ -1,5 +1,6 @@
 /** The product among good and bad neighbours: its routes, its name server, and where all of them listen. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { type PostriderConfig } from '../../src/config/config.ts';
 import { FastSink } from '../../test/lib/fast-sink.ts';
 import { FastSource } from '../../test/lib/fast-source.ts';
@@ -35,6 +36,7 @@ export interface World {
 
 export const CONTENT_BUDGET = 64 << 20;
 export const SLOW_RECEIVERS = 1000;
+const SENT_WITHIN = 180_000;
 /** Of one path, as shipped. */
 export const MOST_CONNECTIONS = 10;
 /** Short, so that what must end is seen to end; the last reply may take longest, as in RFC 5321. */
@@ -120,12 +122,14 @@ export async function sendTo(
 ): Promise<readonly string[]> {
   const left = [...recipients];
   const source = new FastSource({
-    ...{ port, sessions: 4, reconnect: true },
+    ...{ port, sessions: 16, reconnect: true },
     next: () => {
       const to = left.pop();
       return to === undefined ? undefined : { to, from: 'bad@good0.test', body };
     },
   });
-  await source.run();
+  const over = setTimeout(() => source.stop(), SENT_WITHIN);
+  await Promise.race([source.run(), pause(2 * SENT_WITHIN, undefined, { ref: false })]);
+  clearTimeout(over);
   return source.accepted;
 }

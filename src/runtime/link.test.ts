@@ -68,3 +68,49 @@ test('transferred octets arrive and are gone from the sender', async () => {
   a.close();
   b.close();
 });
+
+describe('a large batch over a message port', () => {
+  const MANY = 1000;
+
+  test('is taken in slices, in order, and others have their turns between', async () => {
+    const [a, b] = ports();
+    const all: unknown[] = [];
+    let [inTurn, most, over] = [0, 0, false];
+    const nextTurn = (): void => {
+      inTurn = 0;
+      if (!over) setImmediate(nextTurn);
+    };
+    const taken = new Promise<void>((resolve) => {
+      b.onMessage((message) => {
+        all.push(message);
+        most = Math.max(most, (inTurn += 1));
+        if (all.length === MANY) resolve();
+      });
+    });
+    nextTurn();
+    for (let i = 0; i < MANY; i++) a.post(i);
+    await taken;
+    over = true;
+    assert.deepEqual(
+      all,
+      Array.from({ length: MANY }, (_, i) => i),
+    );
+    assert.ok(most <= 128, `${most} in one turn`);
+    a.close();
+    b.close();
+  });
+
+  test('is taken to its end before the end of the port is told', async () => {
+    const { port1, port2 } = new MessageChannel();
+    const [a, b] = [new PortLink(port1), new PortLink(port2)];
+    let count = 0;
+    // Somebody else may have listened for the end before.
+    const ended = new Promise<number>(
+      (resolve) => void port2.once('close', () => queueMicrotask(() => resolve(count))),
+    );
+    b.onMessage(() => (count += 1));
+    for (let i = 0; i < MANY; i++) a.post(i);
+    a.close();
+    assert.equal(await ended, MANY);
+  });
+});

@@ -84,6 +84,20 @@ async function world(changes: Partial<Entry> = {}, handedOctets = 1e6) {
 }
 
 describe('a dispatch', () => {
+  test('of a retry does not read content that the worker may not hold', async () => {
+    const w = await world({}, 0);
+    let read = 0;
+    w.spool.content = async () => {
+      read += 1;
+      return undefined;
+    };
+    w.attempts.dispatch(w.action());
+    await turns();
+    const { octets } = (await w.spool.message(w.message.id))!.content;
+    assert.deepEqual(w.sent[0]!.content, { kind: 'blocks', octets });
+    assert.equal(read, 0);
+  });
+
   test('takes its content along while the worker may hold it, and is to read it in blocks when not', async () => {
     const octets = (messageOf([entryOf({ id: ID })]).content as { octets: Uint8Array }).octets.length;
     const w = await world({}, octets + 1);

@@ -192,7 +192,7 @@ export class Attempts {
     };
     await settler.settle({ put: [recorded] });
     const message = await spool.message(entry.message);
-    const content = message === undefined ? undefined : await spool.content(entry.message);
+    const content = message === undefined ? undefined : await this.#contentOf(message, action.worker);
     if (message === undefined || content === undefined) {
       log.error('an entry has no message, and is held', { entry: entry.id });
       this.#giveUp(action);
@@ -200,6 +200,13 @@ export class Attempts {
     }
     this.#send({ ...action, entry: recorded }, message, content);
     return undefined;
+  }
+
+  /** What is to be read in blocks is not read here: of a thousand messages at once it would all be in memory. */
+  async #contentOf({ id, content }: StoredMessage, worker: WorkerId): Promise<DispatchContent | undefined> {
+    const { octets, file } = content;
+    if (file === undefined && !this.#handed.hasRoom(worker, octets)) return { kind: 'blocks', octets };
+    return this.#context.spool.content(id);
   }
 
   #outdated(action: DispatchAction, current: Entry | undefined): void {

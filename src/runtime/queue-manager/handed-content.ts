@@ -31,10 +31,13 @@ export class HandedContent {
   hand(worker: WorkerId, content: DispatchContent): DispatchContent {
     if (content.kind !== 'octets') return content;
     const octets = content.octets.length;
-    const held = this.#held.get(worker) ?? 0;
-    if (held + octets > this.#limit) return { kind: 'blocks', octets };
-    this.#held.set(worker, held + octets);
+    if (!this.hasRoom(worker, octets)) return { kind: 'blocks', octets };
+    this.#held.set(worker, (this.#held.get(worker) ?? 0) + octets);
     return content;
+  }
+
+  hasRoom(worker: WorkerId, octets: number): boolean {
+    return (this.#held.get(worker) ?? 0) + octets <= this.#limit;
   }
 
   /** What `hand` gave is no longer held. */
