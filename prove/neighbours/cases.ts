@@ -39,8 +39,11 @@ const MAILS_A_HOP = 25;
 const MAILS_A_NAME = 3;
 /** One product bears these cases one after the other; what the collector of garbage has not come to is most of it. */
 const SHARED_GROWTH = 192 * MIB;
-/** Of the slow receivers, at once: the first may have been given up when the last is reached. */
-const ENOUGH_SLOW = 500;
+/**
+ * Of the slow receivers, at once. On a machine that takes a minute to accept their mail it is read from the spool
+ * again, where fewer queues are opened at a time; the figure says how many there were.
+ */
+const ENOUGH_SLOW = 100;
 /** What systems keep on the way of one connection, and a product that reads on for a moment. */
 const MOST_TAKEN = 12 * MIB;
 /** After the longest time that a next hop is given. */
@@ -245,8 +248,6 @@ const slowReceiversCase: Case = {
     await control.suspend({ target });
     const accepted = await sendTo(world, recipients, body);
     await control.resume({ target });
-    // What was suspended for longer than new mail is kept in memory is due only a minute after it came.
-    await control.flush({ select: { recipient: target.recipient } });
     await until('all of them', () => noted() >= SLOW_RECEIVERS, DUE_WITHIN).catch(() => {});
     await during(seconds);
     const text = await world.watch.metrics();

@@ -74,7 +74,7 @@ export interface GoodMessage {
   readonly deferred: boolean;
 }
 
-/** An eternity for a message that nothing holds up, and less than the least time that a bad neighbour is given. */
+/** An eternity for a message that nothing holds up. One that waits until a slow receiver is given up stays below it. */
 export const MAX_TRANSIT = 20_000;
 
 /** Good mail: taken, here once, octet for octet, and never put off. Only trace fields may stand before it. */
