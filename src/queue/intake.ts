@@ -54,7 +54,7 @@ const MOST_PARKED = 64;
 export const MOST_READY = 64;
 /** Resolutions under way beyond which no new lane is opened: a slow DNS must not fill the memory. */
 const MOST_ASKING = 512;
-const TYPICAL_OCTETS = 1000;
+const TYPICAL_OCTETS = 1500;
 
 export class Intake {
   readonly #owner: IntakeOwner;
