@@ -33,7 +33,7 @@ export type MountainFacts = Pick<
   | 'threads'
 >;
 
-/** `few` is the same with a thousand messages, after as many deliveries. */
+/** `few` is the same with a thousand messages, after as many attempts. */
 export function judgeMountain(few: MountainFacts, many: MountainFacts): readonly string[] {
   return [
     ...[few, many].flatMap(judgeMail),

@@ -1,6 +1,7 @@
 /**
  * Traffic beside a mountain: for each message that has arrived a new one is sent, to a site that takes it, until so many
- * have arrived. So the queue keeps its length while a product does the work that another with a longer queue does.
+ * have arrived or were refused. So the queue keeps its length while a product does the work that another with a longer
+ * queue does.
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,8 +15,8 @@ export interface TrafficOptions {
   /** Of the product. */
   readonly port: number;
   readonly receivers: Receivers;
-  /** Messages that arrive, those of the mountain among them. */
-  readonly deliveries: number;
+  /** Attempts that come to a reply: messages that arrive and recipients that are refused, those of the mountain among them. */
+  readonly attempts: number;
 }
 
 export interface Traffic {
@@ -27,22 +28,25 @@ export interface Traffic {
 }
 
 const SESSIONS = 4;
-const LOOK = 50;
+/** Messages between two looks: a product allows a client so many connections a minute. */
+const AT_ONCE = 400;
+const LOOK = 100;
 /** Milliseconds for which nothing may arrive, on a machine that has no time for it. */
 const PATIENCE = 120_000;
 
 export async function runTraffic(options: TrafficOptions): Promise<Traffic> {
-  const { mountain, sites, port, receivers, deliveries } = options;
+  const { mountain, sites, port, receivers, attempts } = options;
   const begun = performance.now();
   const counts = { accepted: 0, refused: 0 };
+  let sent = 0;
   let moved = { delivered: 0, at: begun };
-  for (let sent = 0; ;) {
-    const { delivered } = await receivers.arrived();
+  for (;;) {
+    const { delivered, refused } = await receivers.arrived();
     const now = performance.now();
-    if (delivered >= deliveries) return { ...counts, drainedMs: now - begun };
+    if (delivered + refused >= attempts) return { ...counts, drainedMs: now - begun };
     if (delivered > moved.delivered) moved = { delivered, at: now };
-    else if (now - moved.at > PATIENCE) throw new Error(`of ${deliveries} messages only ${delivered} have arrived`);
-    const until = Math.min(delivered, deliveries);
+    else if (now - moved.at > PATIENCE) throw new Error(`${delivered} messages have arrived, and then no more`);
+    const until = Math.min(delivered, sent + AT_ONCE);
     const next = (): Mail | undefined =>
       sent < until ? newMail(mountain, sites, mountain.messages + sent++) : undefined;
     const source = new FastSource({ port, sessions: SESSIONS, next });
