@@ -6,6 +6,7 @@ import { judgeIdle, judgeMountain, type MountainFacts, MIB } from './judge.ts';
 function mountain(more: Partial<MountainFacts> = {}): MountainFacts {
   return {
     ...{ messages: 1000, budget: 4, heldMost: 900, anonymousMost: 100 * MIB, inUse: 50 * MIB, entriesLeft: 400 },
+    traffic: { accepted: 0, refused: 0, drainedMs: 1000 },
     ...{ arrived: { delivered: 600, twice: 0, refused: 10, firstAt: 1 }, complaints: [], threads: new Map() },
     ...more,
   };
@@ -25,6 +26,15 @@ describe('a mountain', () => {
     { name: 'may make a thread wait for others', many: { threads: busy(900) } },
     { name: 'blocks no event loop', many: { threads: busy(1200) }, says: /queue-manager did not turn during 1200 ms/ },
     { name: 'loses nothing', many: { entriesLeft: 399 }, says: /of 1000 messages 600 were delivered and 399 are left/ },
+    {
+      name: 'grows by what comes',
+      many: { traffic: { accepted: 7, refused: 0, drainedMs: 1 }, entriesLeft: 407 },
+    },
+    {
+      name: 'takes what comes',
+      many: { traffic: { accepted: 7, refused: 1, drainedMs: 1 }, entriesLeft: 407 },
+      says: /^1 new messages beside 1000 were not taken/,
+    },
     { name: 'brings nothing forth', many: { entriesLeft: 401 }, says: /401 are left/ },
     {
       name: 'is delivered once',

@@ -21,10 +21,19 @@ const LEFT_OF_CONNECTION = 256;
 
 export type MountainFacts = Pick<
   MountainRun,
-  'messages' | 'budget' | 'heldMost' | 'anonymousMost' | 'inUse' | 'arrived' | 'entriesLeft' | 'complaints' | 'threads'
+  | 'messages'
+  | 'traffic'
+  | 'budget'
+  | 'heldMost'
+  | 'anonymousMost'
+  | 'inUse'
+  | 'arrived'
+  | 'entriesLeft'
+  | 'complaints'
+  | 'threads'
 >;
 
-/** `few` is the same with a thousand messages. */
+/** `few` is the same with a thousand messages, after as many attempts. */
 export function judgeMountain(few: MountainFacts, many: MountainFacts): readonly string[] {
   return [
     ...[few, many].flatMap(judgeMail),
@@ -48,12 +57,13 @@ function beyond(what: string, more: number, limit: number): readonly string[] {
   return more > limit ? [`${what}: ${mib(more)} MiB more than with few messages, where ${mib(limit)} are allowed`] : [];
 }
 
-function judgeMail({ messages, arrived, entriesLeft, complaints }: MountainFacts): readonly string[] {
-  const accounted = arrived.delivered + entriesLeft;
+function judgeMail({ messages, traffic, arrived, entriesLeft, complaints }: MountainFacts): readonly string[] {
+  const all = messages + traffic.accepted;
   return [
-    ...(accounted === messages
+    ...(arrived.delivered + entriesLeft === all
       ? []
-      : [`of ${messages} messages ${arrived.delivered} were delivered and ${entriesLeft} are left`]),
+      : [`of ${all} messages ${arrived.delivered} were delivered and ${entriesLeft} are left`]),
+    ...(traffic.refused === 0 ? [] : [`${traffic.refused} new messages beside ${messages} were not taken`]),
     ...(arrived.twice === 0 ? [] : [`${arrived.twice} messages of ${messages} were delivered twice`]),
     ...complaints.map((line) => `with ${messages} messages it said: ${line}`),
   ];

@@ -1,13 +1,12 @@
 /**
  * One product on one mountain of mail: the spool is written while no server runs, and is not in the system's cache
  * when it starts. Half of the sites refuse. What it costs to start, to deliver the first message, to be asked for the
- * queue, and to drain; and afterwards, whether each message is either delivered once or still there.
+ * queue, and to drain while new mail comes; and afterwards, whether each message is either delivered once or still there.
  */
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { type PostriderConfig } from '../../src/config/config.ts';
 import { systemTimers } from '../../src/runtime/timers.ts';
 import { openLmdbSpool } from '../../src/spool/lmdb/open.ts';
@@ -22,6 +21,7 @@ import { mailOf, type Mountain } from './mountain.ts';
 import { Probes } from './probes.ts';
 import { type Arrived, type Receivers, startReceivers } from './receivers.ts';
 import { type ThreadSummary } from './samples.ts';
+import { runTraffic, type Traffic } from './traffic.ts';
 import { watch, type Watched } from './watch.ts';
 
 export interface MountainOptions {
@@ -29,8 +29,8 @@ export interface MountainOptions {
   readonly sites: number;
   /** Of the scheduler, MiB: `queue.memory`. */
   readonly budget: number;
-  /** Milliseconds of draining. */
-  readonly drainFor: number;
+  /** Messages that arrive and recipients that are refused before memory is compared. */
+  readonly attempts: number;
   readonly plants: readonly Plant[];
   readonly tell: (text: string) => void;
 }
@@ -46,9 +46,8 @@ export interface MountainRun extends Watched {
   /** `postrider queue list`, which shows a hundred entries; and one page of a thousand through the control socket. */
   readonly listMs: number;
   readonly pageMs: number;
-  readonly drainedMs: number;
-  /** While it drained. */
-  readonly delivered: number;
+  /** What came while it drained. */
+  readonly traffic: Traffic;
   /** Heaps and what they hold outside, garbage not counted, when that time was over: octets. */
   readonly inUse: number;
   readonly threads: ReadonlyMap<string, ThreadSummary>;
@@ -64,10 +63,10 @@ const PAGES = 20;
 const QUIET = { error: console.error, warn: () => undefined, info: () => undefined };
 
 export async function runMountain(options: MountainOptions): Promise<MountainRun> {
-  const { mountain, sites, budget, tell } = options;
+  const { mountain, sites, budget, attempts, tell } = options;
   const { messages, domains } = mountain;
   const folder = await testFolder('mountain');
-  const receivers = await startReceivers({ messages, sites, domains });
+  const receivers = await startReceivers({ messages: messages + attempts, sites, domains });
   try {
     const config = configOf(receivers, budget);
     const begun = performance.now();
@@ -100,7 +99,7 @@ interface Place {
 }
 
 async function attend(
-  { plants, drainFor, tell }: MountainOptions,
+  { mountain, sites, attempts, plants, tell }: MountainOptions,
   { folder, config, receivers }: Place,
 ): Promise<Omit<MountainRun, 'messages' | 'budget' | 'filledMs' | 'fromDisk' | 'entriesLeft'>> {
   const probes = new Probes(folder, plants);
@@ -114,13 +113,14 @@ async function attend(
     const firstDeliveryMs = first - begun.wall;
     tell(`up after ${Math.round(startMs)} ms, the first delivery after ${Math.round(firstDeliveryMs)} ms`);
     const listed = await listing(product);
-    const drained = await draining(receivers, drainFor);
+    const traffic = await runTraffic({ mountain, sites, port: product.smtpPort, receivers, attempts });
+    tell(`${attempts} attempts came to a reply after ${Math.round(traffic.drainedMs / 1000)} s`);
     const inUse = await probes.inUse(pid);
     await watching.stop();
     const output = product.running.output();
     if ((await product.stop()) !== 0) throw new Error(`the product did not end well: ${product.running.output()}`);
     return {
-      ...{ ...watching.watched, startMs, firstDeliveryMs, ...listed, ...drained },
+      ...{ ...watching.watched, startMs, firstDeliveryMs, ...listed, traffic },
       ...{ inUse, threads: probes.threads(pid) },
       ...{ arrived: await receivers.arrived(), complaints: complaintsIn(output) },
     };
@@ -139,22 +139,13 @@ async function listing(product: Product): Promise<Pick<MountainRun, 'listMs' | '
   const listMs = performance.now() - begun;
   const pagesBegun = performance.now();
   let after: string | undefined;
-  let pages = 0;
-  do {
+  // From the beginning again at the end: a short queue is asked for as much, for what is compared is not the asking.
+  for (let pages = 0; pages < PAGES; pages += 1) {
     const query = { limit: 1000, ...(after !== undefined && { after }) };
     const page = await answered('a page of the queue', () => product.control.list(query));
     after = page.next;
-    pages += 1;
-  } while (after !== undefined && pages < PAGES);
-  return { listMs, pageMs: (performance.now() - pagesBegun) / pages };
-}
-
-async function draining(receivers: Receivers, drainFor: number): Promise<Pick<MountainRun, 'drainedMs' | 'delivered'>> {
-  const begun = performance.now();
-  const before = await receivers.arrived();
-  await pause(drainFor);
-  const { delivered } = await receivers.arrived();
-  return { drainedMs: performance.now() - begun, delivered: delivered - before.delivered };
+  }
+  return { listMs, pageMs: (performance.now() - pagesBegun) / PAGES };
 }
 
 /** Pages that are on disk leave the cache; false: this system has no way to ask for it. */

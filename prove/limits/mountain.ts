@@ -24,12 +24,16 @@ const CLASSES: readonly PriorityClass[] = ['transactional', 'normal', 'bulk'];
 /** Odd, so that it visits each residue of a power of two once; the high half of a product is well mixed. */
 const MIX = 0x9e3779b1;
 
-export function mailOf({ domains, largest, overdue, campaigns }: Mountain, n: number, now: number): BacklogMail {
-  const [share, age, kind] = [part(n, 1, 100), part(n, 2, 100), part(n, 3, CLASSES.length)];
-  const domain = share < largest ? 0 : n % domains;
+export function domainOf({ domains, largest }: Mountain, n: number): number {
+  return part(n, 1, 100) < largest ? 0 : n % domains;
+}
+
+export function mailOf(mountain: Mountain, n: number, now: number): BacklogMail {
+  const { overdue, campaigns } = mountain;
+  const [age, kind] = [part(n, 2, 100), part(n, 3, CLASSES.length)];
   const acceptedAt = now - HOUR - (n % 3600) * 1000;
   return {
-    to: `${n}@d${domain}.mountain.test`,
+    to: `${n}@d${domainOf(mountain, n)}.mountain.test`,
     campaign: `c${part(n, 4, campaigns)}`,
     class: CLASSES[kind] ?? 'normal',
     entry: { acceptedAt, dueAt: acceptedAt, ...(age < overdue && { ...DEFERRED, lastAttemptAt: acceptedAt }) },

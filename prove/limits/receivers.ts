@@ -8,6 +8,12 @@ export type ReceiversCommand =
   | { readonly kind: 'start'; readonly messages: number; readonly sites: number; readonly domains: number }
   | { readonly kind: 'state' };
 
+/** What a site does with mail: of four two take it, one refuses each recipient for now, and at one nobody listens. */
+export function characterOf(site: number): 'takes' | 'refuses' | 'silent' {
+  if (site % 4 === 3) return 'silent';
+  return site % 4 === 1 ? 'refuses' : 'takes';
+}
+
 export interface Arrived {
   /** Messages, each counted once. */
   readonly delivered: number;

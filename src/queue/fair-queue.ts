@@ -18,35 +18,63 @@ type Queues<T> = DeficitRoundRobin<string, T, CostRing<T>>;
 type Tenants<T> = DeficitRoundRobin<string, T, Queues<T>>;
 
 export class FairQueue<T> {
-  readonly #lanes: Readonly<Record<FairKey['lane'], Tenants<T>>>;
+  readonly #cost: (value: T) => number;
+  // Made when something waits there and dropped with the last of it: most sites have little at once, and an empty lane
+  // takes more than an entry.
+  #fresh: Tenants<T> | undefined;
+  #deferred: Tenants<T> | undefined;
   #turn: FairKey['lane'] = 'fresh';
 
   /** `cost` is at least 1. */
   constructor(cost: (value: T) => number) {
-    const queues = (): Queues<T> => new DeficitRoundRobin(QUANTUM, () => new CostRing<T>(cost));
-    this.#lanes = {
-      fresh: new DeficitRoundRobin(QUANTUM, queues),
-      deferred: new DeficitRoundRobin(QUANTUM, queues),
-    };
+    this.#cost = cost;
   }
 
   get length(): number {
-    return this.#lanes.fresh.length + this.#lanes.deferred.length;
+    return (this.#fresh?.length ?? 0) + (this.#deferred?.length ?? 0);
   }
 
   lengthOf(tenant: string): number {
-    return this.#lanes.fresh.lengthOf(tenant) + this.#lanes.deferred.lengthOf(tenant);
+    return (this.#fresh?.lengthOf(tenant) ?? 0) + (this.#deferred?.lengthOf(tenant) ?? 0);
   }
 
   push({ tenant, queue, lane }: FairKey, value: T): void {
-    this.#lanes[lane].push(tenant, (queues) => queues.push(queue, (ring) => ring.push(value)));
+    this.#laneOf(lane).push(tenant, (queues) => queues.push(queue, (ring) => ring.push(value)));
   }
 
   shift(): T | undefined {
-    const turn = this.#lanes[this.#turn];
     const other: FairKey['lane'] = this.#turn === 'fresh' ? 'deferred' : 'fresh';
-    if (turn.length === 0) return this.#lanes[other].shift();
+    if (this.#waitsIn(this.#turn) === undefined) return this.#shiftOf(other);
+    const turn = this.#turn;
     this.#turn = other;
-    return turn.shift();
+    return this.#shiftOf(turn);
+  }
+
+  #waitsIn(lane: FairKey['lane']): Tenants<T> | undefined {
+    return lane === 'fresh' ? this.#fresh : this.#deferred;
+  }
+
+  #shiftOf(lane: FairKey['lane']): T | undefined {
+    const tenants = this.#waitsIn(lane);
+    const value = tenants?.shift();
+    if (tenants?.length === 0) this.#set(lane, undefined);
+    return value;
+  }
+
+  #laneOf(lane: FairKey['lane']): Tenants<T> {
+    const known = this.#waitsIn(lane);
+    if (known !== undefined) return known;
+    const cost = this.#cost;
+    const made: Tenants<T> = new DeficitRoundRobin(
+      QUANTUM,
+      () => new DeficitRoundRobin(QUANTUM, () => new CostRing<T>(cost)),
+    );
+    this.#set(lane, made);
+    return made;
+  }
+
+  #set(lane: FairKey['lane'], tenants: Tenants<T> | undefined): void {
+    if (lane === 'fresh') this.#fresh = tenants;
+    else this.#deferred = tenants;
   }
 }

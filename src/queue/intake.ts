@@ -60,7 +60,7 @@ const MOST_PARKED = 64;
 export const MOST_READY = 64;
 /** Resolutions under way beyond which no new lane is opened: a slow DNS must not fill the memory. */
 const MOST_ASKING = 512;
-const TYPICAL_OCTETS = 1000;
+const TYPICAL_OCTETS = 1500;
 /** A lane that has had its place for so long gives it up after a page when others wait for one. */
 const TURN = 5 * SECOND;
 

@@ -82,7 +82,12 @@ export interface SchedulerFigures {
   readonly notes: number;
 }
 
-// Of the memory three quarters are for entries; the rest bounds the number of lanes, notes and resolutions by what one takes.
+/**
+ * Of the memory, for entries. Not more, since the collector lets garbage grow to as much as is in use before it
+ * looks, and sites are counted by the resolutions that lead to them.
+ */
+const ENTRIES_SHARE = 3 / 8;
+// The rest bounds the number of lanes, notes and resolutions by what one takes.
 const LANE_OCTETS = 512;
 const RESOLUTION_OCTETS = 2048;
 const SHARE = 8;
@@ -434,7 +439,7 @@ export class Scheduler {
       window: this.#window,
       table: this.#table,
       lanes: this.#lanes,
-      memory: this.#options.memory * 0.75,
+      memory: this.#options.memory * ENTRIES_SHARE,
       routeOf: (name, entry) => this.#setup.routeOf(name, entry),
       offer: (site) => this.#dispatcher.offer(site),
       withdraw: (site) => this.#dispatcher.withdraw(site),

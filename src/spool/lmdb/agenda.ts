@@ -21,8 +21,8 @@ import {
 import { Recent } from './recent.ts';
 import { type Store, type Writes } from './store.ts';
 
-// Some 200 octets each.
-const REMEMBERED_QUEUES = 8192;
+// Some 200 octets each, and up to twice as many.
+const REMEMBERED_QUEUES = 4096;
 
 export class Agenda {
   readonly #store: Store;

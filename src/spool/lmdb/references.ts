@@ -14,7 +14,8 @@ import { afterWord, dueKey, entriesPrefix, entryKey, keepKey, messageKey, notice
 import { Recent } from './recent.ts';
 import { type Store } from './store.ts';
 
-const REMEMBERED_MESSAGES = 8192;
+// Some 400 octets each, and up to twice as many.
+const REMEMBERED_MESSAGES = 4096;
 // A message with more is read from disk when it is needed: the memory stays bounded.
 const REMEMBERED_REFERENCES = 16;
 const SCAN = 64;
@@ -30,8 +31,8 @@ export class References {
   readonly #whole: boolean;
   /** Due key of each entry that is known; `undefined` when it is gone. */
   readonly #entries = new Map<EntryId, string | undefined>();
-  /** By key. */
-  readonly #notices = new Map<string, 'here' | 'gone'>();
+  /** By key. Few messages have any, and a map is most of what is remembered of one that has none. */
+  #notices: Map<string, 'here' | 'gone'> | undefined;
   readonly #id: QueueId;
 
   constructor(id: QueueId, content: ContentRef | undefined, known: 'whole' | 'partly') {
@@ -42,7 +43,7 @@ export class References {
   }
 
   get size(): number {
-    return this.#entries.size + this.#notices.size;
+    return this.#entries.size + (this.#notices?.size ?? 0);
   }
 
   /** The entry's due key; `''` when its record cannot be read; `undefined` when there is no such entry. */
@@ -59,18 +60,19 @@ export class References {
   }
 
   setNotice(key: string, state: 'here' | 'gone'): void {
+    this.#notices ??= new Map();
     this.#notices.set(key, state);
   }
 
   /** Whether anything still needs the message after the changes so far. Reads no more keys than were removed, and one. */
   alive(store: Store): boolean {
     for (const due of this.#entries.values()) if (due !== undefined) return true;
-    for (const state of this.#notices.values()) if (state === 'here') return true;
+    for (const state of this.#notices?.values() ?? []) if (state === 'here') return true;
     if (this.#whole) return false;
     return (
       store.has(keepKey(this.#id)) ||
       anyKey(store, entriesPrefix(this.#id), (key) => !this.#entries.has(afterWord(key) as EntryId)) ||
-      anyKey(store, noticesPrefix(this.#id), (key) => !this.#notices.has(key))
+      anyKey(store, noticesPrefix(this.#id), (key) => this.#notices?.has(key) !== true)
     );
   }
 }
