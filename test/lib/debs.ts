@@ -25,7 +25,7 @@ const PACKAGES = {
   swaks: ['swaks', 'libnet-ssleay-perl'],
   unbound: ['unbound'],
   // Users and groups that exist for one process only; see foreign-users.ts.
-  wrappers: ['libnss-under', 'libuid-under'],
+  wrappers: ['libnss-wrapper', 'libuid-wrapper'],
 } as const;
 const RECIPE = '1';
 
