@@ -19,8 +19,7 @@ type Tenants<T> = DeficitRoundRobin<string, T, Queues<T>>;
 
 export class FairQueue<T> {
   readonly #cost: (value: T) => number;
-  // Made when something waits there and dropped with the last of it: most sites have little at once, and an empty lane
-  // takes more than an entry.
+  // Made when something waits there and dropped with the last of it: an empty one takes some 300 octets, and sites are many.
   #fresh: Tenants<T> | undefined;
   #deferred: Tenants<T> | undefined;
   #turn: FairKey['lane'] = 'fresh';

@@ -113,7 +113,7 @@ function story(spool: VirtualSpool): Story {
 }
 
 function assertBounded({ most }: World): void {
-  assert.ok(most.octets <= MEMORY * 0.8, `${most.octets} octets of entries`);
+  assert.ok(most.octets <= MEMORY * 0.4, `${most.octets} octets of entries`);
   assert.ok(most.inFlight <= 1000);
   assert.ok(most.lanes <= 600, `${most.lanes} lanes`);
   // Those that the resolutions lead to, those with connections, and those with something in memory.

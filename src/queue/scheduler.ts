@@ -84,7 +84,7 @@ export interface SchedulerFigures {
 
 /**
  * Of the memory, for entries. Not more, since the collector lets garbage grow to as much as is in use before it
- * looks, and sites are counted by the resolutions that lead to them.
+ * looks, and since sites, of some 3 KiB each, are not counted.
  */
 const ENTRIES_SHARE = 3 / 8;
 // The rest bounds the number of lanes, notes and resolutions by what one takes.

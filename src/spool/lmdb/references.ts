@@ -14,7 +14,7 @@ import { afterWord, dueKey, entriesPrefix, entryKey, keepKey, messageKey, notice
 import { Recent } from './recent.ts';
 import { type Store } from './store.ts';
 
-// Some 400 octets each, and up to twice as many.
+// Some 600 octets each, and up to twice as many.
 const REMEMBERED_MESSAGES = 4096;
 // A message with more is read from disk when it is needed: the memory stays bounded.
 const REMEMBERED_REFERENCES = 16;
