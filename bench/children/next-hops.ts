@@ -7,9 +7,8 @@
 
 import process from 'node:process';
 import { startDnsServer } from '../../src/sandbox/dns-server.ts';
-import { type Zone } from '../../src/sandbox/zone.ts';
-import { type ResourceRecord } from '../../src/wire/dns/record.ts';
 import { FastSink } from '../../test/lib/fast-sink.ts';
+import { zoneOfSites } from '../../test/lib/sites-zone.ts';
 import {
   DEFERRED,
   type NextHopsCommand,
@@ -19,8 +18,6 @@ import {
   type Times,
   toMonotonic,
 } from '../children.ts';
-
-const TTL = 3600;
 
 const counts = { delivered: 0, reports: 0 };
 /** Numbers of messages: one that is tried again counts once. */
@@ -39,7 +36,7 @@ async function start({ sites, domains, refuses }: Extract<NextHopsCommand, { kin
   if (refuses) sink.rules = { refuse };
   let port = 0;
   for (let site = 0; site < sites; site += 1) port = await sink.listen(port, addressOf(site));
-  const dns = await startDnsServer(zoneOf(sites, domains));
+  const dns = await startDnsServer(zoneOfSites({ sites, addressOf, domains, under: 'mixed.test' }));
   process.send?.({ kind: 'started', port, dns: `${dns.address}:${dns.port}` } satisfies NextHopsState);
 }
 
@@ -67,18 +64,4 @@ function times(): Times {
 
 function addressOf(site: number): string {
   return `127.25.0.${site + 1}`;
-}
-
-function zoneOf(sites: number, domains: number): Zone {
-  const zone = new Map<string, readonly ResourceRecord[]>();
-  for (let site = 0; site < sites; site += 1) {
-    const name = `mx.site${site}.test`;
-    zone.set(name, [{ name, type: 'A', ttl: TTL, data: addressOf(site) }]);
-  }
-  for (let domain = 0; domain < domains; domain += 1) {
-    const name = `d${domain}.mixed.test`;
-    const exchange = `mx.site${domain % sites}.test`;
-    zone.set(name, [{ name, type: 'MX', ttl: TTL, data: { preference: 10, exchange } }]);
-  }
-  return zone;
 }

@@ -1,7 +1,7 @@
 /** The ways in which the product is killed, and how often each in a run. */
 
 import { type Length } from '../suite.ts';
-import { type Chance } from './chance.ts';
+import { type Chance } from '../chance.ts';
 import { POINTS } from './points.ts';
 
 export type Attack =

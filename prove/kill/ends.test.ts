@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
 import { until } from '../../test/lib/wait.ts';
-import { Chance } from './chance.ts';
+import { Chance } from '../chance.ts';
 import { Intervals, monotonic } from './intervals.ts';
 import { digestOf, Letters, makeBodies, recipientOf, senderOf } from './letters.ts';
 import { Sink, withoutTrace } from './sink.ts';

@@ -5,7 +5,7 @@
 
 import { type Length, type Suite, type SuiteContext, type SuiteResult } from '../suite.ts';
 import { type Attack, attacksOf, nameOf } from './attacks.ts';
-import { Chance } from './chance.ts';
+import { Chance } from '../chance.ts';
 import { COMMIT_POINTS, whyNoTracer } from './commit-kill.ts';
 import { monotonic } from './intervals.ts';
 import { attacksFor, KILL_FAULTS } from './faults.ts';

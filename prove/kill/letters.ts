@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { type Chance } from './chance.ts';
+import { type Chance } from '../chance.ts';
 
 export interface Letter {
   readonly number: number;

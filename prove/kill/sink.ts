@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { reportOf } from '../../test/lib/mail-world.ts';
-import { type Chance } from './chance.ts';
+import { type Chance } from '../chance.ts';
 import { type Interval, Intervals, monotonic } from './intervals.ts';
 import { digestOf, recipientOf } from './letters.ts';
 

@@ -5,7 +5,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { LineClient } from '../../test/lib/line-client.ts';
-import { type Chance } from './chance.ts';
+import { type Chance } from '../chance.ts';
 import { Intervals } from './intervals.ts';
 import { type Letter, type Letters } from './letters.ts';
 

@@ -14,7 +14,7 @@ import { type Product, type ProductPorts, startProduct } from '../../test/lib/pr
 import { until } from '../../test/lib/wait.ts';
 import { type Plant } from '../suite.ts';
 import { type Attack, nameOf } from './attacks.ts';
-import { type Chance } from './chance.ts';
+import { type Chance } from '../chance.ts';
 import { killInCommit } from './commit-kill.ts';
 import { monotonic } from './intervals.ts';
 import { type Evidence, type Kill, type Recorded, type Stall } from './judge.ts';

@@ -7,12 +7,10 @@
 
 import process from 'node:process';
 import { startDnsServer } from '../../src/sandbox/dns-server.ts';
-import { type Zone } from '../../src/sandbox/zone.ts';
-import { type ResourceRecord } from '../../src/wire/dns/record.ts';
 import { FastSink } from '../../test/lib/fast-sink.ts';
+import { zoneOfSites } from '../../test/lib/sites-zone.ts';
 import { characterOf, type ReceiversCommand, type ReceiversState } from './receivers.ts';
 
-const TTL = 3600;
 const TIDY = 200;
 const HOSTS = 250;
 
@@ -35,7 +33,7 @@ async function start({ messages, sites, domains }: Extract<ReceiversCommand, { k
     const character = characterOf(site);
     if (character !== 'silent') port = await (character === 'takes' ? taking : refusing).listen(port, addressOf(site));
   }
-  const dns = await startDnsServer(zoneOf(sites, domains));
+  const dns = await startDnsServer(zoneOfSites({ sites, addressOf, domains, under: 'mountain.test' }));
   setInterval(tidied, TIDY);
   tell({ kind: 'started', port, dns: `${dns.address}:${dns.port}` });
 }
@@ -64,18 +62,4 @@ function tidied(): typeof counts {
 
 function addressOf(site: number): string {
   return `127.30.${Math.floor(site / HOSTS)}.${(site % HOSTS) + 1}`;
-}
-
-function zoneOf(sites: number, domains: number): Zone {
-  const zone = new Map<string, readonly ResourceRecord[]>();
-  for (let site = 0; site < sites; site += 1) {
-    const name = `mx.site${site}.test`;
-    zone.set(name, [{ name, type: 'A', ttl: TTL, data: addressOf(site) }]);
-  }
-  for (let domain = 0; domain < domains; domain += 1) {
-    const name = `d${domain}.mountain.test`;
-    const exchange = `mx.site${domain % sites}.test`;
-    zone.set(name, [{ name, type: 'MX', ttl: TTL, data: { preference: 10, exchange } }]);
-  }
-  return zone;
 }

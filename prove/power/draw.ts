@@ -1,6 +1,7 @@
 /** Which disks are opened: for each moment at which the power may go, what chance leaves of what was not durable. */
 
-import { chanceFrom, randomFrom } from './chance.ts';
+import { Chance as Numbers } from '../chance.ts';
+import { chanceFrom } from './chance.ts';
 import { ALL_KEPT, type Chance, NOTHING_KEPT } from './disk.ts';
 import { type Cut } from './recording.ts';
 
@@ -17,8 +18,8 @@ export interface Judged {
 
 /** The two extremes of each cut, and so many subsets between them. */
 export function drawsOf(cuts: readonly Cut[], subsets: number, seed: number): readonly Draw[] {
-  const random = randomFrom(seed);
-  const draw = (): number => Math.floor(random() * 2 ** 32);
+  const numbers = new Numbers(seed);
+  const draw = (): number => Math.floor(numbers.next() * 2 ** 32);
   return cuts.flatMap((cut) => [
     { cut, kept: 'nothing' as const },
     { cut, kept: 'all' as const },
@@ -33,9 +34,10 @@ export function chanceOf({ kept }: Draw): Chance {
 
 /** So many of them at most, spread by chance over all, in their order. */
 export function sample<T>(all: readonly T[], most: number, seed: number): readonly T[] {
-  const random = randomFrom(seed);
+  const numbers = new Numbers(seed);
   const chosen: T[] = [];
-  for (const [i, one] of all.entries()) if (random() < (most - chosen.length) / (all.length - i)) chosen.push(one);
+  for (const [i, one] of all.entries())
+    if (numbers.next() < (most - chosen.length) / (all.length - i)) chosen.push(one);
   return chosen;
 }
 

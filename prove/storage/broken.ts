@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { until } from '../../test/lib/wait.ts';
 import { type Plant, type SuiteContext } from '../suite.ts';
-import { Chance } from './chance.ts';
+import { Chance } from '../chance.ts';
 import { type Findings, type Scene } from './scene.ts';
 import { inject, type Injection, isDead, withoutTracer } from './tracer.ts';
 import { Traffic } from './traffic.ts';
@@ -100,7 +100,7 @@ async function dies(
   const pid = await traffic.pid();
   const from = performance.now();
   const path = join(traffic.product.spool, 'store', 'data.mdb');
-  const injection = await inject(pid, { calls, what, path, from: 1 + chance.below(LATEST) });
+  const injection = await inject(pid, { calls, what, path, from: 1 + chance.whole(0, LATEST) });
   // The call hangs on: it must not keep the process.
   const ended = async (): Promise<void> => {
     await until('the process to be gone', () => isDead(pid)).finally(() => injection.end());

@@ -1,7 +1,7 @@
 /** Mail of all sizes, by number: small as most is, and now and then one that the spool keeps in a file. */
 
 import { contentOf, type Mail } from '../../test/lib/fast-source.ts';
-import { Chance } from './chance.ts';
+import { Chance } from '../chance.ts';
 
 /** Lines. Large is above the 256 KiB that are kept in the store. */
 const LARGE = 4000;
@@ -55,8 +55,8 @@ export class Mails {
   #mail(n: number): Mail {
     const to = `n${n}@${this.#domains[n % this.#domains.length] ?? ''}`;
     const chance = new Chance(this.#seed + n);
-    const lines = this.isLarge(to) ? LARGE + chance.below(LARGE / 2) : 1 + chance.below(SMALL);
-    const from = chance.below(LARGE / 2) * LINE;
+    const lines = this.isLarge(to) ? LARGE + chance.whole(0, LARGE / 2) : 1 + chance.whole(0, SMALL);
+    const from = chance.whole(0, LARGE / 2) * LINE;
     return { to, body: this.#text.slice(from, from + lines * LINE) };
   }
 }

@@ -9,7 +9,7 @@ import { readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../../test/lib/wait.ts';
 import { type SuiteContext } from '../suite.ts';
-import { Chance } from './chance.ts';
+import { Chance } from '../chance.ts';
 import { type FaultyCall } from './faulty-calls.ts';
 import { numberOf } from './mails.ts';
 import { type Findings, type Scene } from './scene.ts';

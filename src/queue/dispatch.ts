@@ -81,3 +81,12 @@ export interface AttemptReport {
   readonly connectTime: number;
   readonly transmitTime: number;
 }
+
+/** What a next hop is told of a message: content that has octets above 127 is `8BITMIME`, whatever was declared. */
+export function senderOf(message: {
+  readonly envelope: SenderParameters;
+  readonly eightBit: boolean;
+}): SenderParameters {
+  const { reversePath, body, smtpUtf8, ret, envid } = message.envelope;
+  return { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid };
+}

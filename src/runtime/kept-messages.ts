@@ -7,7 +7,7 @@
 
 import { type EntryId } from '../mail/entry.ts';
 import { type QueueId } from '../mail/queue-id.ts';
-import { type Dispatch, type DispatchContent } from '../queue/dispatch.ts';
+import { type Dispatch, type DispatchContent, senderOf } from '../queue/dispatch.ts';
 import { type OctetBudget } from '../receive/octet-budget.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { wireInPlace } from '../wire/smtp/client-content.ts';
@@ -53,10 +53,9 @@ export class KeptMessages {
     const message = this.#kept.get(dispatch.message);
     const recipients = recipientsOf(message, dispatch.entry);
     if (message === undefined || recipients === undefined) return undefined;
-    const { reversePath, body, smtpUtf8, ret, envid } = message.envelope;
     return {
       ...dispatch,
-      sender: { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid },
+      sender: senderOf(message),
       recipients,
       content: contentOf(message),
       sevenBit: !message.eightBit,

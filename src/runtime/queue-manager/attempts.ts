@@ -13,7 +13,13 @@ import { type Entry, type EntryId } from '../../mail/entry.ts';
 import { type Outcome, type Undelivered } from '../../mail/outcome.ts';
 import { formatMailbox, type ReversePath } from '../../mail/path.ts';
 import { type QueueId } from '../../mail/queue-id.ts';
-import { type AttemptReport, type Dispatch, type DispatchContent, type SlotId } from '../../queue/dispatch.ts';
+import {
+  type AttemptReport,
+  type Dispatch,
+  type DispatchContent,
+  senderOf,
+  type SlotId,
+} from '../../queue/dispatch.ts';
 import { type Disposition, dispose, disposeWithoutDispatch, type DispositionContext } from '../../queue/disposition.ts';
 import { effectOf } from '../../queue/effect.ts';
 import { type Finished, type SchedulerAction, type WithoutDispatch, type WorkerId } from '../../queue/scheduling.ts';
@@ -217,11 +223,11 @@ export class Attempts {
   }
 
   #send(action: DispatchAction, message: Omit<StoredMessage, 'content'>, whole: DispatchContent): void {
-    const { reversePath, body, smtpUtf8, ret, envid } = message.envelope;
+    const { reversePath } = message.envelope;
     const content = this.#handed.hand(action.worker, whole);
     this.#sinks.send(action.worker, {
       ...this.#begin(action, { reversePath, content }),
-      sender: { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid },
+      sender: senderOf(message),
       recipients: action.entry.recipients,
       ...{ content, sevenBit: !message.eightBit },
       acceptedAt: message.acceptedAt,
