@@ -7,7 +7,11 @@ function mountain(more: Partial<MountainFacts> = {}): MountainFacts {
   return {
     ...{ messages: 1000, budget: 4, heldMost: 900, anonymousMost: 100 * MIB, inUse: 50 * MIB, entriesLeft: 400 },
     traffic: { accepted: 0, refused: 0, drainedMs: 1000 },
-    ...{ arrived: { delivered: 600, twice: 0, refused: 10, firstAt: 1 }, complaints: [], threads: new Map() },
+    ...{
+      arrived: { delivered: 600, twice: 0, refused: 10, firstAt: 1, lastAt: 2 },
+      complaints: [],
+      threads: new Map(),
+    },
     ...more,
   };
 }
@@ -24,7 +28,7 @@ describe('a mountain', () => {
       name: 'not more',
       many: {
         ...{ messages: 1e6, anonymousMost: 165 * MIB },
-        arrived: { delivered: 999_600, twice: 0, refused: 0, firstAt: 1 },
+        arrived: { delivered: 999_600, twice: 0, refused: 0, firstAt: 1, lastAt: 2 },
       },
       says: /^anonymous memory: 65 MiB more/,
     },
@@ -47,7 +51,7 @@ describe('a mountain', () => {
     { name: 'brings nothing forth', many: { entriesLeft: 401 }, says: /401 are left/ },
     {
       name: 'is delivered once',
-      many: { arrived: { delivered: 600, twice: 2, refused: 0, firstAt: 1 } },
+      many: { arrived: { delivered: 600, twice: 2, refused: 0, firstAt: 1, lastAt: 2 } },
       says: /^2 messages of 1000 were delivered twice/,
     },
     { name: 'leads to no complaints', many: { complaints: ['an error'] }, says: /it said: an error/ },

@@ -12,6 +12,7 @@ import { runIdle, whyTooMany, type IdleRun } from './idle-run.ts';
 import { judgeIdle, judgeMountain, mib } from './judge.ts';
 import { type Mountain } from './mountain.ts';
 import { type MountainRun, runMountain } from './mountain-run.ts';
+import { type Arrived } from './receivers.ts';
 
 const FEW = 1000;
 
@@ -116,6 +117,11 @@ async function mountains({ fault, tell }: SuiteContext, scale: Scale, found: Fou
   }
 }
 
+/** From the first to the last, whatever the suite was doing meanwhile. */
+function perSecond({ delivered, firstAt = 0, lastAt = firstAt }: Arrived): number {
+  return lastAt > firstAt ? Math.round((delivered / (lastAt - firstAt)) * 1000) : 0;
+}
+
 function mountainFigures(run: MountainRun, { domains }: Mountain): Record<string, number | string> {
   const { messages, fromDisk, startMs, firstDeliveryMs, listMs, pageMs, arrived, traffic } = run;
   const most = (figure: 'waitedMost' | 'workedMost'): number =>
@@ -125,7 +131,7 @@ function mountainFigures(run: MountainRun, { domains }: Mountain): Record<string
     'ms to the first delivery': Math.round(firstDeliveryMs),
     'ms for `queue list`': Math.round(listMs),
     'ms for a page of a thousand entries': Math.round(pageMs),
-    'messages delivered each second': Math.round((arrived.delivered / traffic.drainedMs) * 1000),
+    'messages delivered each second': perSecond(arrived),
     'messages delivered': arrived.delivered,
     'messages taken meanwhile': traffic.accepted,
     'recipients put off by a reply': arrived.refused,

@@ -16,13 +16,14 @@ const HOSTS = 250;
 
 const counts = { delivered: 0, twice: 0, refused: 0 };
 let firstAt: number | undefined;
+let lastAt: number | undefined;
 let seen = new Uint8Array(0);
 const refusing = new FastSink({ refuse });
 const taking = new FastSink();
 
 process.on('message', (command: ReceiversCommand) => {
   if (command.kind === 'start') void start(command);
-  else tell({ kind: 'state', ...tidied(), firstAt });
+  else tell({ kind: 'state', ...tidied(), firstAt, lastAt });
 });
 process.on('disconnect', () => process.exit(0));
 
@@ -51,7 +52,8 @@ function refuse(): string {
 function tidied(): typeof counts {
   for (const { recipient, answeredAt } of taking.copies.splice(0)) {
     const number = Number.parseInt(recipient, 10);
-    firstAt ??= performance.timeOrigin + answeredAt;
+    lastAt = performance.timeOrigin + answeredAt;
+    firstAt ??= lastAt;
     if (seen[number] === 0) counts.delivered += 1;
     else counts.twice += 1;
     seen[number] = 1;

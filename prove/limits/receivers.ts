@@ -23,6 +23,8 @@ export interface Arrived {
   readonly refused: number;
   /** Of the first copy, milliseconds of the wall clock. */
   readonly firstAt: number | undefined;
+  /** Of the last one. */
+  readonly lastAt: number | undefined;
 }
 
 export type ReceiversState =

@@ -21,7 +21,7 @@ describe('traffic beside a mountain', () => {
     // Three of the mountain arrive by themselves; what is sent arrives too.
     const receivers: Receivers = {
       ...{ port: 0, dns: '', stop: () => undefined },
-      arrived: async () => ({ delivered: 3 + product.copies.length, twice: 0, refused: 2, firstAt: 0 }),
+      arrived: async () => ({ delivered: 3 + product.copies.length, twice: 0, refused: 2, firstAt: 0, lastAt: 0 }),
     };
     const { accepted, refused } = await runTraffic({
       mountain: MOUNTAIN,
