@@ -169,6 +169,22 @@ describe('the repository', () => {
     });
   }
 
+  // The runner takes the tests it knows for all there are: when they end during such an await, `after` is run, and what
+  // it ends is missed by the tests that come later.
+  test('waits for nothing between the tests of a file that has an end of its own', () => {
+    const breaches = [...texts]
+      .filter(([path, text]) => path.endsWith('.test.ts') && /^after\(/m.test(text))
+      .flatMap(([path, text]) => {
+        const lines = text.split('\n');
+        const first = lines.findIndex((line) => /^(?:describe|test|for) ?\(/.test(line));
+        const late = lines.findIndex(
+          (line, at) => at > first && /^\S.*\bawait\b/.test(line) && !/\basync\b/.test(line),
+        );
+        return first === -1 || late === -1 ? [] : [`${path}:${late + 1}`];
+      });
+    assert.deepEqual(breaches, []);
+  });
+
   test('locks versions without saying where they came from', () => {
     const lock = JSON.parse(texts.get('package-lock.json')!) as { packages: Record<string, { resolved?: string }> };
     const packages = Object.entries(lock.packages);

@@ -14,6 +14,10 @@ import { run, removeFolder, testFolder } from '../lib/processes.ts';
 import { type Product, startProduct } from '../lib/product.ts';
 import { swaks } from '../lib/swaks.ts';
 
+// Waited for before any test is there: once all tests known so far have ended, `after` would end the product.
+const noSwaks = await interopNeeds('swaks');
+const noCurl = (await has('curl')) ? false : 'curl is not installed';
+
 let product: Product;
 let folder: string;
 
@@ -49,7 +53,7 @@ describe('a Maildir is read back as it was sent', () => {
 
 const CONTENT = 'From: ann@client.test\r\nSubject: Hello\r\n\r\n.dot\r\n';
 
-describe('swaks', { skip: await interopNeeds('swaks') }, () => {
+describe('swaks', { skip: noSwaks }, () => {
   const send = (user: string, ...more: readonly string[]) =>
     swaks(
       ['--server', `127.0.0.1:${product.ports.smtp}`, '--from', 'ann@client.test', '--to', `${user}@in.test`, ...more],
@@ -86,7 +90,7 @@ describe('swaks', { skip: await interopNeeds('swaks') }, () => {
   });
 });
 
-describe('curl', { skip: (await has('curl')) ? false : 'curl is not installed' }, () => {
+describe('curl', { skip: noCurl }, () => {
   const send = async (user: string, ...more: readonly string[]) => {
     const file = join(folder, `${user}.eml`);
     await writeFile(file, CONTENT);
