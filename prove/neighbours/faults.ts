@@ -52,6 +52,11 @@ const SHOWN: readonly ShownFault[] = [
     find: '+ octets <= this.#limit',
     replace: '+ octets < Infinity',
   }),
+  one('slow-receivers-take-every-connection', 'more slow receivers than connections', {
+    file: 'queue/dispatcher.js',
+    find: 'const QUICK_SHARE = 1 / 4;',
+    replace: 'const QUICK_SHARE = 0;',
+  }),
   one('work-for-a-message', 'bad DNS', {
     file: 'receive/message-sink.js',
     find: 'async finish() {',

@@ -58,7 +58,8 @@ export const neighboursSuite: Suite = {
 async function tryGroup(group: readonly Case[], workers: number, context: SuiteContext, report: Report): Promise<void> {
   const most = TRIES[context.length];
   for (let tries = 1; tries <= most; tries += 1) {
-    const world = await startWorld({ workers, fault: context.fault });
+    const connections = group.find((one) => one.connections !== undefined)?.connections;
+    const world = await startWorld({ workers, fault: context.fault, connections });
     try {
       const undecided = await new Run(world, context, report).all(group);
       if (undecided.length === 0) return;

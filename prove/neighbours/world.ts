@@ -17,6 +17,8 @@ import { Watch } from './watch.ts';
 export interface WorldOptions {
   readonly workers: number;
   readonly fault: Fault | undefined;
+  /** To next hops, over all; as shipped if not given. */
+  readonly connections?: number | undefined;
 }
 
 export interface World {
@@ -43,7 +45,7 @@ export const MOST_CONNECTIONS = 10;
 const QUICK = '3s';
 export const LONGEST_WAIT = 15_000;
 
-export async function startWorld({ workers, fault }: WorldOptions): Promise<World> {
+export async function startWorld({ workers, fault, connections }: WorldOptions): Promise<World> {
   const folder = await testFolder('neighbours');
   const sink = new FastSink({ contents: true });
   const dns = new BadDns();
@@ -53,7 +55,7 @@ export async function startWorld({ workers, fault }: WorldOptions): Promise<Worl
   await dns.listen(dnsPort);
   const ports = { smtp: await freePort(), http: await freePort() };
   const config: Partial<PostriderConfig> = {
-    ...settings(workers, ports.smtp),
+    ...settings({ workers, connections }, ports.smtp),
     dns: { servers: [`127.0.0.1:${dnsPort}`], timeout: '1s', attempts: 2 },
     routes: await routes({ sink, hops, slow }),
   };
@@ -71,7 +73,10 @@ export async function startWorld({ workers, fault }: WorldOptions): Promise<Worl
   };
 }
 
-function settings(workers: number, port: number): Partial<PostriderConfig> {
+function settings(
+  { workers, connections }: Pick<WorldOptions, 'workers' | 'connections'>,
+  port: number,
+): Partial<PostriderConfig> {
   return {
     workers,
     listeners: [listener('smtp', port)],
@@ -79,6 +84,7 @@ function settings(workers: number, port: number): Partial<PostriderConfig> {
     limits: { ...LONG_SESSIONS, junkCommands: 1_000_000_000, timeouts: { command: '60s', content: '60s' } },
     memory: { content: `${CONTENT_BUDGET >> 20}MiB` },
     queue: {
+      ...(connections !== undefined && { connections }),
       pace: {
         defaults: { startWindow: MOST_CONNECTIONS, idleTimeout: '2s' },
         rules: [

@@ -199,6 +199,11 @@ export const QUEUE_OPTIONS = {
   memory: octets('32MiB', 'Memory for what is read ahead of the spool, whatever the number of messages.', {
     min: 2 ** 20,
   }),
+  connections: count(
+    4000,
+    'Connections to next hops open at once, over all destinations. A quarter is kept for destinations known to take mail quickly.',
+    { min: 4, max: 100_000 },
+  ),
   defaultClass: choice(PRIORITY_CLASSES, 'normal', 'Priority class of a message that names none.'),
   trustOptionHeaders: list(
     network('127.0.0.0/8', 'A network.'),

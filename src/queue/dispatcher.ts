@@ -4,10 +4,13 @@
  * A group is *runnable* in a class while one of its sites has something ready and may be tried. Groups take
  * turns; a group that is at a limit of its path leaves the ring until a slot is free or its time has come, so
  * that no step looks at more than a few groups.
+ *
+ * Part of all connections is for sites that are known to be quick: those that take mail an octet at a time may be
+ * many, and everybody else's mail is not to wait until each of them is given up.
  */
 
 import { TimeHeap } from '../lib/heap.ts';
-import { MINUTE, type Instant } from '../lib/time.ts';
+import { HOUR, MINUTE, SECOND, type Instant } from '../lib/time.ts';
 import { formatMailbox } from '../mail/path.ts';
 import { PRIORITY_CLASSES, type PriorityClass } from '../mail/priority-class.ts';
 import { partsOf } from '../mail/queue-name.ts';
@@ -17,7 +20,7 @@ import { type EgressPath } from './egress-path.ts';
 import { type RuleDecision, type Rules, type RuleSubject } from './rules.ts';
 import { type Finished, type SchedulerAction } from './scheduling.ts';
 import { type Site, type SiteGroup, type SiteSource } from './site-state.ts';
-import { type Slot, type Slots, type Worker } from './slots.ts';
+import { type Slot, type SlotKind, type Slots, type Worker } from './slots.ts';
 import { type Waiting } from './window.ts';
 
 export interface DispatcherOptions {
@@ -44,13 +47,20 @@ export interface DispatcherOwner {
 /** How a dispatch would go out. */
 type Way =
   | { readonly kind: 'slot'; readonly slot: Slot }
-  | { readonly kind: 'open'; readonly worker: Worker; readonly closing: Slot | undefined };
+  | { readonly kind: 'open'; readonly worker: Worker; readonly as: SlotKind; readonly closing: Slot | undefined };
 
 // Sites of one group that are looked at for one dispatch: the limits of a path hold for all of them alike.
 const SITES_LOOKED_AT = 4;
 
 // Others of the site that succeeded so lately make a refused connection a limit and not an outage.
 const ALIVE = MINUTE;
+
+/** Of `maxSlots`, for sites that are quick. */
+const QUICK_SHARE = 1 / 4;
+/** Messages that take so long are quick, and those that take so long are slow; between them nothing is learned. */
+const QUICK = 5 * SECOND;
+const SLOW = 30 * SECOND;
+const REMEMBERED = HOUR;
 
 export class Dispatcher {
   readonly #owner: DispatcherOwner;
@@ -63,9 +73,10 @@ export class Dispatcher {
   };
   /** When a group at a limit may go on. */
   readonly #times = new TimeHeap<SiteGroup>();
-  /** Groups that only lack a connection or a worker, of which there are none left, in turn. */
-  readonly #starved = new Set<SiteGroup>();
+  /** Groups that only lack a connection or a worker, of which there are none left, in turn: quick ones and others. */
+  readonly #starved = { quick: new Set<SiteGroup>(), other: new Set<SiteGroup>() };
   readonly #turn = new ClassTurn();
+  #fedFirst: SlotKind = 'quick';
   #inFlight = 0;
 
   constructor(owner: DispatcherOwner, slots: Slots, options: DispatcherOptions) {
@@ -76,6 +87,11 @@ export class Dispatcher {
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Groups that only lack a connection or a worker. */
+  isStarved(group: SiteGroup): boolean {
+    return this.#starved.quick.has(group) || this.#starved.other.has(group);
   }
 
   reconfigure(options: DispatcherOptions): void {
@@ -123,8 +139,11 @@ export class Dispatcher {
     this.#judge(f, { waiting, slot, site }, now);
     if (f.connection !== 'open') slot.used = slot.dispatches.size;
     if (slot.dispatches.size === 0) this.#free(slot, f.connection, { now, out });
-    this.offer(site);
+    // A connection that rests is first for mail of its own site.
+    const rests = this.#slots.get(slot.id) !== undefined;
+    if (rests) this.offer(site);
     this.#feedStarved();
+    if (!rests) this.offer(site);
     this.#owner.progressed(site, now);
     return out;
   }
@@ -134,8 +153,8 @@ export class Dispatcher {
     slot.used = slot.dispatches.size;
     if (slot.dispatches.size > 0) return;
     this.#slots.remove(slot);
-    this.offer(slot.site);
     this.#feedStarved();
+    this.offer(slot.site);
     this.#owner.progressed(slot.site, now);
   }
 
@@ -227,6 +246,7 @@ export class Dispatcher {
     // Nothing is left in this class: that is progress too, and the turn goes on.
     if (waiting === undefined) return true;
     this.#dispatch(waiting, this.#slotFor(way, { site, at, path }, step), step);
+    for (const starved of [this.#starved.quick, this.#starved.other]) if (starved.size > 0) starved.delete(site.group);
     return true;
   }
 
@@ -255,7 +275,7 @@ export class Dispatcher {
     if (path.busy < path.window) {
       const idle = at.idle.at(-1);
       if (idle !== undefined) return { kind: 'slot', slot: idle };
-      const open = this.#wayToOpen(site, path, now);
+      const open = this.#wayToOpen(site, { at, path }, now);
       if (open !== undefined) return open;
     }
     if (!path.healthy || site.group.contested) return undefined;
@@ -265,9 +285,10 @@ export class Dispatcher {
       : { kind: 'slot', slot: spare };
   }
 
-  #wayToOpen(site: Site, path: EgressPath, now: Instant): Way | undefined {
+  #wayToOpen(site: Site, { at, path }: { at: SiteSource; path: EgressPath }, now: Instant): Way | undefined {
     const worker = this.#slots.leastBusy();
-    if (worker === undefined) return this.#starve(site.group);
+    const as = at.quickAt >= now - REMEMBERED ? 'quick' : 'other';
+    if (worker === undefined) return this.#starve(site.group, as);
     if (path.nextOpenAt > now) {
       this.#times.lower(site.group, path.nextOpenAt);
       return undefined;
@@ -276,29 +297,43 @@ export class Dispatcher {
     if (path.slots >= path.limits.connections) {
       closing = this.#slots.idleOn(path);
       if (closing === undefined) return undefined;
-    } else if (this.#slots.size >= this.#options.maxSlots) {
-      if (this.#slots.idleCount === 0) return this.#starve(site.group);
-      closing = this.#slots.stalest();
+    } else if (this.#isFull(as)) {
+      closing = this.#slots.stalest(this.#isFullOfOthers(as) ? 'other' : undefined);
+      if (closing === undefined) return this.#starve(site.group, as);
     }
-    return { kind: 'open', worker, closing };
+    return { kind: 'open', worker, as, closing };
   }
 
-  #starve(group: SiteGroup): undefined {
-    this.#starved.add(group);
+  #isFull(kind: SlotKind): boolean {
+    return this.#slots.size >= this.#options.maxSlots || this.#isFullOfOthers(kind);
   }
 
-  /** Something was freed that any group may use: the one that waited longest is looked at again. */
+  #isFullOfOthers(kind: SlotKind): boolean {
+    return kind === 'other' && this.#slots.otherCount >= Math.ceil(this.#options.maxSlots * (1 - QUICK_SHARE));
+  }
+
+  #starve(group: SiteGroup, kind: SlotKind): undefined {
+    this.#starved[kind].add(group);
+  }
+
+  /**
+   * Something was freed: of each kind the group that waited longest is looked at again, each kind first in turn; and
+   * before the group that gave a connection up, which would take it at once again.
+   */
   #feedStarved(): void {
-    const [group] = this.#starved;
-    if (group === undefined) return;
-    this.#starved.delete(group);
-    this.#list(group);
+    this.#fedFirst = this.#fedFirst === 'quick' ? 'other' : 'quick';
+    for (const kind of [this.#fedFirst, this.#fedFirst === 'quick' ? 'other' : 'quick'] as const) {
+      const [group] = this.#starved[kind];
+      if (group === undefined) continue;
+      this.#starved[kind].delete(group);
+      this.#list(group);
+    }
   }
 
   #slotFor(way: Way, place: Pick<Slot, 'site' | 'at' | 'path'>, { now, out }: Step): Slot {
     if (way.kind === 'slot') return way.slot;
     if (way.closing !== undefined) this.#close(way.closing, out);
-    return this.#slots.open(way.worker, place, now);
+    return this.#slots.open(way.worker, { ...place, kind: way.as }, now);
   }
 
   #dispatch(waiting: Waiting, slot: Slot, { now, out }: Step): void {
@@ -329,6 +364,9 @@ export class Dispatcher {
   #judge(f: Finished, { waiting, slot, site }: { waiting: Waiting; slot: Slot; site: Site }, now: Instant): void {
     const { at, path } = slot;
     const { startedAt } = waiting;
+    const took = now - startedAt;
+    if (took >= SLOW) at.quickAt = Number.NEGATIVE_INFINITY;
+    else if (f.effect === 'success' && took <= QUICK) at.quickAt = now;
     const refusal = { startedAt, now, wait: f.wait, jitter: this.#owner.random(), diagnostic: f.diagnostic };
     if (f.effect === 'success') {
       at.lastSuccessAt = Math.max(at.lastSuccessAt, startedAt);
@@ -354,8 +392,8 @@ export class Dispatcher {
   #close(slot: Slot, out: SchedulerAction[]): void {
     this.#slots.remove(slot);
     out.push({ kind: 'closeSlot', slot: slot.id, worker: slot.worker.id });
-    this.#list(slot.site.group);
     this.#feedStarved();
+    this.#list(slot.site.group);
     this.#owner.emptied(slot.site);
   }
 }

@@ -9,7 +9,7 @@ import { type Route } from '../mail/route.ts';
 import { type EgressPath } from './egress-path.ts';
 import { type Rules } from './rules.ts';
 import { type Explanation } from './scheduling.ts';
-import { type Site } from './site-state.ts';
+import { type Site, type SiteGroup } from './site-state.ts';
 import { type Resolution, type SiteTable } from './site-table.ts';
 import { type Waiting } from './window.ts';
 
@@ -24,6 +24,9 @@ export interface ExplainContext {
   readonly waiting: Waiting | undefined;
   readonly inFlight: number;
   readonly maxInFlight: number;
+  readonly maxSlots: number;
+  /** Whether the group only lacks a connection. */
+  readonly isStarved: (group: SiteGroup) => boolean;
 }
 
 export function explain(entry: Entry, context: ExplainContext): readonly Explanation[] {
@@ -41,7 +44,7 @@ export function explain(entry: Entry, context: ExplainContext): readonly Explana
 
 function generalReasons(
   entry: Entry,
-  { now, rules, table, paused, route, inFlight, maxInFlight }: ExplainContext,
+  { now, rules, table, paused, route, inFlight, maxInFlight, maxSlots, isStarved }: ExplainContext,
 ): Explanation[] {
   const site = route && table.peek(route, entry.routingDomain)?.site;
   const subject = {
@@ -54,6 +57,8 @@ function generalReasons(
   const found = paused.map((reason) => told(`all delivery is paused: ${reason}`, reason));
   for (const rule of rules.matching(subject, now))
     found.push(told(`rule ${rule.id} (${rule.kind}): ${rule.reason}`, `${rule.setBy}, rule ${rule.id}`, rule.until));
+  if (site !== undefined && isStarved(site.group))
+    found.push(told(`of all ${maxSlots} connections none is free for this destination`, 'queue.connections'));
   if (inFlight >= maxInFlight) found.push(told(`${maxInFlight} deliveries are under way`, 'maxInFlight'));
   return found;
 }

@@ -170,6 +170,47 @@ describe('limits', () => {
     assert.equal(world.delivered(), 500);
     assert.ok(world.scheduler.figures().slots <= 20);
   });
+
+  test('connections over all paths: sites that take an hour leave a quarter to those known to be quick', () => {
+    const world = started({
+      maxSlots: 20,
+      answer: ({ site }) => (site.startsWith('mx.slow') ? { ...ACCEPTS, takes: HOUR } : ACCEPTS),
+    });
+    world.accept(mail('good.test'));
+    world.run(MINUTE);
+    for (let i = 0; i < 100; i++) world.accept(mail(`slow${i}.test`));
+    world.run(2 * MINUTE);
+    assert.equal(world.scheduler.figures().slots, 15);
+    const known = mail('good.test');
+    const unknown = mail('new.test');
+    world.accept(known);
+    world.accept(unknown);
+    world.run(2 * MINUTE + SECOND);
+    const gone = (entry: { id: EntryId }) => world.over.find((over) => over.entry.id === entry.id)?.at;
+    assert.ok(gone(known) !== undefined, 'what is known to be quick does not wait');
+    assert.equal(gone(unknown), undefined);
+    assert.deepEqual(
+      world.scheduler.explain(unknown, world.now).map(({ what, by }) => [what, by]),
+      [['of all 20 connections none is free for this destination', 'queue.connections']],
+    );
+    world.run(10 * HOUR);
+    assert.equal(world.delivered(), 103, 'and the others have their turn');
+    assert.equal(world.scheduler.figures().slots, 0);
+  });
+
+  test('connections over all paths: quick sites that never rest do not keep the others out', () => {
+    const world = started({ maxSlots: 8, answer: () => ({ ...ACCEPTS, takes: SECOND }) });
+    for (let i = 0; i < 20; i++) world.accept(mail(`quick${i}.test`));
+    world.run(MINUTE);
+    for (let i = 0; i < 8000; i++) world.accept(mail(`quick${i % 20}.test`));
+    world.run(MINUTE + 10 * SECOND);
+    for (let i = 0; i < 20; i++) world.accept(mail(`new${i}.test`));
+    // A connection is given up after 100 messages.
+    world.run(7 * MINUTE);
+    const fresh = world.over.filter(({ entry }) => entry.routingDomain.startsWith('new'));
+    assert.equal(fresh.length, 20);
+    assert.ok(world.delivered() < 8000, 'the others were not done by then');
+  });
 });
 
 describe('a site that refuses', () => {

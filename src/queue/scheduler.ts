@@ -55,8 +55,8 @@ export const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
   memory: 32 * 1024 * 1024,
   pacing: DEFAULT_PACING,
   retry: DEFAULT_RETRY,
-  maxInFlight: 2000,
-  maxSlots: 1000,
+  maxInFlight: 5000,
+  maxSlots: 4000,
 };
 
 export interface SchedulerSetup extends Partial<SchedulerOptions> {
@@ -341,6 +341,8 @@ export class Scheduler {
       waiting: this.#window.get(entry.id),
       inFlight: this.#dispatcher.inFlight,
       maxInFlight: this.#options.maxInFlight,
+      maxSlots: this.#options.maxSlots,
+      isStarved: (group) => this.#dispatcher.isStarved(group),
     });
   }
 

@@ -22,6 +22,8 @@ export interface SiteSource {
   slots: number;
   inFlight: number;
   lastSuccessAt: Instant;
+  /** When it last took a message quickly; nothing since took long. */
+  quickAt: Instant;
 }
 
 type ByClass<T> = Record<PriorityClass, FairQueue<T> | undefined>;
@@ -168,6 +170,7 @@ function siteSource(source: string): SiteSource {
     slots: 0,
     inFlight: 0,
     lastSuccessAt: Number.NEGATIVE_INFINITY,
+    quickAt: Number.NEGATIVE_INFINITY,
   };
 }
 

@@ -4,13 +4,13 @@ import { entryOf } from '../../test/lib/entries.ts';
 import { type EntryId } from '../mail/entry.ts';
 import { DEFAULT_PACING, pacingFor } from './pace.ts';
 import { Site, SiteGroup } from './site-state.ts';
-import { Slots } from './slots.ts';
+import { type SlotKind, Slots } from './slots.ts';
 import { Window } from './window.ts';
 
 function world() {
   const group = new SiteGroup(pacingFor({ site: 'x', hosts: [], domain: 'x' }, DEFAULT_PACING), ['default']);
   const site = new Site('x', group, new Set());
-  const place = { site, at: site.sources.get('default')!, path: group.paths.get('default')! };
+  const place = { kind: 'other' as const, site, at: site.sources.get('default')!, path: group.paths.get('default')! };
   const slots = new Slots();
   const window = new Window();
   let n = 0;
@@ -47,11 +47,32 @@ describe('Slots', () => {
     const [a, b] = [slots.open(worker, place, 0), slots.open(worker, place, 0)];
     slots.rest(a, 100);
     slots.rest(b, 200);
-    assert.deepEqual([slots.idleOn(place.path), slots.stalest(), slots.nextRestEnd()], [a, a, 100]);
+    assert.deepEqual([slots.idleOn(place.path), slots.stalest(undefined), slots.nextRestEnd()], [a, a, 100]);
     slots.put(a, waiting());
     assert.deepEqual([slots.idleOn(place.path), place.at.idle.length, slots.idleCount], [b, 1, 1]);
     assert.equal(slots.rested(199), undefined);
     assert.equal(slots.rested(200), b);
+  });
+
+  test('each kind is counted and rests on its own, and the earliest end of both is known', () => {
+    const { slots, place } = world();
+    slots.join(3, 10);
+    const open = (kind: SlotKind) => slots.open(slots.worker(3)!, { ...place, kind }, 0);
+    const [quick, other, third] = [open('quick'), open('other'), open('other')];
+    assert.deepEqual([slots.size, slots.otherCount], [3, 2]);
+    slots.rest(other, 200);
+    slots.rest(quick, 300);
+    slots.rest(third, 100);
+    assert.equal(slots.idleCount, 3);
+    assert.equal(slots.stalest('quick'), quick);
+    assert.equal(slots.stalest('other'), third);
+    assert.equal(slots.stalest(undefined), third);
+    slots.remove(third);
+    slots.remove(third);
+    assert.deepEqual([slots.otherCount, slots.idleCount, slots.nextRestEnd()], [1, 2, 200]);
+    assert.equal(slots.rested(250), other);
+    assert.equal(slots.rested(250), undefined);
+    assert.equal(slots.rested(300), quick);
   });
 
   test('the least busy worker, and none beyond its capacity', () => {

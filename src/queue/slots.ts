@@ -13,8 +13,12 @@ import { type WorkerId } from './scheduling.ts';
 import { type Site, type SiteSource } from './site-state.ts';
 import { type Waiting } from './window.ts';
 
+/** Of the site when the slot was opened: it takes mail quickly, or nothing is known of it, or it is slow. */
+export type SlotKind = 'quick' | 'other';
+
 export interface Slot {
   readonly id: SlotId;
+  readonly kind: SlotKind;
   readonly worker: Worker;
   readonly site: Site;
   readonly at: SiteSource;
@@ -37,17 +41,23 @@ export class Slots {
   readonly #byId = new Map<SlotId, Slot>();
   readonly #workers = new Map<WorkerId, Worker>();
   /** When idle slots are closed. */
-  readonly #idle = new TimeHeap<Slot>();
+  readonly #idle: Readonly<Record<SlotKind, TimeHeap<Slot>>> = { quick: new TimeHeap(), other: new TimeHeap() };
   /** The same by path, the one that rests longest first. */
   readonly #idleByPath = new Map<EgressPath, Set<Slot>>();
   #ids = 0;
+  #others = 0;
 
   get size(): number {
     return this.#byId.size;
   }
 
   get idleCount(): number {
-    return this.#idle.size;
+    return this.#idle.quick.size + this.#idle.other.size;
+  }
+
+  /** Of those that are not quick. */
+  get otherCount(): number {
+    return this.#others;
   }
 
   get(id: SlotId): Slot | undefined {
@@ -74,9 +84,10 @@ export class Slots {
     return best;
   }
 
-  open(worker: Worker, { site, at, path }: Pick<Slot, 'site' | 'at' | 'path'>, now: Instant): Slot {
-    const slot: Slot = { id: ++this.#ids, worker, site, at, path, dispatches: new Set(), used: 0 };
+  open(worker: Worker, { kind, site, at, path }: Pick<Slot, 'kind' | 'site' | 'at' | 'path'>, now: Instant): Slot {
+    const slot: Slot = { id: ++this.#ids, kind, worker, site, at, path, dispatches: new Set(), used: 0 };
     this.#byId.set(slot.id, slot);
+    if (kind === 'other') this.#others++;
     worker.slots.add(slot);
     at.slots++;
     site.slots++;
@@ -108,7 +119,7 @@ export class Slots {
 
   /** The slot has an open connection and nothing to do until `until`. */
   rest(slot: Slot, until: Instant): void {
-    this.#idle.set(slot, until);
+    this.#idle[slot.kind].set(slot, until);
     slot.at.idle.push(slot);
     const same = this.#idleByPath.get(slot.path);
     if (same === undefined) this.#idleByPath.set(slot.path, new Set([slot]));
@@ -123,14 +134,15 @@ export class Slots {
     this.#unidle(slot);
     slot.at.spare.delete(slot);
     slot.worker.slots.delete(slot);
+    if (slot.kind === 'other') this.#others--;
     slot.at.slots--;
     slot.site.slots--;
     slot.path.slots--;
   }
 
-  /** The slot that has rested longest, or whose rest ends first. */
-  stalest(): Slot | undefined {
-    return this.#idle.first();
+  /** The slot whose rest ends first. */
+  stalest(kind: SlotKind | undefined): Slot | undefined {
+    return this.#idle[kind ?? this.#nextToRest].first();
   }
 
   /** The slot of the path that rests longest. */
@@ -139,16 +151,22 @@ export class Slots {
   }
 
   nextRestEnd(): Instant | undefined {
-    return this.#idle.next();
+    return this.#idle[this.#nextToRest].next();
   }
 
   /** A slot whose rest is over. */
   rested(now: Instant): Slot | undefined {
-    return this.#idle.pop(now);
+    return this.#idle[this.#nextToRest].pop(now);
+  }
+
+  /** Where the rest that ends first is. */
+  get #nextToRest(): SlotKind {
+    const { quick, other } = this.#idle;
+    return (quick.next() ?? Number.POSITIVE_INFINITY) <= (other.next() ?? Number.POSITIVE_INFINITY) ? 'quick' : 'other';
   }
 
   #unidle(slot: Slot): void {
-    this.#idle.remove(slot);
+    this.#idle[slot.kind].remove(slot);
     const same = this.#idleByPath.get(slot.path);
     same?.delete(slot);
     if (same?.size === 0) this.#idleByPath.delete(slot.path);

@@ -49,6 +49,8 @@ export interface ListenerSettings {
 const RECORD_AHEAD = 5 * MINUTE;
 const FREE_SPACE_CHECK = 2 * SECOND;
 const MAX_LEASES = 100;
+/** Messages in flight beyond one for each connection: handed to a busy one ahead of their turn. */
+const HANDED_AHEAD = 1000;
 const MAX_HOSTS = 20;
 
 export function workerSettings(config: Config, certificates: Certificates): WorkerSettings {
@@ -89,8 +91,15 @@ export function queueSettings(config: Config, softBounce: boolean): QueueSetting
   };
 }
 
-export function schedulerOptions(config: Config): Pick<SchedulerOptions, 'memory' | 'pacing' | 'retry'> {
-  return { memory: config.queue.memory, pacing: pacingOf(config.queue.pace), retry: retryOf(config) };
+export function schedulerOptions(config: Config): SchedulerOptions {
+  const { memory, connections, pace } = config.queue;
+  return {
+    memory,
+    pacing: pacingOf(pace),
+    retry: retryOf(config),
+    maxSlots: connections,
+    maxInFlight: connections + HANDED_AHEAD,
+  };
 }
 
 /** The route of an entry. One that is gone from the configuration: the way is chosen anew, as for mail without a client. */

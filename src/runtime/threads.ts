@@ -40,8 +40,8 @@ interface Slot {
 
 // A worker that lived this long was no crash loop.
 const STEADY_MS = 60 * SECOND;
-/** Dispatches a worker is given at once; enough to hide the hop, bounded for memory. */
-const WORKER_CAPACITY = 2000;
+/** Dispatches a worker is given at once. What bounds them is `queue.connections`, over all workers. */
+const WORKER_CAPACITY = 100_000;
 
 export class Threads {
   readonly #options: ThreadsOptions;
