@@ -70,6 +70,8 @@ export class World {
   #product: Product | undefined;
   #process: 'alone' | 'watched' = 'alone';
   #hitsSeen = 0;
+  /** In the present life. */
+  #workerDied = false;
   /** With whom the product was when it was killed, and since when: it must not be again soon, unless it is told to. */
   #interrupted = new Map<string, number>();
 
@@ -122,7 +124,8 @@ export class World {
     const kill = await this.#strike(product, attack);
     if (kill === undefined) return 'missed';
     this.#died(kill);
-    if (attack.kind !== 'point' || !isOfWorker(attack.point)) await this.#bury(product, attack, kill);
+    if (attack.kind === 'point' && isOfWorker(attack.point)) this.#workerDied = true;
+    else await this.#bury(product, attack, kill);
     const isBusy =
       this.#source.openAt(kill.at) >= TRANSACTIONS && this.#sink.transactions.openAt(kill.at) >= TRANSACTIONS;
     return isBusy ? 'counted' : 'idle';
@@ -163,7 +166,14 @@ export class World {
     await this.#drain(product);
     product.running.signal('SIGTERM');
     const code = await product.running.exited;
+    this.#product = undefined;
     if (code !== 0) this.failures.push(`did not end in order (${code}): ${product.running.output().slice(-500)}`);
+    // What a worker that died was about to write stays until the next start.
+    if (this.#workerDied) {
+      const next = await this.#alive('alone');
+      next.running.signal('SIGTERM');
+      await next.running.exited;
+    }
     const left = readdirSync(join(product.spool, 'content'), { recursive: true }).filter(
       (path) => String(path).length > 3,
     );
@@ -200,6 +210,7 @@ export class World {
     await this.#end();
     const begun = monotonic();
     this.#process = how;
+    this.#workerDied = false;
     this.#product = await startProduct(this.#starting(how));
     this.startTimes.push(monotonic() - begun);
     return this.#product;

@@ -258,6 +258,11 @@ export class Scheduler {
     return { actions: this.#run(now), lost: lost.filter(({ settled }) => !settled).map(({ entry }) => entry) };
   }
 
+  /** Whether the slot is still there: with its worker all its slots are gone. */
+  isOpen(slot: SlotId): boolean {
+    return this.#slots.get(slot) !== undefined;
+  }
+
   rulesChanged(rules: readonly Rule[], now: Instant): SchedulerAction[] {
     this.#begin(now);
     this.#rules = new Rules(rules);

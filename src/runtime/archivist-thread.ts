@@ -21,6 +21,7 @@ const BETWEEN_STEPS_MS = 500;
 const AFTER_FAILURE_MS = 10_000;
 
 let archivist: Archivist | undefined;
+let closed = false;
 
 serveAsks({
   start: async () => {
@@ -44,12 +45,17 @@ serveAsks({
     loop.show();
     return snapshot();
   },
-  close: () => archivist?.close(),
+  close: async () => {
+    closed = true;
+    await stepping;
+    archivist?.close();
+  },
 });
 
 async function work(): Promise<void> {
   try {
     const state = await step();
+    if (closed) return;
     systemTimers.after(state === 'more' ? 0 : BETWEEN_STEPS_MS, () => void work());
   } catch (error) {
     log.error('the history could not be kept up, trying again', { error: String(error) });
@@ -67,7 +73,7 @@ let stepping: Promise<unknown> = Promise.resolve();
 
 /** One at a time: two steps side by side would read the same lines. */
 function step(): Promise<'idle' | 'more' | undefined> {
-  const next = stepping.then(() => archivist?.step());
+  const next = stepping.then(() => (closed ? undefined : archivist?.step()));
   stepping = next.catch(() => undefined); // Told to whoever asked for that step.
   return next;
 }

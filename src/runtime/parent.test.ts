@@ -14,13 +14,16 @@ interface Run {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** What the working processes have noted, a line each. */
   readonly notes: () => Promise<readonly string[]>;
+  /** What the parent logged as errors. */
+  readonly errors: () => Promise<readonly string[]>;
 }
 
 /** `scripts`: what the first, the second, … working process does; the last one is repeated. */
 async function run(t: TestContext, scripts: readonly string[]): Promise<Run> {
   const folder = await mkdtemp(join(tmpdir(), 'parent-'));
   const notes = join(folder, 'notes');
-  await writeFile(notes, '');
+  const errors = join(folder, 'errors');
+  for (const file of [notes, errors]) await writeFile(file, '');
   const child = join(folder, 'child.mjs');
   await writeFile(
     child,
@@ -37,7 +40,9 @@ async function run(t: TestContext, scripts: readonly string[]): Promise<Run> {
   await writeFile(
     main,
     `import { runParent } from ${JSON.stringify(new URL('parent.ts', import.meta.url).href)};
-     const log = { error: () => undefined, warn: () => undefined, info: () => undefined };
+     import { appendFileSync } from 'node:fs';
+     const error = (text) => appendFileSync(${JSON.stringify(errors)}, text + '\\n');
+     const log = { error, warn: () => undefined, info: () => undefined };
      const code = await runParent({ workingArguments: [], log, script: ${JSON.stringify(child)} });
      process.exit(code);`,
   );
@@ -50,8 +55,9 @@ async function run(t: TestContext, scripts: readonly string[]): Promise<Run> {
     await ended;
     await rm(folder, { recursive: true });
   });
-  const read = async (): Promise<readonly string[]> => (await readFile(notes, 'utf8')).trimEnd().split('\n');
-  return { parent, ended, notes: read };
+  const linesOf = async (file: string): Promise<readonly string[]> =>
+    (await readFile(file, 'utf8')).trimEnd().split('\n');
+  return { parent, ended, notes: () => linesOf(notes), errors: () => linesOf(errors) };
 }
 
 async function noted({ notes }: Run, what: string, times = 1): Promise<void> {
@@ -137,7 +143,7 @@ describe('signals', { concurrency: true }, () => {
 
   test('to stop end the wait before a restart', async (t) => {
     const r = await run(t, ['ready(); setTimeout(() => process.exit(1), 50)', 'setTimeout(() => process.exit(1), 1)']);
-    await noted(r, 'started', 4);
+    await until('four deaths', async () => (await r.errors()).length >= 4);
     r.parent.kill('SIGTERM');
     assert.deepEqual(await r.ended, { code: 0, signal: null });
   });

@@ -31,6 +31,8 @@ async function world(changes: Partial<Entry> = {}, handedOctets = 1e6) {
   const finished: Finished[] = [];
   const settled: [EntryId, readonly Entry[]][] = [];
   const locks = new EntryLocks();
+  const gone = { worker: false };
+  const over: string[] = [];
   let noticed = 0;
   const handed = new HandedContent(handedOctets);
   const attempts = new Attempts(
@@ -40,10 +42,12 @@ async function world(changes: Partial<Entry> = {}, handedOctets = 1e6) {
       send: (_, dispatch) => void sent.push(dispatch),
       sendKept: (worker, dispatch, last) => void sentKept.push({ worker, dispatch, last }),
       forget: (worker, message) => void forgotten.push([worker, message]),
+      isOpen: () => !gone.worker,
       closeSlot: (_, slot) => void closed.push(slot),
       finished: (f) => void finished.push(f),
       settled: (entry, next) => void settled.push([entry, next]),
       noticed: () => (noticed += 1),
+      over: (message) => void over.push(message),
       locks,
     },
   );
@@ -70,6 +74,8 @@ async function world(changes: Partial<Entry> = {}, handedOctets = 1e6) {
       sentKept,
       forgotten,
       closed,
+      gone,
+      over,
       finished,
       settled,
       locks,
@@ -254,6 +260,7 @@ describe('a report', () => {
     assert.equal(await w.stored(), undefined);
     assert.deepEqual([w.locks.size, w.attempts.inFlight, w.recent.octets], [0, 0, 0]);
     assert.deepEqual(w.settled, [[ID, []]]);
+    assert.deepEqual([w.over, w.noticed()], [[idOf(1)], 0]);
     assert.equal(w.finished[0]!.effect, 'success');
   });
 
@@ -266,7 +273,7 @@ describe('a report', () => {
     const { lane, attempts, crashes, dueAt } = (await w.stored())!;
     assert.deepEqual([lane, attempts, crashes], ['deferred', 1, 0]);
     assert.ok(dueAt > w.clock.now());
-    assert.equal(w.locks.has(ID), false);
+    assert.deepEqual([w.locks.has(ID), w.over], [false, []]);
   });
 
   test('of a failure leaves a notice', async () => {
@@ -318,6 +325,24 @@ describe('a worker that dies', () => {
       assert.deepEqual([after.lane, after.crashes, w.attempts.inFlight, w.locks.size], [lane, i + 1, 0, 0]);
     }
     assert.equal((await w.stored())!.reason, 'crashLoop');
+  });
+
+  test('while an entry is recorded or read for it was not sent it: the entry is due again, uncounted and free', async () => {
+    const w = await world();
+    for (const path of ['recorded', 'read'] as const) {
+      const now = w.clock.now();
+      const entry = { ...(await w.stored())!, ...(path === 'read' && { dueAt: now + MINUTE }) };
+      if (path === 'read')
+        w.recent.keep({ ...w.message, content: { kind: 'file', path: '/nonexistent', octets: 9 } }, undefined, now);
+      w.gone.worker = false;
+      w.attempts.dispatch(w.action(entry));
+      w.gone.worker = true;
+      await turns();
+      const { crashes, dueAt, lane } = (await w.stored())!;
+      assert.deepEqual([w.sent.length, w.attempts.inFlight, w.locks.size], [0, 0, 0], path);
+      assert.deepEqual([crashes, dueAt, lane], [0, now, entry.lane], path);
+      assert.deepEqual(w.settled.at(-1), [ID, [{ ...entry, dueAt: now }]], path);
+    }
   });
 
   test('after two unclean stops is not risked: the entry is held before it is sent', async () => {

@@ -49,12 +49,16 @@ export interface AttemptSinks {
   /** To the worker that has kept the message. `last`: it need not keep it longer. */
   readonly sendKept: (worker: WorkerId, dispatch: KeptDispatch, last: boolean) => void;
   readonly forget: (worker: WorkerId, message: QueueId) => void;
+  /** False: its worker is gone, and the slot with it. */
+  readonly isOpen: (slot: SlotId) => boolean;
   /** Nothing was sent on the slot after all: a connection that it had is not to stay open. */
   readonly closeSlot: (worker: WorkerId, slot: SlotId) => void;
   readonly finished: (finished: Finished) => void;
   readonly settled: (entry: EntryId, next: readonly Entry[]) => void;
   /** Notices were written. */
   readonly noticed: () => void;
+  /** An entry of the message is over, and left no notice. */
+  readonly over: (message: QueueId) => void;
   readonly locks: EntryLocks;
 }
 
@@ -174,6 +178,7 @@ export class Attempts {
 
   async #readAndSend(action: DispatchAction, message: Omit<StoredMessage, 'content'>): Promise<void> {
     const content = await this.#context.spool.content(message.id);
+    if (!this.#sinks.isOpen(action.slot)) return this.#unsent(action.entry);
     if (content !== undefined) return this.#send(action, message, content);
     this.#context.log.error('an entry has no content, and is held', { entry: action.entry.id });
     this.#giveUp(action);
@@ -199,6 +204,7 @@ export class Attempts {
     await settler.settle({ put: [recorded] });
     const message = await spool.message(entry.message);
     const content = message === undefined ? undefined : await this.#contentOf(message, action.worker);
+    if (!this.#sinks.isOpen(action.slot)) return this.#unsent(entry);
     if (message === undefined || content === undefined) {
       log.error('an entry has no message, and is held', { entry: entry.id });
       this.#giveUp(action);
@@ -220,6 +226,13 @@ export class Attempts {
     this.#sinks.locks.give(entry.id);
     this.#giveUp(action);
     this.#sinks.settled(entry.id, current === undefined ? [] : [current]);
+  }
+
+  /** Its worker died while the entry was recorded or read: none has heard of it, so that it is due again, uncounted. */
+  #unsent(entry: Entry): void {
+    this.#context.spool.release(entry.message);
+    const put = [{ ...entry, dueAt: this.#context.clock.now() }];
+    this.#settle(entry, { remove: [], put, over: [], deferred: [], notices: [] }, []);
   }
 
   #send(action: DispatchAction, message: Omit<StoredMessage, 'content'>, whole: DispatchContent): void {
@@ -263,6 +276,7 @@ export class Attempts {
       this.#sinks.locks.give(entry.id);
       this.#sinks.settled(entry.id, put);
       if (notices.length > 0) this.#sinks.noticed();
+      else if (put.length === 0) this.#sinks.over(entry.message);
     }, this.#context.broken);
   }
 

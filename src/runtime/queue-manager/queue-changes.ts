@@ -153,7 +153,8 @@ export class QueueChanges {
       event: removedEvent(entry, { by: how.by, told: how.tell }, now),
       notices: how.tell ? removalNotices(entry, now) : [],
     }));
-    if (how.tell) this.#sinks.noticed();
+    // Also where nobody is told: what was removed may have been the last that a report waited for.
+    this.#sinks.noticed();
     return changed;
   }
 

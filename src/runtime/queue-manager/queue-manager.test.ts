@@ -43,6 +43,8 @@ class World {
   readonly manager: QueueManager;
   readonly plan = new RoutePlan(ROUTES, DEFAULT_RETRY);
   receiver: Receiver = () => taken;
+  /** Its worker tells of no outcome. */
+  mute = false;
   resolve: (domain: string) => 'site' | 'none' = () => 'site';
   readonly #waking = new Map<object, { at: Instant; wake: () => void }>();
   #count = 0;
@@ -193,6 +195,7 @@ class World {
   #attempt(dispatch: Dispatch): void {
     const domain = dispatch.recipients[0]!.forwardPath.domain;
     this.attempts.push({ domain, at: this.now });
+    if (this.mute) return;
     const outcomes = dispatch.recipients.map((recipient) =>
       this.receiver({ ...dispatch, recipients: [recipient] }, this.now),
     );
@@ -409,15 +412,48 @@ test('what is due before a worker is there waits for one, and is not put off', a
   assert.equal(w.delivered.length, 1);
 });
 
-test('a worker that dies loses nothing: what it had in flight is tried by the next one', async () => {
-  const w = await world();
-  w.receiver = () => {
-    throw new Error('never asked');
-  };
-  const [, manager] = linkPair<WorkerToQueueManager, QueueManagerToWorker>();
-  w.manager.workerLeft(0);
-  w.manager.workerJoined(1, manager, 100);
-  assert.equal(w.manager.figures()['workers'], 1);
+describe('a worker that dies loses nothing', () => {
+  test('what it had in flight is put off, and tried by the next one', async () => {
+    const w = await world();
+    w.mute = true;
+    await w.submit('bob@far.test');
+    await w.advance(SECOND);
+    assert.deepEqual([w.attempts.length, w.manager.figures()['inFlight']], [1, 1]);
+    w.manager.workerLeft(0);
+    assert.equal(w.manager.figures()['workers'], 0);
+    w.mute = false;
+    w.join();
+    await w.advance(HOUR);
+    assert.deepEqual([w.delivered.length, w.manager.locks.size], [1, 0]);
+  });
+
+  // None of them has heard of the message.
+  for (const next of ['with its number', 'not']) {
+    test(`what was being recorded for it goes at once with another, which comes ${next} before that is over`, async () => {
+      const w = await world();
+      w.receiver = () => refusal('deferred', '451 4.2.1 Later');
+      await w.submit('bob@far.test');
+      await w.advance(SECOND);
+      w.receiver = () => taken;
+      const { settle } = w.spool;
+      let died = false;
+      w.spool.settle = async (batch, epoch) => {
+        const committed = await settle.call(w.spool, batch, epoch);
+        if (died || !batch.put.some(({ crashes }) => crashes === 1)) return committed;
+        died = true;
+        w.manager.workerLeft(0);
+        if (next === 'with its number') w.join();
+        return committed;
+      };
+      const [entry] = (await w.manager.changes.list({}, undefined, 1)).rows;
+      await w.advance(entry!.dueAt - w.now);
+      assert.ok(died);
+      if (next === 'not') w.join();
+      await w.advance(SECOND);
+      assert.deepEqual([w.delivered.length, w.attempts.length, w.manager.locks.size], [1, 2, 0]);
+      assert.equal(w.manager.figures()['inFlight'], 0);
+    });
+  }
 });
 
 test('a drain waits for nothing that is not in flight, and afterwards nothing moves', async () => {

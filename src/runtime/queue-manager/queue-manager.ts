@@ -273,10 +273,12 @@ export class QueueManager {
       send: (worker, dispatch) => this.#post(worker, { kind: 'dispatch', dispatch }),
       sendKept: (worker, dispatch, last) => this.#post(worker, { kind: 'dispatchKept', dispatch, last }),
       forget: (worker, message) => this.#post(worker, { kind: 'forget', message }),
+      isOpen: (slot) => this.#scheduler.isOpen(slot),
       closeSlot: (worker, slot) => this.#post(worker, { kind: 'closeSlot', slot }),
       finished: (finished) => this.#perform(this.#scheduler.finished(finished, this.#now())),
       settled: (entry, next) => this.#perform(this.#scheduler.settled(entry, next, this.#now())),
       noticed: () => this.#teller.poke(),
+      over: (message) => this.#teller.over(message),
       locks: this.locks,
     };
   }

@@ -106,6 +106,26 @@ describe('a report', () => {
     assert.equal((await w.reports()).length, 1);
   });
 
+  test('waits no longer than the last of the message is open', async () => {
+    const w = world();
+    await failed(w, 1, [0], { open: true });
+    await failed(w, 2, [0], { open: true });
+    w.teller.poke();
+    await pass(w);
+    await w.settler.settle({ remove: [`${idOf(1)}/0`] });
+    w.teller.over(idOf(3));
+    await pass(w, 2 * SECOND);
+    assert.equal((await w.reports()).length, 0, 'nobody waited for that');
+    w.teller.over(idOf(1));
+    await pass(w, 2 * SECOND);
+    assert.equal((await w.reports()).length, 1);
+    w.teller.over(idOf(2));
+    await pass(w, 2 * SECOND);
+    assert.equal((await w.reports()).length, 1, 'one of it is open still');
+    await pass(w, MINUTE);
+    assert.equal((await w.reports()).length, 2);
+  });
+
   test('tells of a thousand, and the others get another one', async () => {
     const w = world();
     await failed(

@@ -3,7 +3,8 @@
  *
  * Notices wait on disk, so a crash tells nothing twice and forgets nothing: one settlement stores the DSN
  * and deletes the notices it tells of. A pass reads all messages that have notices, a page at a time, and
- * there is at most one pass a second; between passes nothing is kept but the time of the next one.
+ * there is at most one pass a second. Between passes the time of the next one is kept, and some messages that wait for
+ * what is open of them: the end of that is told, and a message that is not among them waits its minute.
  */
 
 import { type DsnBudget } from '../../bounce/budget.ts';
@@ -53,6 +54,8 @@ export class Teller {
   #rest = BETWEEN_PASSES;
   #closed = false;
   #pass = Promise.resolve();
+  /** Messages with notices of which something is open. */
+  readonly #waiting = new Set<QueueId>();
   /** Messages of which no report can be made, and when that is tried again. */
   readonly #failed = new Map<QueueId, Instant>();
 
@@ -64,6 +67,11 @@ export class Teller {
   poke(): void {
     if (this.#passing) this.#again = true;
     else this.#wakeAt(this.#deps.clock.now() + (this.#timerAt === Infinity ? 0 : this.#rest));
+  }
+
+  /** Something of the message is over; that may have been the last that was open. */
+  over(message: QueueId): void {
+    if (this.#waiting.delete(message)) this.poke();
   }
 
   /** The clock was moved, perhaps past the time that is waited for. */
@@ -114,6 +122,7 @@ export class Teller {
   async #tellAll(): Promise<number | undefined> {
     let next: number | undefined;
     let after: QueueId | undefined;
+    this.#waiting.clear();
     do {
       const page = await this.#deps.spool.notices(after, PAGE);
       // Side by side, so that the DSNs of a page share a commit.
@@ -128,7 +137,10 @@ export class Teller {
     const [{ message: id }] = notices;
     const open = await spool.entriesOf(id);
     const due = dueForDsn(notices, open.length, clock.now());
-    if (due.kind === 'at') return due.at;
+    if (due.kind === 'at') {
+      if (this.#waiting.size < MAX_REMEMBERED) this.#waiting.add(id);
+      return due.at;
+    }
     const failedUntil = this.#failed.get(id);
     if (failedUntil !== undefined && failedUntil > clock.now()) return failedUntil;
     const message = await spool.message(id);
