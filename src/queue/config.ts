@@ -201,7 +201,7 @@ export const QUEUE_OPTIONS = {
   }),
   connections: count(
     4000,
-    'Connections to next hops open at once, over all destinations. A quarter is kept for destinations known to take mail quickly.',
+    'Connections to next hops open at once, over all destinations. A quarter is kept for destinations known to take mail quickly; an eighth at most stays open without mail.',
     { min: 4, max: 100_000 },
   ),
   defaultClass: choice(PRIORITY_CLASSES, 'normal', 'Priority class of a message that names none.'),

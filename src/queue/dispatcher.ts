@@ -57,6 +57,8 @@ const ALIVE = MINUTE;
 
 /** Of `maxSlots`, for sites that are quick. */
 const QUICK_SHARE = 1 / 4;
+/** Of `maxSlots`, idle ones: each takes memory here and at its next hop, and with so many few are used again. */
+const IDLE_SHARE = 1 / 8;
 /** Messages that take so long are quick, and those that take so long are slow; between them nothing is learned. */
 const QUICK = 5 * SECOND;
 const SLOW = 30 * SECOND;
@@ -386,7 +388,14 @@ export class Dispatcher {
   #free(slot: Slot, connection: Finished['connection'], { now, out }: Step): void {
     if (connection !== 'open') this.#slots.remove(slot);
     else if (slot.used >= slot.path.limits.messagesPerConnection) this.#close(slot, out);
-    else this.#slots.rest(slot, now + slot.path.limits.idleTimeout);
+    else this.#rest(slot, { now, out });
+  }
+
+  #rest(slot: Slot, { now, out }: Step): void {
+    this.#slots.rest(slot, now + slot.path.limits.idleTimeout);
+    if (this.#slots.idleCount <= Math.ceil(this.#options.maxSlots * IDLE_SHARE)) return;
+    const stalest = this.#slots.stalest(undefined);
+    if (stalest !== undefined) this.#close(stalest, out);
   }
 
   #close(slot: Slot, out: SchedulerAction[]): void {

@@ -171,6 +171,21 @@ describe('limits', () => {
     assert.ok(world.scheduler.figures().slots <= 20);
   });
 
+  test('connections over all paths: an eighth of them at most is kept idle, those used last', () => {
+    const world = started({ maxSlots: 80 });
+    for (let i = 0; i < 60; i++) {
+      world.accept(mail(`d${i}.test`));
+      world.run(world.now + 100);
+      const { slots, idleSlots } = world.scheduler.figures();
+      assert.ok(idleSlots <= 10 && slots <= 11, `${idleSlots} of ${slots}`);
+    }
+    assert.equal(world.delivered(), 60);
+    assert.deepEqual(
+      [...world.slots.values()].map(({ path }) => path),
+      Array.from({ length: 10 }, (_, i) => `mx.d${50 + i}.test|default`),
+    );
+  });
+
   test('connections over all paths: sites that take an hour leave a quarter to those known to be quick', () => {
     const world = started({
       maxSlots: 20,

@@ -84,9 +84,10 @@ export interface SchedulerFigures {
 
 /**
  * Of the memory, for entries. Not more, since the collector lets garbage grow to as much as is in use before it
- * looks, and since sites, of some 3 KiB each, are not counted.
+ * looks, since an entry takes half as much again as it is counted for, and since sites, of some 3 KiB each, are not
+ * counted.
  */
-const ENTRIES_SHARE = 3 / 8;
+const ENTRIES_SHARE = 1 / 4;
 // The rest bounds the number of lanes, notes and resolutions by what one takes.
 const LANE_OCTETS = 512;
 const RESOLUTION_OCTETS = 2048;
