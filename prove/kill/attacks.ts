@@ -18,7 +18,8 @@ export type Attack =
   /** In the middle of a commit: before a system call of the store. */
   | { readonly kind: 'commit'; readonly call: CommitCall };
 
-const COMMIT_CALLS = ['writes', 'fdatasync', 'pwrite64'] as const;
+/** `last page`: what makes it a commit, when all before it is on the disk. */
+const COMMIT_CALLS = ['writes', 'fdatasync', 'pwrite64', 'last page'] as const;
 export type CommitCall = (typeof COMMIT_CALLS)[number];
 
 export function nameOf(attack: Attack): string {
@@ -46,9 +47,20 @@ interface Counts {
 }
 
 const COUNTS: Readonly<Record<Exclude<Length, 'fault'>, Counts>> = {
-  short: { point: 1, commit: { writes: 1, fdatasync: 1, pwrite64: 2 }, instant: 16, watched: 3, parent: 1 },
-  // Of four single pages about one is the last.
-  long: { point: 22, commit: { writes: 22, fdatasync: 22, pwrite64: 100 }, instant: 200, watched: 50, parent: 20 },
+  short: {
+    point: 1,
+    commit: { writes: 1, fdatasync: 1, pwrite64: 1, 'last page': 1 },
+    instant: 16,
+    watched: 3,
+    parent: 1,
+  },
+  long: {
+    point: 22,
+    commit: { writes: 22, fdatasync: 22, pwrite64: 22, 'last page': 22 },
+    instant: 240,
+    watched: 50,
+    parent: 20,
+  },
 };
 
 export function attacksOf(length: Exclude<Length, 'fault'>, chance: Chance): readonly Attack[] {

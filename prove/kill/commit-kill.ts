@@ -1,9 +1,13 @@
-/** A process killed inside a commit of its store: by the tracer, before the n-th system call of a kind on its file. */
+/**
+ * A process killed inside a commit of its store: by the tracer, before the n-th system call of a kind on its file; or
+ * by us, while the tracer holds its thread up between the sync and the page that makes it a commit.
+ */
 
 import { execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
 import { monotonic } from './intervals.ts';
 import { type CommitCall } from './attacks.ts';
 
@@ -11,9 +15,12 @@ const SYSTEM_CALLS: Readonly<Record<CommitCall, string>> = {
   // Pages that lie beside each other go together.
   writes: 'writev,pwritev',
   fdatasync: 'fdatasync',
-  // Single pages, and behind the sync the page that makes it a commit.
+  // Single pages, and now and then, behind the sync, the page that makes it a commit.
   pwrite64: 'pwrite64',
+  'last page': 'fdatasync',
 };
+/** Microseconds for which the thread stands between sync and last page; the kill comes within a few milliseconds. */
+const HELD_UP = 5_000_000;
 const PATIENCE = 8000;
 const BETWEEN_PAGES = 'commit: between its pages';
 const BEFORE_SYNC = 'commit: before its sync';
@@ -57,18 +64,44 @@ export async function killInCommit(
   const { pid, spool, folder, call, when } = options;
   const output = join(folder, 'commit.trace');
   const calls = SYSTEM_CALLS[call];
+  const how = call === 'last page' ? `delay_exit=${HELD_UP}` : 'signal=KILL';
+  rmSync(output, { force: true });
   const threads = readdirSync(`/proc/${pid}/task`).filter((tid) => isOfPool(pid, tid));
   const argv = [
     ...['-q', '-ttt', '-o', output, '-P', join(spool, 'store', 'data.mdb'), '-e', `trace=${calls}`],
-    ...['-e', `inject=${calls}:signal=KILL:when=${when}`],
+    ...['-e', `inject=${calls}:${how}:when=${when}`],
     ...threads.flatMap((tid) => ['-p', tid]),
   ];
   const tracer = spawn('strace', argv, { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => void tracer.once('close', () => resolve()));
   const timer = setTimeout(() => tracer.kill('SIGTERM'), PATIENCE);
+  if (call === 'last page') return killHeldUp({ pid, output, ended }).finally(() => clearTimeout(timer));
   await ended;
   clearTimeout(timer);
   return killedIn(readFileSync(output, 'utf8'), Date.now() - monotonic());
+}
+
+/** The tracer tells of the sync when that is over, before it holds the thread up. */
+async function killHeldUp({
+  pid,
+  output,
+  ended,
+}: {
+  readonly pid: number;
+  readonly output: string;
+  readonly ended: Promise<void>;
+}): Promise<{ readonly point: string; readonly at: number } | undefined> {
+  const over = ended.then(() => true);
+  // Soon: what has been answered to the product meanwhile cannot be recorded.
+  while (!isHeldUp(output)) if (await Promise.race([over, pause(2, false)])) return undefined;
+  const at = monotonic();
+  process.kill(pid, 'SIGKILL');
+  await ended;
+  return { point: BEFORE_LAST_PAGE, at };
+}
+
+function isHeldUp(output: string): boolean {
+  return existsSync(output) && readFileSync(output, 'utf8').includes('(DELAYED)');
 }
 
 /** LMDB writes on the threads of the pool, whichever is free. */

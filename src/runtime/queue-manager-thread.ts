@@ -12,6 +12,7 @@ import { PARTITIONS } from '../mail/partition.ts';
 import { snapshot } from '../observe/metrics.ts';
 import { Scheduler } from '../queue/scheduler.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
+import { endingReason } from '../spool/lmdb/store.ts';
 import { backupSpool } from '../spool/lmdb/maintenance.ts';
 import { type Boot, type Joining } from './boot.ts';
 import { SystemClock } from './clock.ts';
@@ -133,7 +134,7 @@ function operations(): QueueOperations {
 
 function broken(error: unknown): void {
   if (closing) return;
-  post({ kind: 'broken', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+  post({ kind: 'broken', reason: endingReason(error) });
 }
 
 function closingOf(port: MessagePort): Promise<void> {

@@ -23,6 +23,15 @@ const MDB_MAP_FULL = -30792;
 const MDB_TXN_FULL = -30788;
 const MDB_PANIC = -30795;
 
+/**
+ * Why the process must end, for a person. After a failed write of its meta page LMDB refuses every call, and which of
+ * them is the first to be heard of, a commit or a read, is chance.
+ */
+export function endingReason(error: unknown): string {
+  if (codeOf(error) === MDB_PANIC) return `a commit failed: ${String(error)}`;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
 const EMPTY = Buffer.alloc(0);
 
 /** Puts and removals in order; of two for one key the later counts. */
