@@ -18,7 +18,7 @@ const FAULTS: readonly KillFault[] = [
       {
         file: 'runtime/queue-manager/intake.js',
         find: 'const result = await this.#accept(arrivals);',
-        replace: `for (const { answer } of arrivals) answer({ kind: 'accepted' }, false);
+        replace: `for (const { answer } of arrivals) answer({ kind: 'accepted' }, true);
         arrivals = arrivals.map((arrival) => ({ ...arrival, answer: () => undefined }));
         const result = await this.#accept(arrivals);`,
       },
