@@ -73,7 +73,7 @@ const FAULTS: readonly KillFault[] = [
         replace: 'this.#logged = rows.at(-1)?.sequence ?? this.#logged; await this.#gather(); const appends = [];',
       },
     ],
-    attacks: at(6, 'outbox:read'),
+    attacks: at(15, 'outbox:read'),
   },
   {
     name: 'a second server is let in',

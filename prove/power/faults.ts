@@ -59,7 +59,7 @@ export const FAULTS: readonly Fault[] = [
       {
         file: 'runtime/queue-manager/intake.js',
         find: 'const result = await this.#accept(arrivals);',
-        replace: `for (const { answer } of arrivals) answer({ kind: 'accepted' }, false);
+        replace: `for (const { answer } of arrivals) answer({ kind: 'accepted' }, true);
         const result = await this.#accept(arrivals);`,
       },
       { file: 'runtime/queue-manager/intake.js', find: 'answer(result, kept && keeper !== undefined);', replace: '' },

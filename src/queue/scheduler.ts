@@ -89,7 +89,7 @@ export interface SchedulerFigures {
  */
 const ENTRIES_SHARE = 1 / 4;
 // The rest bounds the number of lanes, notes and resolutions by what one takes.
-const LANE_OCTETS = 512;
+const LANE_OCTETS = 1024;
 const RESOLUTION_OCTETS = 2048;
 const SHARE = 8;
 
