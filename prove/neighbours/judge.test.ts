@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   type BadMessage,
+  delaysOver,
   type GoodMessage,
   isDisturbed,
   judgeBad,
@@ -46,6 +47,15 @@ describe('what was measured', () => {
     assert.ok(!isDisturbed(MEASURED));
     assert.deepEqual(judgeMeasured(stalled, BOUNDS).length, 1);
   });
+});
+
+test('what threads said of several stretches of time is put together', () => {
+  const all = (delay: { readonly p99: number; readonly max: number }) => ({ ...MEASURED.delays, worker: delay });
+  const long = { ms: 5000, delays: all({ p99: 20, max: 80 }) };
+  const other = { ms: 3000, delays: all({ p99: 30, max: 40 }) };
+  const short = { ms: 600, delays: all({ p99: 90, max: 90 }) };
+  assert.deepEqual(delaysOver([long, other, short]).worker, { p99: 30, max: 90 });
+  assert.deepEqual(delaysOver([short]).worker, { p99: 90, max: 90 }, 'where there is nothing else');
 });
 
 describe('good mail', () => {

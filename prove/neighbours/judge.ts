@@ -10,6 +10,30 @@ export interface Delay {
 
 export type ThreadDelays = Readonly<Record<(typeof THREADS)[number], Delay>>;
 
+/** What the product said of one stretch of time. */
+export interface DelayWindow {
+  readonly ms: number;
+  readonly delays: ThreadDelays;
+}
+
+/** Of a shorter one, with fewer than a hundred turns, 99 of 100 are all of them. */
+const WINDOW = 2500;
+
+/** Over all of them: the latest turn of any, and 99 of 100 of the worst that is long enough to say that. */
+export function delaysOver(windows: readonly DelayWindow[]): ThreadDelays {
+  const long = windows.filter(({ ms }) => ms >= WINDOW);
+  const telling = long.length === 0 ? windows : long;
+  return Object.fromEntries(
+    THREADS.map((thread) => [
+      thread,
+      {
+        p99: Math.max(...telling.map(({ delays }) => delays[thread].p99)),
+        max: Math.max(...windows.map(({ delays }) => delays[thread].max)),
+      },
+    ]),
+  ) as ThreadDelays;
+}
+
 export interface Measured {
   /** Of anonymous memory of the working process, at its height. */
   readonly grownOctets: number;

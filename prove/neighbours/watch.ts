@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { anonymousMemory } from '../../test/lib/memory.ts';
 import { type Product } from '../../test/lib/product.ts';
-import { type Delay, type Measured, THREADS, type ThreadDelays } from './judge.ts';
+import { type Delay, delaysOver, type DelayWindow, type Measured, THREADS, type ThreadDelays } from './judge.ts';
 
 const LOOK_EVERY = 100;
 /** A thread that is blocked shows it once it runs again. */
@@ -24,6 +24,9 @@ export class Watch {
   readonly #before: number;
   #most = 0;
   #watching = false;
+  /** Each look at the metrics ends one: the product counts anew from there. */
+  #windows: DelayWindow[] = [];
+  #windowSince = performance.now();
 
   private constructor(product: Product, pid: number) {
     this.#product = product;
@@ -48,6 +51,7 @@ export class Watch {
     await this.#machine();
     const waitedBefore = this.#waited();
     const begun = performance.now();
+    this.#windows = [];
     this.#most = 0;
     const looking = this.#look();
     try {
@@ -56,7 +60,7 @@ export class Watch {
       const text = await this.metrics();
       const machine = await this.#machine();
       const waited = mostWaited(waitedBefore, this.#waited()) / (performance.now() - begun);
-      const measured = { grownOctets: this.#most - this.#before, delays: delaysIn(text), machine, waited };
+      const measured = { grownOctets: this.#most - this.#before, delays: delaysOver(this.#windows), machine, waited };
       return { value, measured: { ...measured, workerDeaths: gaugeIn(text, 'postrider_worker_deaths_total') } };
     } finally {
       this.#watching = false;
@@ -69,7 +73,11 @@ export class Watch {
       signal: AbortSignal.timeout(ANSWERS_WITHIN),
     });
     if (!answer.ok) throw new Error(`no metrics: ${answer.status}`);
-    return answer.text();
+    const text = await answer.text();
+    const now = performance.now();
+    this.#windows.push({ ms: now - this.#windowSince, delays: delaysIn(text) });
+    this.#windowSince = now;
+    return text;
   }
 
   async close(): Promise<void> {
