@@ -68,6 +68,12 @@ export class Watch {
     }
   }
 
+  /** Event loops are judged from here on: what came before was not what the case is about. */
+  async beginAnew(): Promise<void> {
+    await this.metrics();
+    this.#windows = [];
+  }
+
   async metrics(): Promise<string> {
     const answer = await fetch(`http://127.0.0.1:${this.#product.httpPort}/metrics`, {
       signal: AbortSignal.timeout(ANSWERS_WITHIN),
