@@ -40,6 +40,11 @@ function build(): void {
   execFileSync(process.execPath, ['scripts/build.ts'], { cwd: ROOT, stdio: 'inherit' });
 }
 
+/** A driver that gave up has found nothing, and the other faults are still to be tried. */
+function undriven(error: unknown): SuiteResult {
+  return { cases: {}, figures: {}, failures: [], skipped: [`it could not be driven: ${String(error)}`] };
+}
+
 function chosen({ suites }: ProveOptions): readonly Suite[] {
   return SUITES.filter(({ name }) => suites.length === 0 || suites.includes(name));
 }
@@ -61,7 +66,7 @@ async function sabotage(options: ProveOptions): Promise<readonly Proof[]> {
   for (const suite of chosen(options)) {
     for (const fault of suite.faults) {
       if (options.faults.length > 0 && !options.faults.includes(fault.name)) continue;
-      const { result, seconds } = await runFault(suite, options, fault);
+      const { result, seconds } = await run(suite, options, fault);
       const passed = result.failures.length > 0;
       const why = result.failures[0] ?? result.skipped[0] ?? '';
       console.log(`${passed ? 'found' : 'NOT FOUND'} ${suite.name}: ${fault.name}: ${why}`);
@@ -71,17 +76,6 @@ async function sabotage(options: ProveOptions): Promise<readonly Proof[]> {
   return proofs;
 }
 
-/** A driver that gave up has found nothing, and the other faults are still to be tried. */
-async function runFault(suite: Suite, options: ProveOptions, fault: Fault): ReturnType<typeof run> {
-  const begun = performance.now();
-  try {
-    return await run(suite, options, fault);
-  } catch (error) {
-    const result = { cases: {}, figures: {}, failures: [], skipped: [`it could not be driven: ${String(error)}`] };
-    return { result, seconds: Math.round((performance.now() - begun) / 1000) };
-  }
-}
-
 async function run(
   suite: Suite,
   { length, seed }: ProveOptions,
@@ -89,6 +83,7 @@ async function run(
 ): Promise<{ readonly result: SuiteResult; readonly seconds: number }> {
   const begun = performance.now();
   const tell = (text: string): void => console.log(`${suite.name}: ${text}`);
-  const result = await suite.run({ length, seed, tell, fault });
+  const running = suite.run({ length, seed, tell, fault });
+  const result = await (fault === undefined ? running : running.catch(undriven));
   return { result, seconds: Math.round((performance.now() - begun) / 1000) };
 }

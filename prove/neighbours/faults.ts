@@ -53,7 +53,7 @@ const SHOWN: readonly ShownFault[] = [
     replace: '+ octets < Infinity',
   }),
   one('slow-receivers-take-every-connection', 'more slow receivers than connections', {
-    file: 'queue/dispatcher.js',
+    file: 'queue/slots.js',
     find: 'const QUICK_SHARE = 1 / 4;',
     replace: 'const QUICK_SHARE = 0;',
   }),

@@ -5,8 +5,7 @@
  * turns; a group that is at a limit of its path leaves the ring until a slot is free or its time has come, so
  * that no step looks at more than a few groups.
  *
- * Part of all connections is for sites that are known to be quick: those that take mail an octet at a time may be
- * many, and everybody else's mail is not to wait until each of them is given up.
+ * It learns which sites are quick, for whom part of all connections is kept (`slots.ts`).
  */
 
 import { TimeHeap } from '../lib/heap.ts';
@@ -21,6 +20,7 @@ import { type RuleDecision, type Rules, type RuleSubject } from './rules.ts';
 import { type Finished, type SchedulerAction } from './scheduling.ts';
 import { type Site, type SiteGroup, type SiteSource } from './site-state.ts';
 import { type Slot, type SlotKind, type Slots, type Worker } from './slots.ts';
+import { Starved } from './starved.ts';
 import { type Waiting } from './window.ts';
 
 export interface DispatcherOptions {
@@ -55,10 +55,6 @@ const SITES_LOOKED_AT = 4;
 // Others of the site that succeeded so lately make a refused connection a limit and not an outage.
 const ALIVE = MINUTE;
 
-/** Of `maxSlots`, for sites that are quick. */
-const QUICK_SHARE = 1 / 4;
-/** Of `maxSlots`, idle ones: each takes memory here and at its next hop, and with so many few are used again. */
-const IDLE_SHARE = 1 / 8;
 /** Messages that take so long are quick, and those that take so long are slow; between them nothing is learned. */
 const QUICK = 5 * SECOND;
 const SLOW = 30 * SECOND;
@@ -75,10 +71,8 @@ export class Dispatcher {
   };
   /** When a group at a limit may go on. */
   readonly #times = new TimeHeap<SiteGroup>();
-  /** Groups that only lack a connection or a worker, of which there are none left, in turn: quick ones and others. */
-  readonly #starved = { quick: new Set<SiteGroup>(), other: new Set<SiteGroup>() };
+  readonly #starved = new Starved();
   readonly #turn = new ClassTurn();
-  #fedFirst: SlotKind = 'quick';
   #inFlight = 0;
 
   constructor(owner: DispatcherOwner, slots: Slots, options: DispatcherOptions) {
@@ -93,7 +87,7 @@ export class Dispatcher {
 
   /** Groups that only lack a connection or a worker. */
   isStarved(group: SiteGroup): boolean {
-    return this.#starved.quick.has(group) || this.#starved.other.has(group);
+    return this.#starved.has(group);
   }
 
   reconfigure(options: DispatcherOptions): void {
@@ -141,11 +135,11 @@ export class Dispatcher {
     this.#judge(f, { waiting, slot, site }, now);
     if (f.connection !== 'open') slot.used = slot.dispatches.size;
     if (slot.dispatches.size === 0) this.#free(slot, f.connection, { now, out });
-    // A connection that rests is first for mail of its own site.
-    const rests = this.#slots.get(slot.id) !== undefined;
-    if (rests) this.offer(site);
+    // A connection that stays open is first for mail of its own site.
+    const isOpen = this.#slots.get(slot.id) !== undefined;
+    if (isOpen) this.offer(site);
     this.#feedStarved();
-    if (!rests) this.offer(site);
+    if (!isOpen) this.offer(site);
     this.#owner.progressed(site, now);
     return out;
   }
@@ -248,7 +242,7 @@ export class Dispatcher {
     // Nothing is left in this class: that is progress too, and the turn goes on.
     if (waiting === undefined) return true;
     this.#dispatch(waiting, this.#slotFor(way, { site, at, path }, step), step);
-    for (const starved of [this.#starved.quick, this.#starved.other]) if (starved.size > 0) starved.delete(site.group);
+    this.#starved.delete(site.group);
     return true;
   }
 
@@ -290,7 +284,7 @@ export class Dispatcher {
   #wayToOpen(site: Site, { at, path }: { at: SiteSource; path: EgressPath }, now: Instant): Way | undefined {
     const worker = this.#slots.leastBusy();
     const as = at.quickAt >= now - REMEMBERED ? 'quick' : 'other';
-    if (worker === undefined) return this.#starve(site.group, as);
+    if (worker === undefined) return this.#starved.add(site.group, as);
     if (path.nextOpenAt > now) {
       this.#times.lower(site.group, path.nextOpenAt);
       return undefined;
@@ -299,37 +293,17 @@ export class Dispatcher {
     if (path.slots >= path.limits.connections) {
       closing = this.#slots.idleOn(path);
       if (closing === undefined) return undefined;
-    } else if (this.#isFull(as)) {
-      closing = this.#slots.stalest(this.#isFullOfOthers(as) ? 'other' : undefined);
-      if (closing === undefined) return this.#starve(site.group, as);
+    } else {
+      const room = this.#slots.roomFor(as, this.#options.maxSlots);
+      if (room === 'none') return this.#starved.add(site.group, as);
+      closing = room === 'free' ? undefined : room;
     }
     return { kind: 'open', worker, as, closing };
   }
 
-  #isFull(kind: SlotKind): boolean {
-    return this.#slots.size >= this.#options.maxSlots || this.#isFullOfOthers(kind);
-  }
-
-  #isFullOfOthers(kind: SlotKind): boolean {
-    return kind === 'other' && this.#slots.otherCount >= Math.ceil(this.#options.maxSlots * (1 - QUICK_SHARE));
-  }
-
-  #starve(group: SiteGroup, kind: SlotKind): undefined {
-    this.#starved[kind].add(group);
-  }
-
-  /**
-   * Something was freed: of each kind the group that waited longest is looked at again, each kind first in turn; and
-   * before the group that gave a connection up, which would take it at once again.
-   */
+  /** Something was freed. To be called before the group that gave it up is listed, which would take it at once again. */
   #feedStarved(): void {
-    this.#fedFirst = this.#fedFirst === 'quick' ? 'other' : 'quick';
-    for (const kind of [this.#fedFirst, this.#fedFirst === 'quick' ? 'other' : 'quick'] as const) {
-      const [group] = this.#starved[kind];
-      if (group === undefined) continue;
-      this.#starved[kind].delete(group);
-      this.#list(group);
-    }
+    this.#starved.feed((group) => this.#list(group));
   }
 
   #slotFor(way: Way, place: Pick<Slot, 'site' | 'at' | 'path'>, { now, out }: Step): Slot {
@@ -393,9 +367,8 @@ export class Dispatcher {
 
   #rest(slot: Slot, { now, out }: Step): void {
     this.#slots.rest(slot, now + slot.path.limits.idleTimeout);
-    if (this.#slots.idleCount <= Math.ceil(this.#options.maxSlots * IDLE_SHARE)) return;
-    const stalest = this.#slots.stalest(undefined);
-    if (stalest !== undefined) this.#close(stalest, out);
+    const surplus = this.#slots.surplus(this.#options.maxSlots);
+    if (surplus !== undefined) this.#close(surplus, out);
   }
 
   #close(slot: Slot, out: SchedulerAction[]): void {

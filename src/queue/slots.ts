@@ -3,6 +3,9 @@
  *
  * A slot belongs to one site, one source and one worker for its whole life. It is idle or busy; only idle
  * ones are closed by us.
+ *
+ * Part of all of them is for sites that are known to be quick: those that take mail an octet at a time may be many, and
+ * everybody else's mail is not to wait until each of them is given up.
  */
 
 import { TimeHeap } from '../lib/heap.ts';
@@ -37,6 +40,11 @@ export interface Worker {
   inFlight: number;
 }
 
+/** Of all, for sites that are quick. */
+const QUICK_SHARE = 1 / 4;
+/** Of all, idle ones: each takes memory here and at its next hop, and with so many few are used again. */
+const IDLE_SHARE = 1 / 8;
+
 export class Slots {
   readonly #byId = new Map<SlotId, Slot>();
   readonly #workers = new Map<WorkerId, Worker>();
@@ -53,11 +61,6 @@ export class Slots {
 
   get idleCount(): number {
     return this.#idle.quick.size + this.#idle.other.size;
-  }
-
-  /** Of those that are not quick. */
-  get otherCount(): number {
-    return this.#others;
   }
 
   get(id: SlotId): Slot | undefined {
@@ -140,9 +143,16 @@ export class Slots {
     slot.path.slots--;
   }
 
-  /** The slot whose rest ends first. */
-  stalest(kind: SlotKind | undefined): Slot | undefined {
-    return this.#idle[kind ?? this.#nextToRest].first();
+  /** For one more, of at most so many: `free`, or the idle one to close for it, or `none`. */
+  roomFor(kind: SlotKind, most: number): 'free' | 'none' | Slot {
+    if (kind === 'other' && this.#others >= Math.ceil(most * (1 - QUICK_SHARE)))
+      return this.#idle.other.first() ?? 'none';
+    return this.size < most ? 'free' : (this.#idle[this.#nextToRest].first() ?? 'none');
+  }
+
+  /** An idle one that is too many, of at most so many slots. */
+  surplus(most: number): Slot | undefined {
+    return this.idleCount > Math.ceil(most * IDLE_SHARE) ? this.#idle[this.#nextToRest].first() : undefined;
   }
 
   /** The slot of the path that rests longest. */
@@ -159,7 +169,7 @@ export class Slots {
     return this.#idle[this.#nextToRest].pop(now);
   }
 
-  /** Where the rest that ends first is. */
+  /** Where the one is whose rest ends first. */
   get #nextToRest(): SlotKind {
     const { quick, other } = this.#idle;
     return (quick.next() ?? Number.POSITIVE_INFINITY) <= (other.next() ?? Number.POSITIVE_INFINITY) ? 'quick' : 'other';

@@ -3,8 +3,8 @@
  *
  * Notices wait on disk, so a crash tells nothing twice and forgets nothing: one settlement stores the DSN
  * and deletes the notices it tells of. A pass reads all messages that have notices, a page at a time, and
- * there is at most one pass a second. Between passes the time of the next one is kept, and some messages that wait for
- * what is open of them: the end of that is told, and a message that is not among them waits its minute.
+ * there is at most one pass a second. Between passes only the time of the next one is kept, and which messages, up to a
+ * bound, have entries open still: the next pass comes when those are over. A message beyond the bound waits its minute.
  */
 
 import { type DsnBudget } from '../../bounce/budget.ts';
