@@ -12,15 +12,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ports: ['lib', 'mail'],
   wire: ['lib', 'mail'],
   queue: ['lib', 'mail'],
-  policy: ['lib', 'mail', 'ports', 'wire'],
+  mailauth: ['lib', 'mail', 'ports'],
+  tlspolicy: ['lib', 'mail', 'ports'],
+  policy: ['lib', 'mail', 'ports', 'wire', 'mailauth'],
   observe: ['lib', 'ports'],
   events: ['lib', 'mail', 'ports', 'observe'],
   dns: ['lib', 'mail', 'ports', 'wire', 'observe'],
   spool: ['lib', 'mail', 'ports', 'observe'],
-  receive: ['lib', 'mail', 'ports', 'wire', 'policy', 'spool', 'events', 'observe'],
-  deliver: ['lib', 'mail', 'ports', 'wire', 'queue', 'spool', 'events', 'observe'],
-  bounce: ['lib', 'mail', 'ports', 'events', 'observe'],
-  api: ['lib', 'mail', 'ports', 'queue', 'receive', 'spool', 'events', 'observe'],
+  directory: ['lib', 'mail', 'ports', 'observe'],
+  receive: ['lib', 'mail', 'ports', 'wire', 'policy', 'mailauth', 'spool', 'directory', 'events', 'observe'],
+  deliver: ['lib', 'mail', 'ports', 'wire', 'queue', 'tlspolicy', 'spool', 'events', 'observe'],
+  bounce: ['lib', 'mail', 'ports', 'directory', 'events', 'observe'],
+  reports: ['lib', 'mail', 'ports', 'mailauth', 'tlspolicy', 'spool', 'observe'],
+  api: ['lib', 'mail', 'ports', 'queue', 'receive', 'spool', 'directory', 'events', 'observe'],
   sandbox: ['lib', 'mail', 'ports', 'wire', 'dns', 'observe'],
   // Of events only how they are read: the command line shows them.
   cli: ['lib', 'mail', 'ports', 'wire', 'events', 'api', 'config', 'runtime', 'sandbox'],
@@ -37,7 +41,7 @@ const IMPURE =
 const KEEPS_TIME = new Set(['runtime', 'cli', 'sandbox', 'config']);
 const REAL_TIME = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bset(?:Timeout|Interval)\(/;
 
-const BACKENDS = ['spool/lmdb/', 'spool/memory/'];
+const BACKENDS = ['spool/lmdb/', 'spool/memory/', 'directory/sqlite/'];
 
 const sources = globSync('src/**/*.ts').filter((path) => !/\.(test|contract|bench)\.ts$/.test(path));
 
@@ -57,7 +61,7 @@ for (const path of sources) {
       assert.ok(allowed, `${path} imports ${target}`);
     }
   });
-  if (part !== 'runtime' && part !== 'spool')
+  if (part !== 'runtime' && part !== 'spool' && part !== 'directory')
     test(`${path} names no backend`, () => {
       for (const target of imports)
         assert.ok(!BACKENDS.some((backend) => target.includes(backend)), `${path} imports ${target}`);

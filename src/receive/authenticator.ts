@@ -1,0 +1,29 @@
+/**
+ * What a session asks when a client logs in (RFC 4954). The mechanisms themselves are machines in `wire/sasl`; who
+ * exists, and what proves it, is known elsewhere.
+ */
+
+import { type Identity } from '../mail/identity.ts';
+
+export type Authenticated =
+  | { readonly kind: 'identity'; readonly identity: Identity }
+  /** Unknown, wrong, disabled: a client is not told which. */
+  | { readonly kind: 'refused' }
+  /** It cannot be found out now: 454 4.7.0. */
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+export interface Authenticator {
+  /** PLAIN and LOGIN; takes as long for an unknown user as for a known one. */
+  password(user: string, password: string): Promise<Authenticated>;
+  /** For SCRAM-SHA-256. An unknown user gets a secret that is made up, the same each time, and fits no password. */
+  scram(user: string): Promise<{
+    readonly salt: Uint8Array;
+    readonly iterations: number;
+    readonly storedKey: Uint8Array;
+    readonly serverKey: Uint8Array;
+  }>;
+  /** Of a user who has proved to be it: by SCRAM, or by a certificate. */
+  user(user: string): Promise<Authenticated>;
+  /** OAUTHBEARER and XOAUTH2 (RFC 7628). `user`: whom the client asks to be; `''` when it does not say. */
+  token(token: string, user: string): Promise<Authenticated>;
+}
