@@ -172,6 +172,41 @@ const cases: Readonly<Record<string, Case>> = {
     bench.spool.release(m0);
   },
 
+  'a message that is kept outlives its entries until it is let go': async (bench) => {
+    await bench.accept(message(0, { keep: 'file ü' }), message(1), message(2, { keep: '' }));
+    assert.deepEqual(await bench.read.kept(), [
+      { message: m0, note: 'file ü' },
+      { message: idOf(2), note: '' },
+    ]);
+    await bench.settle({ remove: [`${m0}/0`, `${idOf(1)}/0`] });
+    assert.equal(String(await bench.read.octets(m0)), 'content 0');
+    assert.notEqual(await bench.spool.message(m0), undefined);
+    assert.equal(await bench.spool.message(idOf(1)), undefined);
+    await bench.settle({ letGo: [m0] });
+    assert.equal(await bench.spool.message(m0), undefined);
+    assert.equal(await bench.read.octets(m0), undefined);
+    assert.deepEqual(await bench.read.kept(), [{ message: idOf(2), note: '' }]);
+  },
+
+  'a message that is let go lives as long as its entries': async (bench) => {
+    await bench.accept(message(0, { keep: 'a' }), message(1, { keep: 'b' }));
+    await bench.settle({ letGo: [m0, idOf(1), idOf(5)] });
+    assert.notEqual(await bench.spool.message(m0), undefined);
+    await bench.settle({ remove: [`${m0}/0`] });
+    assert.equal(await bench.spool.message(m0), undefined);
+    // Both at once.
+    await bench.settle({ remove: [`${idOf(1)}/0`], letGo: [idOf(1)] });
+    assert.equal(await bench.spool.message(idOf(1)), undefined);
+    assert.deepEqual(await bench.read.kept(), []);
+  },
+
+  'a message whose end and whose letting go come together is gone': async (bench) => {
+    await bench.accept(message(0, { keep: 'a' }));
+    await bench.settle({ letGo: [m0], remove: [`${m0}/0`] });
+    assert.equal(await bench.spool.message(m0), undefined);
+    assert.equal((await bench.spool.figures()).messages, 0);
+  },
+
   'a lane is read in the order of due times, then of ids': async (bench) => {
     const due = [500, 100, 300, 100, 40_000_000_000_000, 0];
     await bench.accept(...due.map((dueAt, n) => message(n, { entries: [{ dueAt }] })));

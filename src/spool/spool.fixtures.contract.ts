@@ -14,6 +14,7 @@ import {
   type AgendaKey,
   type AgendaRow,
   type DueKey,
+  type Kept,
   type LaneKey,
   type NewMessage,
   type Page,
@@ -184,6 +185,10 @@ export class Reader {
 
   notices(): Promise<(readonly [Notice, ...Notice[]])[]> {
     return all((after: QueueId | undefined) => this.#spool().notices(after, this.#limit));
+  }
+
+  kept(): Promise<Kept[]> {
+    return all((after: QueueId | undefined) => this.#spool().kept(after, this.#limit));
   }
 
   async outbox(after = 0): Promise<{ sequences: number[]; lines: string }> {

@@ -57,6 +57,14 @@ export interface NewMessage {
   readonly entries: readonly Entry[];
   /** JSON lines without their line end. */
   readonly events: readonly string[];
+  /** The message stays known after its last entry, until it is let go. What the note says is its writer's own affair. */
+  readonly keep?: string;
+}
+
+/** A message that is kept, and why. */
+export interface Kept {
+  readonly message: QueueId;
+  readonly note: string;
 }
 
 export interface Settlement {
@@ -73,6 +81,8 @@ export interface Settlement {
   readonly events: readonly string[];
   /** Outbox records up to this sequence number are in the log and fsynced there. */
   readonly logged: number | undefined;
+  /** Messages that need not be kept any longer; they may be gone. */
+  readonly letGo?: readonly QueueId[];
 }
 
 /** `stale`: another node took the partition over; nothing was written. */
@@ -164,6 +174,8 @@ export interface Spool {
   /** Notices not yet told, by message. */
   notices(after: QueueId | undefined, limit: number): Promise<Page<readonly [Notice, ...Notice[]], QueueId>>;
   noticesOf(message: QueueId): Promise<readonly Notice[]>;
+  /** Messages that are kept, with their notes. */
+  kept(after: QueueId | undefined, limit: number): Promise<Page<Kept, QueueId>>;
   rules(): Promise<readonly Rule[]>;
   outbox(after: number, limit: number): Promise<Page<OutboxRecord, number>>;
 

@@ -116,5 +116,6 @@ function merged(parts: readonly Part[], logged: number | undefined): Settlement 
     },
     events: all.flatMap(({ events }) => events ?? []),
     logged,
+    letGo: all.flatMap(({ letGo }) => letGo ?? []),
   };
 }

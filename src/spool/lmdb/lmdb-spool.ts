@@ -23,6 +23,7 @@ import {
   type Content,
   type ContentPart,
   type DueKey,
+  type Kept,
   type Epoch,
   type LaneKey,
   type NewContent,
@@ -203,6 +204,17 @@ export class LmdbSpool implements Spool {
 
   async noticesOf(message: QueueId): Promise<readonly Notice[]> {
     return this.#readUnder(noticesPrefix(message), decodeNotice);
+  }
+
+  async kept(after: QueueId | undefined, limit: number): Promise<Page<Kept, QueueId>> {
+    checkPage(limit);
+    const { store } = this.#parts;
+    const keys = store.keys(under('keep/', after), limit + 1);
+    // The brand of an id that was checked when it was written.
+    const rows = keys
+      .slice(0, limit)
+      .map((key) => ({ message: afterWord(key) as QueueId, note: store.text(key) ?? '' }));
+    return { rows, next: keys.length > limit ? rows.at(-1)?.message : undefined };
   }
 
   async rules(): Promise<readonly Rule[]> {

@@ -7,6 +7,7 @@
  */
 
 import { type Entry, type EntryId, messageOf } from '../../mail/entry.ts';
+import { type Notice } from '../../mail/notice.ts';
 import { type QueueId } from '../../mail/queue-id.ts';
 import {
   type Committed,
@@ -23,6 +24,7 @@ import {
   contentKey,
   dueKey,
   entryKey,
+  keepKey,
   messageKey,
   noticeKey,
   outboxKey,
@@ -184,14 +186,10 @@ export class Planner {
     const { writes, arena } = draft;
     for (const id of batch.remove) this.#removeEntry(id, draft);
     for (const entry of batch.put) this.#putEntry(entry, draft);
-    for (const notice of batch.notices) {
-      const key = noticeKey(notice.message, notice.recipientIndex);
-      writes.put(key, arena.text(JSON.stringify(notice)));
-      this.#messages.find(notice.message)?.setNotice(key, 'here');
-      draft.touched.add(notice.message);
-    }
+    for (const notice of batch.notices) this.#putNotice(notice, draft);
     for (const { message, recipients } of batch.told) this.#tell(message, recipients, draft);
     for (const [i, message] of batch.add.entries()) this.#addMessage(message, contents[i], draft);
+    for (const id of batch.letGo ?? []) this.#letGo(id, draft);
     for (const rule of batch.rules.put) writes.put(ruleKey(rule.id), arena.text(JSON.stringify(rule)));
     for (const id of batch.rules.remove) writes.remove(ruleKey(id));
     for (const event of batch.events) draft.events.push(event);
@@ -226,6 +224,13 @@ export class Planner {
     this.#agenda.cover(entry, writes);
   }
 
+  #putNotice(notice: Notice, { writes, arena, touched }: Draft): void {
+    const key = noticeKey(notice.message, notice.recipientIndex);
+    writes.put(key, arena.text(JSON.stringify(notice)));
+    this.#messages.find(notice.message)?.setNotice(key, 'here');
+    touched.add(notice.message);
+  }
+
   #tell(message: QueueId, recipients: readonly number[], { writes, touched }: Draft): void {
     const references = this.#messages.find(message);
     // Told twice, as may happen around a crash, is told.
@@ -238,6 +243,12 @@ export class Planner {
     touched.add(message);
   }
 
+  #letGo(id: QueueId, { writes, touched }: Draft): void {
+    writes.remove(keepKey(id));
+    this.#messages.find(id)?.setKeep('gone');
+    touched.add(id);
+  }
+
   #addMessage(message: NewMessage, content: PlacedContent | undefined, draft: Draft): void {
     const { writes, arena, events, state } = draft;
     if (content === undefined) throw new Error(`the content of message ${message.id} has no place`);
@@ -246,6 +257,7 @@ export class Planner {
     if (content.kind === 'octets') writes.put(contentKey(message.id), content.octets);
     else state.fileOctets += content.octets;
     this.#messages.add(message.id, ref, message.entries);
+    if (message.keep !== undefined) this.#keep(message.id, message.keep, draft);
     // Looked at again after the commit: a message of many entries is not kept in memory.
     if (message.entries.length > 1) draft.touched.add(message.id);
     for (const entry of message.entries) {
@@ -256,6 +268,11 @@ export class Planner {
     for (const event of message.events) events.push(event);
     state.messages += 1;
     state.entries += message.entries.length;
+  }
+
+  #keep(id: QueueId, note: string, { writes, arena }: Draft): void {
+    writes.put(keepKey(id), arena.text(note));
+    this.#messages.find(id)?.setKeep('here');
   }
 
   /** Removes the messages that nothing needs any more, with their content. */

@@ -1,5 +1,5 @@
 /**
- * What keeps a message: its entries and its notices (and a `keep` record, which only lies on disk).
+ * What keeps a message: its entries, its notices, and a `keep` record.
  *
  * For each message that a commit touches, the references that are known: from disk, from the memory of the
  * latest messages, and from what the commit itself changes. A small message that was accepted a moment ago is
@@ -33,6 +33,8 @@ export class References {
   readonly #entries = new Map<EntryId, string | undefined>();
   /** By key. Few messages have any, and a map is most of what is remembered of one that has none. */
   #notices: Map<string, 'here' | 'gone'> | undefined;
+  /** Undefined: nothing was said of it; what is whole has none then. */
+  #keep: 'here' | 'gone' | undefined;
   readonly #id: QueueId;
 
   constructor(id: QueueId, content: ContentRef | undefined, known: 'whole' | 'partly') {
@@ -64,13 +66,18 @@ export class References {
     this.#notices.set(key, state);
   }
 
+  setKeep(state: 'here' | 'gone'): void {
+    this.#keep = state;
+  }
+
   /** Whether anything still needs the message after the changes so far. Reads no more keys than were removed, and one. */
   alive(store: Store): boolean {
     for (const due of this.#entries.values()) if (due !== undefined) return true;
     for (const state of this.#notices?.values() ?? []) if (state === 'here') return true;
+    if (this.#keep === 'here') return true;
     if (this.#whole) return false;
     return (
-      store.has(keepKey(this.#id)) ||
+      (this.#keep === undefined && store.has(keepKey(this.#id))) ||
       anyKey(store, entriesPrefix(this.#id), (key) => !this.#entries.has(afterWord(key) as EntryId)) ||
       anyKey(store, noticesPrefix(this.#id), (key) => this.#notices?.has(key) !== true)
     );

@@ -21,6 +21,7 @@ import {
   type ContentPart,
   type DueKey,
   type Epoch,
+  type Kept,
   type LaneKey,
   type NewContent,
   type NewMessage,
@@ -48,6 +49,7 @@ export class MemorySpool implements Spool {
   readonly #entries = new Map<EntryId, string>();
   readonly #notices = new Map<QueueId, Map<number, string>>();
   readonly #rules = new Map<string, string>();
+  readonly #kept = new Map<QueueId, string>();
   #outbox: OutboxRecord[] = [];
   #sequence = 0;
   #epoch = 0;
@@ -144,6 +146,11 @@ export class MemorySpool implements Spool {
     return this.#noticesOf(message);
   }
 
+  async kept(after: QueueId | undefined, limit: number): Promise<Page<Kept, QueueId>> {
+    const rows = [...this.#kept].map(([message, note]) => ({ message, note }));
+    return page(rows, { after, limit, keyOf: ({ message }) => message, compare: order });
+  }
+
   async rules(): Promise<readonly Rule[]> {
     const rules = [...this.#rules.values()].map(decodeRule);
     return rules.sort((a, b) => order(encodeURIComponent(a.id), encodeURIComponent(b.id)));
@@ -175,15 +182,17 @@ export class MemorySpool implements Spool {
   }
 
   #apply(batch: Settlement, contents: readonly Buffer[]): void {
-    const touched = new Set<QueueId>([...batch.remove.map(messageOf), ...batch.told.map(({ message }) => message)]);
+    const letGo = batch.letGo ?? [];
+    const told = batch.told.map(({ message }) => message);
+    const touched = new Set<QueueId>([...batch.remove.map(messageOf), ...told, ...letGo]);
     for (const id of batch.remove) this.#entries.delete(id);
     for (const entry of batch.put) this.#entries.set(entry.id, JSON.stringify(entry));
     for (const notice of batch.notices) this.#putNotice(notice);
     for (const { message, recipients } of batch.told)
       for (const recipient of recipients) this.#notices.get(message)?.delete(recipient);
     for (const [i, message] of batch.add.entries()) this.#add(message, contents[i]);
-    for (const rule of batch.rules.put) this.#rules.set(rule.id, JSON.stringify(rule));
-    for (const id of batch.rules.remove) this.#rules.delete(id);
+    for (const id of letGo) this.#kept.delete(id);
+    this.#applyRules(batch.rules);
     // What is still to be written cannot be in the log yet.
     const logged = batch.logged ?? 0;
     this.#outbox = this.#outbox.filter(({ sequence }) => sequence > logged);
@@ -191,18 +200,25 @@ export class MemorySpool implements Spool {
     for (const message of touched) this.#endUnlessNeeded(message);
   }
 
+  #applyRules({ put, remove }: Settlement['rules']): void {
+    for (const rule of put) this.#rules.set(rule.id, JSON.stringify(rule));
+    for (const id of remove) this.#rules.delete(id);
+  }
+
   #putNotice(notice: Notice): void {
     const ofMessage = this.#notices.get(notice.message) ?? new Map<number, string>();
     this.#notices.set(notice.message, ofMessage.set(notice.recipientIndex, JSON.stringify(notice)));
   }
 
-  #add({ id, envelope, class: priority, acceptedAt, report, eightBit, entries }: NewMessage, content?: Buffer): void {
+  #add(message: NewMessage, content?: Buffer): void {
+    const { id, envelope, class: priority, acceptedAt, report, eightBit, entries, keep } = message;
     const octets = content ?? Buffer.alloc(0);
     const ref = { octets: octets.length, file: undefined };
     const stored: StoredMessage = { id, envelope, class: priority, acceptedAt, content: ref, report, eightBit };
     this.#messages.set(id, JSON.stringify(stored));
     this.#contents.set(id, octets);
     for (const entry of entries) this.#entries.set(entry.id, JSON.stringify(entry));
+    if (keep !== undefined) this.#kept.set(id, keep);
   }
 
   #record(events: readonly string[]): void {
@@ -213,7 +229,7 @@ export class MemorySpool implements Spool {
 
   #endUnlessNeeded(message: QueueId): void {
     const hasEntry = [...this.#entries.keys()].some((id) => messageOf(id) === message);
-    if (hasEntry || (this.#notices.get(message)?.size ?? 0) > 0) return;
+    if (hasEntry || this.#kept.has(message) || (this.#notices.get(message)?.size ?? 0) > 0) return;
     this.#notices.delete(message);
     this.#messages.delete(message);
     this.#contents.delete(message);
