@@ -36,7 +36,7 @@ export const DNS_OPTIONS = {
     'both',
     'Which addresses of a host are dialled, and which first; `both` gives them in turn.',
   ),
-  cache: octets('16MiB', 'Memory for answers, for each worker.', { min: 65_536 }),
+  cache: octets('8MiB', 'Memory for answers, for each worker; some 16,000 of them.', { min: 65_536 }),
   maxTtl: duration('1d', 'An answer is not kept longer than this, whatever it says.'),
 };
 

@@ -275,7 +275,7 @@ export class Dispatcher {
       if (open !== undefined) return open;
     }
     if (!path.healthy || site.group.contested) return undefined;
-    const [spare] = at.spare;
+    const spare = at.spare.first;
     return spare === undefined || spare.worker.inFlight >= spare.worker.capacity
       ? undefined
       : { kind: 'slot', slot: spare };

@@ -1,5 +1,6 @@
 /** What is known of a site and of its group while mail for them is in memory. Data; others decide. */
 
+import { SmallSet } from '../lib/small-set.ts';
 import { type Instant } from '../lib/time.ts';
 import { PRIORITY_CLASSES, type PriorityClass } from '../mail/priority-class.ts';
 import { Backoff } from './backoff.ts';
@@ -18,7 +19,7 @@ export interface SiteSource {
   /** Slots with an open connection and nothing to do, the last used at the end. */
   readonly idle: Slot[];
   /** Busy slots on which another dispatch may be queued. */
-  readonly spare: Set<Slot>;
+  readonly spare: SmallSet<Slot>;
   slots: number;
   inFlight: number;
   lastSuccessAt: Instant;
@@ -44,7 +45,7 @@ export class Site {
   readyCount = 0;
   hungryCount = 0;
   /** Lanes that wait in `hungry`. */
-  readonly hungryReaders = new Set<LaneReader>();
+  readonly hungryReaders = new SmallSet<LaneReader>();
   // Objects with a place for each class: a map, even an empty one, takes four times as much, and sites are many.
   readonly #ready: ByClass<Waiting> = { transactional: undefined, normal: undefined, bulk: undefined };
   readonly #hungry: ByClass<LaneReader> = { transactional: undefined, normal: undefined, bulk: undefined };
@@ -135,10 +136,10 @@ export class SiteGroup {
   readonly name: string;
   pace: Pace;
   readonly paths: ReadonlyMap<string, EgressPath>;
-  readonly sites = new Set<Site>();
+  readonly sites = new SmallSet<Site>();
   readonly turn = new ClassTurn();
   /** Sites with something ready that may be tried, by class, in turn. */
-  readonly runnable: Readonly<Record<PriorityClass, Set<Site>>>;
+  readonly runnable: Readonly<Record<PriorityClass, SmallSet<Site>>>;
   /** Turns of the sources. */
   sourceTurn = 0;
 
@@ -146,7 +147,7 @@ export class SiteGroup {
     this.name = pace.group;
     this.pace = pace;
     this.paths = new Map(sources.map((source) => [source, new EgressPath(pace.group, source, pace.values)]));
-    this.runnable = { transactional: new Set(), normal: new Set(), bulk: new Set() };
+    this.runnable = { transactional: new SmallSet(), normal: new SmallSet(), bulk: new SmallSet() };
   }
 
   /** Whether more than one site of the group waits to be tried. */
@@ -166,7 +167,7 @@ function siteSource(source: string): SiteSource {
     source,
     backoff: new Backoff(),
     idle: [],
-    spare: new Set(),
+    spare: new SmallSet(),
     slots: 0,
     inFlight: 0,
     lastSuccessAt: Number.NEGATIVE_INFINITY,

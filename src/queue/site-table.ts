@@ -5,6 +5,7 @@
  * shares a host with the old, so that limits and what was learned survive a changed record.
  */
 
+import { SmallSet } from '../lib/small-set.ts';
 import { HOUR, SECOND, type Instant } from '../lib/time.ts';
 import { type Route } from '../mail/route.ts';
 import { type Host } from './dispatch.ts';
@@ -27,8 +28,8 @@ export interface Resolution {
   /** No site: why. */
   refusal: Extract<SiteAnswer, { kind: 'failed' | 'deferred' }> | undefined;
   /** What the answer is waited for with. */
-  readonly entries: Set<Waiting>;
-  readonly readers: Set<LaneReader>;
+  readonly entries: SmallSet<Waiting>;
+  readonly readers: SmallSet<LaneReader>;
 }
 
 export interface SiteTableOptions {
@@ -105,8 +106,8 @@ export class SiteTable {
       site: undefined,
       hosts: [],
       refusal: undefined,
-      entries: new Set(),
-      readers: new Set(),
+      entries: new SmallSet(),
+      readers: new SmallSet(),
     };
     this.#resolutions.set(key, made);
     this.#leadLocally(made);

@@ -15,7 +15,7 @@ const HALF_OF_YOUNG = 8;
 /**
  * Percent that the old generation of a thread may grow by before it is collected. By itself V8 lets it grow to four
  * times of what is in use on a machine with much memory. At 100 a message costs as much CPU as without a bound, at 50
- * a tenth more.
+ * a tenth more (measured again: 7 % with reused connections, 15 % without, for 45 MiB less of 340).
  */
 const GROWTH_OF_OLD = 100;
 /** glibc makes eight heaps for each core, and gives free memory in the middle of one back to nobody. */

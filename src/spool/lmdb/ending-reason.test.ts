@@ -13,6 +13,11 @@ for (const [name, error, reason] of [
     Object.assign(new Error(PANIC), { code: -30795 }),
     `a commit failed: Error: ${PANIC}`,
   ],
+  [
+    'a call that gives it in words only',
+    new Error(`Invalid argument: ${PANIC}`),
+    `a commit failed: Error: Invalid argument: ${PANIC}`,
+  ],
   ['the commit itself', new SpoolError('broken', 'a commit failed: EIO'), 'Error: a commit failed: EIO'],
   ['anything else', new TypeError('no'), 'TypeError: no'],
   ['what is no error', 'no', 'no'],

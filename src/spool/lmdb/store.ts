@@ -28,7 +28,7 @@ const MDB_PANIC = -30795;
  * them is the first to be heard of, a commit or a read, is chance.
  */
 export function endingReason(error: unknown): string {
-  if (codeOf(error) === MDB_PANIC) return `a commit failed: ${String(error)}`;
+  if (isPanic(error)) return `a commit failed: ${String(error)}`;
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
@@ -191,7 +191,7 @@ export class Store {
     const text = cause instanceof Error ? cause.message : String(cause);
     if (code === ENOSPC || code === MDB_MAP_FULL || code === MDB_TXN_FULL)
       return new SpoolError('full', `no room for a commit: ${text}`, { cause });
-    if (code !== MDB_PANIC && (await this.#isFull(octets)))
+    if (!isPanic(cause) && (await this.#isFull(octets)))
       return new SpoolError('full', `the disk is full: ${text}`, { cause });
     return new SpoolError('broken', `a commit failed: ${text}`, { cause });
   }
@@ -253,4 +253,9 @@ async function causeOf(error: unknown): Promise<unknown> {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** Some of the library's calls give another code, and the name in their words only. */
+function isPanic(error: unknown): boolean {
+  return codeOf(error) === MDB_PANIC || (error instanceof Error && error.message.includes('MDB_PANIC'));
 }
