@@ -10,7 +10,7 @@
 import { spawn } from 'child_process';
 import { existsSync } from 'fs';
 import { constants } from 'os';
-import { dirname, join, sep } from 'path';
+import { basename, dirname, join, sep } from 'path';
 import { fileURLToPath, pathToFileURL } from 'url';
 
 const NEEDED = 24;
@@ -27,6 +27,14 @@ function newerNode() {
   const name = process.platform === 'win32' ? 'node.exe' : 'node';
   const places = [join(root, 'node_modules'), dirname(root)];
   return places.map((place) => join(place, 'node', 'bin', name)).find((place) => existsSync(place));
+}
+
+/** A link of one of these names is that command: /usr/sbin/sendmail -> bin/postrider.js. */
+const NAMES = ['sendmail', 'mailq', 'newaliases'];
+
+function takeName() {
+  const name = basename(process.argv[1] || '').replace(/\.js$/, '');
+  if (NAMES.indexOf(name) !== -1) process.argv.splice(1, 1, script, name);
 }
 
 /** The same command in another Node.js; signals, messages and the exit code are passed through. */
@@ -67,4 +75,5 @@ function start() {
   else import(pathToFileURL(main).href).catch((error) => fail(String((error && error.stack) || error)));
 }
 
+takeName();
 start();

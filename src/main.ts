@@ -2,19 +2,31 @@
 
 import { enableCompileCache } from 'node:module';
 import process from 'node:process';
-import { runProgram, type Wiring } from './cli/program.ts';
+import { sendmailWords } from './cli/sendmail/words.ts';
+import { type Wiring } from './cli/program.ts';
 import { processTerminal } from './cli/terminal.ts';
 
 enableCompileCache();
+
+const openOffline: Wiring['openOffline'] = async (folder) => (await import('./runtime/offline.ts')).openOffline(folder);
 
 const wiring: Wiring = {
   runParent: async (options) => (await import('./runtime/parent.ts')).runParent(options),
   runWorking: async (options) => (await import('./runtime/working.ts')).runWorking(options),
   startSandbox: async (env, log) => (await import('./cli/sandbox.ts')).startSandbox(env, log),
-  openOffline: async (folder) => (await import('./runtime/offline.ts')).openOffline(folder),
+  openOffline,
   compact: async (folder) => (await import('./runtime/offline.ts')).compactOffline(folder),
 };
 
-const exitCode = await runProgram(process.argv.slice(2), processTerminal(), wiring);
+const exitCode = await run(process.argv.slice(2));
 // What is still open (a socket kept alive, a timer) must not hold the command back.
 process.stdout.write('', () => process.exit(exitCode));
+
+async function run(words: readonly string[]): Promise<number> {
+  const terminal = processTerminal();
+  const asked = sendmailWords(words);
+  if (asked === undefined) return (await import('./cli/program.ts')).runProgram(words, terminal, wiring);
+  const { runSendmail } = await import('./cli/sendmail/program.ts');
+  const { config, spool } = asked;
+  return runSendmail(asked.name, asked.words, { terminal, input: process.stdin, openOffline, config, spool });
+}

@@ -17,6 +17,7 @@ import { addOperate } from './operate.ts';
 import { addQueue } from './queue.ts';
 import { addLoad } from './load.ts';
 import { addSend } from './send.ts';
+import { addSendmail } from './sendmail/commands.ts';
 import { addSink } from './sink.ts';
 import { addServe, type Serving } from './serve.ts';
 import { coloured, type Terminal } from './terminal.ts';
@@ -57,6 +58,7 @@ export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly pro
   addExplain(program, context);
   addOperate(program, context);
   addUpkeep(program, context, wiring.compact);
+  addSendmail(program);
   addSink(program, context);
   addLoad(program, context);
   return { program, ended };

@@ -21,6 +21,7 @@ import {
   LISTENERS_OPTION,
   LOCAL_OPTIONS,
   MEMORY_OPTIONS,
+  PICKUP_OPTIONS,
   RELAY_OPTIONS,
   TLS_OPTIONS,
 } from '../receive/config.ts';
@@ -40,6 +41,7 @@ export const OPTIONS = {
   tls: group(TLS_OPTIONS, 'The certificate shown to clients.'),
   relay: group(RELAY_OPTIONS, 'Who may send to whom. Mail for local domains is taken from anybody.'),
   local: group(LOCAL_OPTIONS, 'Domains whose mailboxes are here.'),
+  pickup: group(PICKUP_OPTIONS, 'Mail from programs and users of this machine.'),
   routes: ROUTES_OPTION,
   queue: group(QUEUE_OPTIONS, 'How mail waits and is tried.'),
   deliver: group(DELIVER_OPTIONS, 'How mail is handed on.'),
@@ -65,11 +67,12 @@ export const OPTIONS = {
 
 type Raw = Values<typeof OPTIONS>;
 
-export interface Config extends Omit<Raw, 'routes' | 'events' | 'local'> {
+export interface Config extends Omit<Raw, 'routes' | 'events' | 'local' | 'pickup'> {
   /** In the order in which they are tried; the last one takes everything. */
   readonly routes: readonly Route[];
   readonly local: Omit<Raw['local'], 'postmaster'> & { readonly postmaster: string };
   readonly events: Omit<Raw['events'], 'folder'> & { readonly folder: string };
+  readonly pickup: Omit<Raw['pickup'], 'domain'> & { readonly domain: string };
 }
 
 /** What a configuration file exports by default. */
@@ -101,10 +104,16 @@ function complete(raw: Raw, base: string): Config {
       postmaster: completed(raw.local.postmaster ?? 'postmaster', raw.hostname),
       ...(raw.local.mailboxes && { mailboxes: raw.local.mailboxes.map((mailbox) => mailbox.toLowerCase()) }),
     },
+    pickup: { ...raw.pickup, folder: fileIn(base, raw.pickup.folder), domain: raw.pickup.domain ?? ownDomain(raw) },
     tls: { ...raw.tls, certificate: fileIn(base, raw.tls.certificate), key: fileIn(base, raw.tls.key) },
     deliver: { ...raw.deliver, tls: { ...raw.deliver.tls, ca: fileIn(base, raw.deliver.tls.ca) } },
     routes: routesInOrder(raw.routes, raw.local),
   };
+}
+
+/** The domain of users who write none: one whose mail stays here, if there is any. */
+function ownDomain({ hostname, local: { domains } }: Raw): string {
+  return domains.includes(hostname) ? hostname : (domains[0] ?? hostname);
 }
 
 function completed(address: string, hostname: string): string {

@@ -1,5 +1,6 @@
 /** What is wrong between options that are right each by itself. */
 
+import { resolve } from 'node:path';
 import { isLoopback } from '../lib/ip.ts';
 import { type Values } from '../lib/schema.ts';
 import { type Problem } from '../lib/schema-reading.ts';
@@ -7,11 +8,13 @@ import {
   type LISTENERS_OPTION,
   type LOCAL_OPTIONS,
   type MEMORY_OPTIONS,
+  type PICKUP_OPTIONS,
   type RELAY_OPTIONS,
   type TLS_OPTIONS,
 } from '../receive/config.ts';
 import { type HTTP_OPTIONS } from '../api/config.ts';
 import { type PaceConfig } from '../queue/config.ts';
+import { type SpoolOptions } from '../spool/config.ts';
 import { coversDomain } from './route-order.ts';
 import { type RouteOptions } from './routes.ts';
 
@@ -24,6 +27,8 @@ export interface Checkable {
   readonly routes: readonly RouteOptions[];
   readonly http: Values<typeof HTTP_OPTIONS>;
   readonly memory: Values<typeof MEMORY_OPTIONS>;
+  readonly pickup: Values<typeof PICKUP_OPTIONS>;
+  readonly spool: SpoolOptions;
   readonly queue: { readonly pace: PaceConfig };
 }
 
@@ -43,6 +48,7 @@ const CHECKS: readonly Check[] = [
   loginsAreEncrypted,
   relayIsNoMailbox,
   spillIsInOrder,
+  pickupIsOutside,
 ];
 
 export function crossCheck(config: Checkable): readonly Problem[] {
@@ -204,6 +210,16 @@ function spillIsInOrder({ memory }: Checkable): readonly Problem[] {
     return [wrong('memory.tightSpillAt', 'it is more than memory.spillAt', 'write less than that')];
   if (memory.spillAt <= memory.content) return [];
   return [wrong('memory.spillAt', 'it is more than memory.content', 'write less than that')];
+}
+
+/** The spool is closed to other users, and what is in it is nobody's to write. */
+function pickupIsOutside({ pickup, spool }: Checkable): readonly Problem[] {
+  if (pickup.folder === undefined) return [];
+  // Both are relative to the same folder, whichever that is.
+  const [folder, closed] = [resolve('/', pickup.folder), resolve('/', spool.folder)];
+  if (folder !== closed && !folder.startsWith(`${closed}/`) && !closed.startsWith(`${folder}/`)) return [];
+  const what = 'other users could not reach it, or would reach the spool';
+  return [wrong('pickup.folder', what, 'name a folder outside of spool.folder, such as /var/spool/postrider')];
 }
 
 /** The second and later appearances of names, with their positions. */

@@ -19,11 +19,13 @@ export interface ReceivedFacts {
   readonly date: string;
 }
 
+/** `uid 1000 (ann)`. */
+const LOCAL_USER = /^uid \d{1,10} \([\w.+-]{1,64}\)$/;
 const HARMLESS_NAME = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 
 export function receivedField(facts: ReceivedFacts): string {
   const { client, by, id, recipient, date } = facts;
-  const clauses = [fromClause(client), `by ${by} with ${withKeyword(facts)}${tlsComment(client)} id ${id}`];
+  const clauses = [fromClause(client), `by ${by} ${how(facts)} id ${id}`];
   if (recipient !== undefined) clauses.push(`for <${recipient}>`);
   return `Received: ${clauses.filter((clause) => clause !== '').join('\r\n\t')}; ${date}\r\n`;
 }
@@ -32,6 +34,13 @@ function fromClause({ address, helloName, protocol }: Client): string {
   if (protocol === 'LOCAL' || address === '') return '';
   const literal = address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
   return HARMLESS_NAME.test(helloName) ? `from ${helloName} (${literal})` : `from ${literal}`;
+}
+
+function how(facts: ReceivedFacts): string {
+  const { client } = facts;
+  // No protocol was spoken: who it was is all there is to say.
+  if (client.protocol === 'LOCAL' && LOCAL_USER.test(client.helloName)) return `(from ${client.helloName})`;
+  return `with ${withKeyword(facts)}${tlsComment(client)}`;
 }
 
 function withKeyword({ client, smtpUtf8 }: ReceivedFacts): string {

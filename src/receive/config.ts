@@ -149,8 +149,30 @@ export const MEMORY_OPTIONS = {
   tightSpillAt: octets('16KiB', 'The same, when more than half of `memory.content` is taken.', { min: 4096 }),
 };
 
+export const PICKUP_OPTIONS = {
+  folder: optional(
+    text(
+      '/var/spool/postrider',
+      'Folder in which every local user may hand in mail with `sendmail`, also while the server is stopped; outside of the spool, which is closed. Not given: `pickup` in the spool, for root and the user of the server.',
+    ),
+  ),
+  domain: optional(
+    domainName(
+      'example.com',
+      'Completes addresses without a domain, such as `root`. Not given: `hostname`, or the first local domain if that is none.',
+    ),
+  ),
+  senders: choice(
+    ['any', 'own'],
+    'any',
+    'Whether a user may name another reverse-path than the own address (`sendmail -f`). With `own` it is passed over, but for `trustedUsers`.',
+  ),
+  trustedUsers: list(text('www-data', 'A login name.'), ['root'], 'Users who may name any reverse-path.'),
+};
+
 export type ListenerOptions = Values<typeof LISTENER>;
 export type TlsOptions = Values<typeof TLS_OPTIONS>;
 export type RelayOptions = Values<typeof RELAY_OPTIONS>;
 export type LocalOptions = Values<typeof LOCAL_OPTIONS>;
+export type PickupOptions = Values<typeof PICKUP_OPTIONS>;
 export type LimitsOptions = Values<typeof LIMITS_OPTIONS>;

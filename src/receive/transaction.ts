@@ -12,12 +12,12 @@ export type Answer<T> = T | Promise<T>;
 
 /** The peer of one session as it is known so far; facts are filled in as they are learned. */
 export interface Peer {
-  /** Textual IP address of the client (behind a proxy: as the PROXY header says). */
+  /** Textual IP address of the client (behind a proxy: as the PROXY header says); empty for a local user. */
   readonly address: string;
   readonly port: number;
   readonly listener: string;
   readonly helloName: string;
-  readonly protocol: 'SMTP' | 'ESMTP' | 'LMTP';
+  readonly protocol: 'SMTP' | 'ESMTP' | 'LMTP' | 'LOCAL';
   readonly tls: string | undefined;
 }
 

@@ -85,6 +85,10 @@ const post = serveAsks({
     softBounce = on;
     manager().reconfigure({ ...manager().settings, softBounce: on });
   },
+  // Of mail from the pickup folder: known until its file is gone.
+  isKnown: async (id: QueueId) => (await spool?.message(id)) !== undefined,
+  kept: (after: QueueId | undefined) => spool?.kept(after, KEPT_PAGE),
+  letGo: (ids: readonly QueueId[]) => manager().letGo(ids),
   explainEntries: (id: string) => explainEntries(id),
   sites: (query: PageQuery) => manager().sites(query),
   standing: (way: { routingDomain: string; route: Route }) => manager().explain(newcomer(way)),
@@ -110,6 +114,7 @@ const CHECK_A_COPY =
   'a spool that is in use cannot be checked: stop the server first, or run `postrider backup <folder>` and check the copy with `postrider check --spool <folder>`';
 
 const LAST_WORDS_MS = 1000;
+const KEPT_PAGE = 100;
 /** Of the workers' ports, by worker. */
 const closings = new Map<number, Promise<void>>();
 let softBounce = false;

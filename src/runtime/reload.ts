@@ -100,6 +100,7 @@ const FIXED = {
   'spool.folder': ({ spool }: Config) => spool.folder,
   'events.folder': ({ events }: Config) => events.folder,
   'events.retention': ({ events }: Config) => events.retention,
+  'pickup.folder': ({ pickup }: Config) => pickup.folder,
   workers: ({ workers }: Config) => workers,
   'events.segmentOctets': ({ events }: Config) => events.segmentOctets,
   'events.segmentAge': ({ events }: Config) => events.segmentAge,

@@ -3,9 +3,10 @@
 import { Networks } from '../lib/ip.ts';
 import { type Entry, type EntryRecipient } from '../mail/entry.ts';
 import { type Mailbox } from '../mail/path.ts';
+import { queueName } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
 import { type RetryOptions } from '../queue/retry.ts';
-import { compileRoutes, entriesFor, routeFor, type Routes } from '../queue/routes.ts';
+import { compileRoutes, entriesFor, routeFor, type Routes, routingDomainOf } from '../queue/routes.ts';
 import { type PlannedMessage, type RouteFacts } from '../receive/ports.ts';
 
 /** Last of all: what no configured route takes. A message that was accepted under older routes ends here, and is told. */
@@ -18,12 +19,24 @@ const UNROUTED: Route = {
   text: 'No route to this recipient is configured',
 };
 
+/** The routing domain of a failing route is that of nobody. */
+const NOBODY: Mailbox = { localPart: '', domain: '' };
+/** Chosen by name alone: recipients of mail from local users that do not exist, so that the sender is told. */
+const NO_MAILBOX: Route = {
+  name: 'no-mailbox',
+  kind: 'fail',
+  match: { recipients: [] },
+  code: 550,
+  status: '5.1.1',
+  text: 'No such mailbox here',
+};
+
 export class RoutePlan {
   readonly #routes: Routes;
   readonly #retry: RetryOptions;
 
   constructor(routes: readonly Route[], retry: RetryOptions) {
-    this.#routes = compileRoutes([...routes, UNROUTED], networksOf);
+    this.#routes = compileRoutes([NO_MAILBOX, ...routes, UNROUTED], networksOf);
     this.#retry = retry;
   }
 
@@ -44,6 +57,17 @@ export class RoutePlan {
     };
     const { entries } = entriesFor(facts, recipients, this.#routes, this.#retry);
     return beforeQueue === undefined ? entries : entries.map((entry) => ({ ...entry, beforeQueue }));
+  }
+
+  /** Entries of recipients that do not exist. They come after `first` others of the message. */
+  failing(message: PlannedMessage, recipients: readonly EntryRecipient[], first: number): readonly Entry[] {
+    const { id, envelope } = message;
+    const domain = routingDomainOf(NO_MAILBOX, NOBODY);
+    const queue = queueName({ campaign: envelope.campaign, tenant: envelope.tenant, domain });
+    return this.entriesOf(message, recipients).map((entry, i) => ({
+      ...entry,
+      ...{ id: `${id}/${first + i}`, route: NO_MAILBOX.name, routingDomain: domain, queue },
+    }));
   }
 }
 

@@ -19,6 +19,7 @@ import { type Pacing, type PacingRule, SHIPPED_RULES } from '../queue/pace.ts';
 import { DEFAULT_RETRY, type RetryOptions } from '../queue/retry.ts';
 import { type SchedulerOptions } from '../queue/scheduler.ts';
 import { Aliases, MAX_ALIAS_TARGETS } from '../receive/aliases.ts';
+import { type LocalSettings } from '../receive/local-intake.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
@@ -56,6 +57,7 @@ const MAX_HOSTS = 20;
 export function workerSettings(config: Config, certificates: Certificates): WorkerSettings {
   return {
     receive: receiveSettings(config),
+    local: localSettings(config),
     plan: planOf(config),
     listeners: config.listeners.map((listener) => listenerSettings(config, listener, certificates)),
     dns: {
@@ -154,6 +156,15 @@ export function receiveSettings(config: Config): ReceiveSettings {
     memoryOctets: memory.spillAt,
     tightOctets: memory.tightSpillAt,
     refuseNullMxSenders: limits.nullMxSenders === 'refuse',
+  };
+}
+
+/** Of mail from programs of this machine. */
+export function localSettings({ pickup }: Config): LocalSettings {
+  const trusted = new Set(pickup.trustedUsers);
+  return {
+    domain: pickup.domain,
+    mayNameSender: (user) => pickup.senders === 'any' || trusted.has(user),
   };
 }
 

@@ -4,10 +4,12 @@ import { workerData } from 'node:worker_threads';
 import { type Route } from '../mail/route.ts';
 import { snapshot } from '../observe/metrics.ts';
 import { type WorkerBoot } from './boot.ts';
+import { type PickupFile } from '../receive/local-intake.ts';
 import { SharedCounts } from '../receive/limits.ts';
 import { steadyClock, SystemClock } from './clock.ts';
 import { type ConfigSource, loadSource } from './config-source.ts';
 import { PortLink } from './link.ts';
+import { localUsers } from './local-users.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
 import { systemRandom } from './random.ts';
@@ -45,6 +47,7 @@ serveAsks({
         steadyClock: steadyClock(clock),
         random: systemRandom,
         timers: systemTimers,
+        userOf: localUsers(),
       },
       link: new PortLink(port),
       log: operatorLog(clock),
@@ -66,6 +69,7 @@ serveAsks({
     worker().abandon();
   },
   addresses: () => worker().addresses,
+  takeIn: (file: PickupFile) => worker().takeIn(file),
   figures: () => worker().figures(),
   metrics: () => {
     showWorker(worker().load());

@@ -25,6 +25,13 @@ import { type Dispatch, type DispatchContent } from '../queue/dispatch.ts';
 import { type WorkerId } from '../queue/scheduling.ts';
 import { type SiteAnswer } from '../queue/site.ts';
 import { KeptContents } from '../receive/kept-contents.ts';
+import {
+  type LocalIntakeDeps,
+  type LocalSettings,
+  type PickupFile,
+  takeIn,
+  type TakenIn,
+} from '../receive/local-intake.ts';
 import { OctetBudget } from '../receive/octet-budget.ts';
 import {
   type IntakeState,
@@ -48,6 +55,7 @@ import { countLookup, countRejected, countRelayed, type WorkerLoad } from './wor
 
 export interface WorkerSettings {
   readonly receive: ReceiveSettings;
+  readonly local: LocalSettings;
   readonly plan: RoutePlan;
   readonly listeners: readonly ListenerSettings[];
   readonly dns: Omit<StubResolverOptions, 'clock' | 'timers'>;
@@ -77,6 +85,8 @@ export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'
   readonly settings: WorkerSettings;
   /** Folder for content files. */
   readonly incoming: string;
+  /** Users of this machine. */
+  readonly userOf: LocalIntakeDeps['userOf'];
 }
 
 export class WorkerRuntime {
@@ -175,6 +185,16 @@ export class WorkerRuntime {
     // The link sends what was posted at the end of the turn.
     await new Promise((resolve) => void setImmediate(resolve));
     this.#resolver.close();
+  }
+
+  /** A file of the pickup folder. */
+  takeIn(file: PickupFile): Promise<TakenIn> {
+    return takeIn(file, {
+      receive: this.#receiveDeps,
+      settings: () => this.#settings.local,
+      userOf: this.#deps.userOf,
+      refusedEntries: (message, recipients, first) => this.#settings.plan.failing(message, recipients, first),
+    });
   }
 
   /** Where an address would lead, for `explain`. */

@@ -21,6 +21,8 @@ import { type Explaining, type ExplainedEntry } from './explaining.ts';
 import { EXIT } from './exit-codes.ts';
 import { Faces } from './faces.ts';
 import { operatorLog } from './operator-log.ts';
+import { openPickup } from './open-pickup.ts';
+import { type Pickup } from './pickup.ts';
 import { checkPorts } from './port-check.ts';
 import { reload } from './reload.ts';
 import { aliasesOf, planOf, sharesPorts, workerCount } from './settings.ts';
@@ -96,6 +98,7 @@ class Working {
   #threads: Threads | undefined;
   #faces: Faces | undefined;
   #lock: SpoolLock | undefined;
+  #pickup: Pickup | undefined;
   #addresses: readonly ListeningAddress[] = [];
   #draining = false;
   readonly #hadParent = process.send !== undefined;
@@ -127,6 +130,7 @@ class Working {
     this.#threads = threads;
     this.#addresses = await threads.start();
     this.#faces = await this.#openFaces(threads);
+    this.#pickup = await openPickup({ config: this.#config, threads, log: this.#log });
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
     if (process.connected) process.send?.('ready');
@@ -290,6 +294,7 @@ class Working {
     if (threads === undefined) return;
     threads.stopping();
     const within = this.#config.drainTime;
+    await this.#pickup?.stop();
     const workers = threads.workers.map(({ thread }) => thread);
     const queueDrained = threads.queueManager.ask('drain', within);
     // A worker that dies meanwhile has nothing that could be lost: the others, and the spool, end in good order.

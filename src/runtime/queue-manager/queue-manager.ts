@@ -12,6 +12,7 @@ import { eventLine } from '../../events/format.ts';
 import { type Event } from '../../events/event.ts';
 import { type Duration, type Instant, MINUTE } from '../../lib/time.ts';
 import { type Entry } from '../../mail/entry.ts';
+import { type QueueId } from '../../mail/queue-id.ts';
 import { type Clock } from '../../ports/clock.ts';
 import { type Log } from '../../ports/log.ts';
 import { type Random } from '../../ports/random.ts';
@@ -235,6 +236,11 @@ export class QueueManager {
   unpauseDelivery(): void {
     this.#deliveryPaused = false;
     this.#perform(this.#scheduler.unpause(BY_OPERATOR, this.#now()));
+  }
+
+  /** Messages that were kept need be no longer; resolves when that is on disk. */
+  letGo(ids: readonly QueueId[]): Promise<void> {
+    return this.#settler.settle({ letGo: ids });
   }
 
   clockMoved(): void {

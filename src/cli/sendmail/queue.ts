@@ -1,0 +1,104 @@
+/** `mailq` and `sendmail -q`: the queue of a running server, or the spool of one that is stopped. */
+
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { connectControl, ControlError } from '../../api/control-client.ts';
+import { MAX_PAGE, type QueueAdmin } from '../../api/contract.ts';
+import { type FlushSelection } from '../../wire/sendmail/options.ts';
+import { decodeHead, MAX_HEAD_OCTETS } from '../../wire/sendmail/pickup-file.ts';
+import { pickupId } from '../../wire/sendmail/pickup-name.ts';
+import { SendmailFailure } from './failure.ts';
+import { QueueListing, type WaitingFile } from './mailq.ts';
+import { dropFolder, type PlaceOptions, spoolFolder } from './place.ts';
+import { type SendmailIo } from './program.ts';
+
+export async function listQueue({ terminal, openOffline }: SendmailIo, place: PlaceOptions): Promise<void> {
+  const spool = await spoolOf(place);
+  const { admin, close } = await adminOf(spool, openOffline);
+  try {
+    const listing = new QueueListing();
+    let after: string | undefined;
+    do {
+      const page = await admin.list({ limit: MAX_PAGE, ...(after !== undefined && { after }) });
+      for (const entry of page.entries) terminal.out(listing.entry(entry));
+      after = page.next;
+    } while (after !== undefined);
+    for (const file of waitingFiles(await dropFolder(place))) terminal.out(listing.file(file));
+    terminal.out(listing.end());
+  } finally {
+    await close();
+  }
+}
+
+export async function flushQueue(select: FlushSelection, place: PlaceOptions): Promise<void> {
+  const control = connectControl(await spoolOf(place));
+  await control.flush({ select, all: Object.keys(select).length === 0, by: `sendmail:${userInfo().username}` });
+}
+
+async function spoolOf(place: PlaceOptions): Promise<string> {
+  try {
+    return await spoolFolder(place);
+  } catch (error) {
+    if (!(error instanceof SendmailFailure) || error.exit !== 'unavailable') throw error;
+    const why = 'the queue is only for root and the user that runs the server, who may read its configuration';
+    throw new SendmailFailure('permission', `${why}; or name it with -C`, { cause: error });
+  }
+}
+
+async function adminOf(
+  spool: string,
+  openOffline: SendmailIo['openOffline'],
+): Promise<{ readonly admin: QueueAdmin; readonly close: () => Promise<void> }> {
+  const control = connectControl(spool);
+  try {
+    await control.status();
+    return { admin: control, close: async () => undefined };
+  } catch (error) {
+    if (!(error instanceof ControlError) || error.kind !== 'notRunning') throw error;
+  }
+  const admin = await openOffline(spool);
+  return { admin, close: () => admin.close() };
+}
+
+/** So many are shown; a folder that holds more is nobody's to read through. */
+const MAX_FILES = 10_000;
+
+/** As far as this user may see them. */
+function waitingFiles(folder: string): readonly WaitingFile[] {
+  try {
+    const names = readdirSync(folder).slice(0, MAX_FILES).sort();
+    return names.flatMap((name) => waitingFile(folder, name) ?? []);
+  } catch {
+    // Not there yet, or not for this user: the queue itself was shown.
+    return [];
+  }
+}
+
+function waitingFile(folder: string, name: string): WaitingFile | undefined {
+  const id = pickupId(name);
+  if (id === undefined) return undefined;
+  try {
+    return read(join(folder, name), id);
+  } catch {
+    // Picked up in this moment.
+    return undefined;
+  }
+}
+
+/** Anybody may have put anything there: no link is followed, and nothing is waited for. */
+function read(path: string, id: string): WaitingFile | undefined {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const facts = fstatSync(descriptor);
+    if (!facts.isFile()) return undefined;
+    const octets = Buffer.alloc(Math.min(facts.size, MAX_HEAD_OCTETS));
+    const head = decodeHead(octets.subarray(0, readSync(descriptor, octets, 0, octets.length, 0)));
+    if (!head.ok) return undefined;
+    const { envelope, contentOctets } = head.value;
+    const sender = envelope.sender ?? `uid ${facts.uid}`;
+    return { id, octets: contentOctets, at: facts.mtimeMs, sender, recipients: envelope.recipients };
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * Looks after the pickup folder: hands its files to workers, a few at a time, and removes those that were taken.
+ *
+ * Each is taken exactly once. Its message gets an id that follows from the file's name and is kept in the spool until
+ * the file is gone for good (the folder is synced); a file whose message is known is only removed. What is no message
+ * goes to `bad/` and is told in the log; what cannot be taken now stays and is tried again.
+ */
+
+import { type FSWatcher, watch } from 'node:fs';
+import { lstat, opendir, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DAY, HOUR, SECOND } from '../lib/time.ts';
+import { type QueueId } from '../mail/queue-id.ts';
+import { type Log } from '../ports/log.ts';
+import { type Timer, type Timers } from '../ports/timers.ts';
+import { type PickupFile, type TakenIn } from '../receive/local-intake.ts';
+import { isCode, syncFolder } from '../spool/lmdb/files.ts';
+import { type Kept, type Page } from '../spool/spool.ts';
+import { pickupId, UNFINISHED } from '../wire/sendmail/pickup-name.ts';
+import { type PickupFolders } from './pickup-folder.ts';
+
+export interface PickupDeps {
+  readonly folders: PickupFolders;
+  readonly log: Log;
+  readonly timers: Timers;
+  /** Of the file system. */
+  readonly now: () => number;
+  /** A worker takes the file in; rejects when it died over it. */
+  readonly takeIn: (file: PickupFile) => Promise<TakenIn>;
+  readonly isKnown: (id: QueueId) => Promise<boolean>;
+  readonly letGo: (ids: readonly QueueId[]) => Promise<void>;
+  readonly kept: (after: QueueId | undefined) => Promise<Page<Kept, QueueId>>;
+}
+
+/** Files that are with workers at once. */
+const AT_ONCE = 8;
+/** For file systems that do not tell of changes, and for what could not be taken before. */
+const SCAN_EVERY = 10 * SECOND;
+const SWEEP_EVERY = HOUR;
+const UNFINISHED_FOR = DAY;
+/** Names that cannot be moved away, so that each is told of once; then they are told of again. */
+const MAX_REMEMBERED = 10_000;
+
+export class Pickup {
+  readonly #deps: PickupDeps;
+  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #stuck = new Set<string>();
+  #done: { readonly name: string; readonly id: QueueId }[] = [];
+  #finishing: Promise<void> = Promise.resolve();
+  #scanning: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  #timer: Timer | undefined;
+  #watcher: FSWatcher | undefined;
+  #sweptAt = -Infinity;
+
+  constructor(deps: PickupDeps) {
+    this.#deps = deps;
+  }
+
+  /** First what an earlier run left. */
+  async start(): Promise<void> {
+    await this.#letGoOrphans();
+    this.#watch();
+    this.poke();
+  }
+
+  /** There may be something new. */
+  poke(): void {
+    if (this.#stopped) return;
+    this.#again = true;
+    this.#scanning ??= this.#scanAll().finally(() => (this.#scanning = undefined));
+  }
+
+  /** Nothing more is handed out; resolves when what is under way has come to an end. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#watcher?.close();
+    await this.#scanning;
+    await Promise.all(this.#underWay.values());
+    await this.#finishing;
+  }
+
+  #watch(): void {
+    try {
+      this.#watcher = watch(this.#deps.folders.drop, { persistent: false }, () => this.poke());
+      this.#watcher.on('error', () => this.#watcher?.close()); // The timer goes on.
+    } catch (error) {
+      this.#deps.log.warn('changes of the pickup folder are not told, it is looked at from time to time', {
+        error: String(error),
+      });
+    }
+  }
+
+  /** Never rejects. */
+  async #scanAll(): Promise<void> {
+    this.#timer?.cancel();
+    while (this.#again && !this.#stopped) {
+      this.#again = false;
+      try {
+        await this.#sweep();
+        await this.#scan();
+      } catch (error) {
+        this.#deps.log.error('the pickup folder cannot be read', { error: String(error) });
+      }
+    }
+    if (!this.#stopped) this.#timer = this.#deps.timers.after(SCAN_EVERY, () => this.poke());
+  }
+
+  async #scan(): Promise<void> {
+    for await (const { name } of await opendir(this.#deps.folders.drop)) {
+      if (this.#stopped) return;
+      if (name.startsWith('.') || this.#underWay.has(name) || this.#stuck.has(name)) continue;
+      while (this.#underWay.size >= AT_ONCE) await Promise.race(this.#underWay.values());
+      const taking = this.#take(name).finally(() => this.#underWay.delete(name));
+      this.#underWay.set(name, taking);
+    }
+  }
+
+  /** Never rejects. */
+  async #take(name: string): Promise<void> {
+    const id = pickupId(name);
+    try {
+      if (id === undefined) return await this.#setAside(name, 'its name is none that `postrider sendmail` gives');
+      const taken = await this.#takenIn(name, id);
+      if (taken.kind === 'accepted') await this.#finish(name, id);
+      if (taken.kind === 'refused') await this.#setAside(name, taken.reason);
+      if (taken.kind === 'later') this.#deps.log.info('a message from a local user waits', { file: name, ...taken });
+    } catch (error) {
+      // A worker that died, or the server is stopping: the next look at the folder finds it again.
+      if (!this.#stopped) this.#deps.log.warn('a file could not be picked up', { file: name, error: String(error) });
+    }
+  }
+
+  async #takenIn(name: string, id: QueueId): Promise<TakenIn> {
+    if (await this.#deps.isKnown(id)) return { kind: 'accepted' };
+    return this.#deps.takeIn({ path: join(this.#deps.folders.drop, name), id });
+  }
+
+  /** Files that are over at the same time share one sync of the folder. */
+  #finish(name: string, id: QueueId): Promise<void> {
+    this.#done.push({ name, id });
+    this.#finishing = this.#finishing.then(() => this.#finishDone());
+    return this.#finishing;
+  }
+
+  async #finishDone(): Promise<void> {
+    const done = this.#done.splice(0);
+    const { folders, letGo } = this.#deps;
+    const removed: QueueId[] = [];
+    for (const { name, id } of done) if (await this.#remove(name)) removed.push(id);
+    if (removed.length === 0) return;
+    // Before it is forgotten that they were taken: a name that comes back with the power would be taken again.
+    await syncFolder(folders.drop);
+    await letGo(removed);
+  }
+
+  async #remove(name: string): Promise<boolean> {
+    try {
+      await unlink(join(this.#deps.folders.drop, name));
+      return true;
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return true;
+      this.#remember(name);
+      this.#deps.log.error('a file that was picked up cannot be removed; it is not taken again', {
+        file: name,
+        error: String(error),
+      });
+      return false;
+    }
+  }
+
+  async #setAside(name: string, reason: string): Promise<void> {
+    const { folders, log } = this.#deps;
+    try {
+      await rename(join(folders.drop, name), await this.#freeName(name));
+      log.error('a file in the pickup folder is no message that can be taken; it was set aside', {
+        ...{ file: name, folder: folders.bad, why: reason },
+      });
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return;
+      this.#remember(name);
+      log.error('a file in the pickup folder is no message that can be taken, and cannot be set aside', {
+        ...{ file: name, why: reason, error: String(error) },
+      });
+    }
+  }
+
+  /** What lies there is never written over. */
+  async #freeName(name: string): Promise<string> {
+    const taken = new Set(await readdir(this.#deps.folders.bad));
+    let free = name;
+    for (let n = 1; taken.has(free); n++) free = `${name}.${n}`;
+    return join(this.#deps.folders.bad, free);
+  }
+
+  #remember(name: string): void {
+    if (this.#stuck.size >= MAX_REMEMBERED) this.#stuck.clear();
+    this.#stuck.add(name);
+  }
+
+  /** A program that was killed while it wrote had promised nothing to anybody. */
+  async #sweep(): Promise<void> {
+    const now = this.#deps.now();
+    if (now - this.#sweptAt < SWEEP_EVERY) return;
+    this.#sweptAt = now;
+    const { drop } = this.#deps.folders;
+    for await (const { name } of await opendir(drop)) {
+      if (!name.startsWith(UNFINISHED)) continue;
+      const path = join(drop, name);
+      const age = await stat(path).then(
+        ({ mtimeMs }) => now - mtimeMs,
+        () => 0, // Gone, or finished by now.
+      );
+      if (age > UNFINISHED_FOR) await unlink(path).catch(() => undefined); // The next sweep tries again.
+    }
+  }
+
+  /** A crash between the removal of a file and the letting go of its message leaves a message that nobody lets go. */
+  async #letGoOrphans(): Promise<void> {
+    let after: QueueId | undefined;
+    do {
+      const page = await this.#deps.kept(after);
+      const orphans: QueueId[] = [];
+      for (const { message, note } of page.rows) if (await isGone(note)) orphans.push(message);
+      if (orphans.length > 0) await this.#deps.letGo(orphans);
+      after = page.next;
+    } while (after !== undefined);
+  }
+}
+
+async function isGone(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return false;
+  } catch (error) {
+    return isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR');
+  }
+}
