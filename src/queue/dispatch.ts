@@ -13,6 +13,7 @@ import { type Outcome } from '../mail/outcome.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type EntryId, type EntryRecipient } from '../mail/entry.ts';
 import { type Route } from '../mail/route.ts';
+import { type StsPolicy } from '../mail/sts-policy.ts';
 
 export type SlotId = number;
 
@@ -51,6 +52,8 @@ export interface Dispatch {
   readonly route: Route;
   /** Empty for routes that dial nobody. */
   readonly hosts: readonly Host[];
+  /** The MTA-STS policy of the domain that the recipients share, if it has one. */
+  readonly sts?: StsPolicy | undefined;
   readonly message: QueueId;
   readonly entry: EntryId;
   readonly sender: SenderParameters;

@@ -332,6 +332,7 @@ export class Dispatcher {
       site: site.name,
       route,
       hosts: waiting.hosts,
+      sts: waiting.sts,
     });
     this.#owner.progressed(site, now);
   }

@@ -282,6 +282,7 @@ export class Intake {
     } else if (refusal !== undefined) this.#refuse(waiting, { kind: refusal.kind, answer: refusal }, step);
     else if (site !== undefined) {
       waiting.hosts = resolution.hosts;
+      waiting.sts = resolution.sts;
       this.#ready(waiting, site, step);
     }
   }

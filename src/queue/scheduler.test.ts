@@ -58,6 +58,23 @@ describe('the fast path', () => {
     assert.ok(world.mostSlots.get('mx.shared.test|default')! <= 10);
   });
 
+  test('an MTA-STS policy goes along with the mail of its domain, and changes no site', () => {
+    const sts = { mode: 'enforce', mx: ['mx.shared.test'], maxAge: 60 } as const;
+    const shared = siteAnswer('mx.shared.test');
+    const world = started({
+      resolve: (domain) => (domain === 'sts.test' ? ({ ...shared, sts } as typeof shared) : shared),
+    });
+    for (const domain of ['plain.test', 'sts.test']) world.accept(mail(domain));
+    world.run(MINUTE);
+    assert.deepEqual(
+      world.dispatches.map(({ action }) => [action.entry.routingDomain, action.site, action.sts]),
+      [
+        ['plain.test', 'mx.shared.test', undefined],
+        ['sts.test', 'mx.shared.test', sts],
+      ],
+    );
+  });
+
   test('memory is left empty behind it', () => {
     const world = started();
     for (let i = 0; i < 100; i++) world.accept(mail(`d${i % 10}.test`));

@@ -14,6 +14,7 @@ import { type PriorityClass } from '../mail/priority-class.ts';
 import { type QueueName } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
 import { type Rule } from '../mail/rule.ts';
+import { type StsPolicy } from '../mail/sts-policy.ts';
 import { type Host, type SlotId } from './dispatch.ts';
 import { type SiteAnswer } from './site.ts';
 
@@ -68,6 +69,7 @@ export type SchedulerAction =
       readonly site: string;
       readonly route: Route;
       readonly hosts: readonly Host[];
+      readonly sts?: StsPolicy | undefined;
     }
   /** The entry ends or waits without a dispatch: no such domain, DNS failure, site in back-off past its expiry. Then `finished` is not called. */
   | { readonly kind: 'settle'; readonly entry: Entry; readonly verdict: WithoutDispatch }

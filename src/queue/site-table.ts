@@ -8,6 +8,7 @@
 import { SmallSet } from '../lib/small-set.ts';
 import { HOUR, SECOND, type Instant } from '../lib/time.ts';
 import { type Route } from '../mail/route.ts';
+import { type StsPolicy } from '../mail/sts-policy.ts';
 import { type Host } from './dispatch.ts';
 import { pacingFor, type Pacing } from './pace.ts';
 import { Site, SiteGroup } from './site-state.ts';
@@ -25,6 +26,8 @@ export interface Resolution {
   until: Instant;
   site: Site | undefined;
   hosts: readonly Host[];
+  /** Of the domain alone: others may share its site. */
+  sts: StsPolicy | undefined;
   /** No site: why. */
   refusal: Extract<SiteAnswer, { kind: 'failed' | 'deferred' }> | undefined;
   /** What the answer is waited for with. */
@@ -105,6 +108,7 @@ export class SiteTable {
       until: Number.NEGATIVE_INFINITY,
       site: undefined,
       hosts: [],
+      sts: undefined,
       refusal: undefined,
       entries: new SmallSet(),
       readers: new SmallSet(),
@@ -127,6 +131,7 @@ export class SiteTable {
     const until = now + Math.min(Math.max(answer.ttl, SHORTEST_TTL), LONGEST_TTL);
     if (answer.kind === 'site') {
       resolution.refusal = undefined;
+      resolution.sts = answer.sts;
       const name = siteNameOf(resolution.route, answer.site);
       this.#lead(resolution, { name, hosts: answer.hosts, until });
     } else {

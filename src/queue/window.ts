@@ -10,6 +10,7 @@
 import { type Instant } from '../lib/time.ts';
 import { type Entry, type EntryId } from '../mail/entry.ts';
 import { type Route } from '../mail/route.ts';
+import { type StsPolicy } from '../mail/sts-policy.ts';
 import { type Host } from './dispatch.ts';
 import { type Site } from './site-state.ts';
 import { type Slot } from './slots.ts';
@@ -21,6 +22,7 @@ export interface Waiting {
   state: 'admitted' | 'resolving' | 'ready' | 'inFlight' | 'settling';
   route: Route | undefined;
   hosts: readonly Host[];
+  sts: StsPolicy | undefined;
   site: Site | undefined;
   slot: Slot | undefined;
   startedAt: Instant;
@@ -76,6 +78,7 @@ export class Window {
       state,
       route: undefined,
       hosts: [],
+      sts: undefined,
       site: undefined,
       slot: undefined,
       startedAt: 0,

@@ -249,7 +249,7 @@ export class Attempts {
 
   /** From now on it is in flight. An entry of an earlier release does not know its sender. */
   #begin(action: DispatchAction, { reversePath, content }: Begun = NOTHING_KNOWN): KeptDispatch {
-    const { entry, slot, path, site, route, hosts } = action;
+    const { entry, slot, path, site, route, hosts, sts } = action;
     const id = (this.#lastId += 1);
     const startedAt = this.#context.clock.now();
     const sender = entry.sender ?? (reversePath ? formatMailbox(reversePath) : '');
@@ -258,7 +258,8 @@ export class Attempts {
     this.#inFlight.set(id, { action, facts, content });
     this.#context.tell(attemptEvent(facts));
     countAttempt();
-    return { id, slot, path, site, route, hosts, message: entry.message, entry: entry.id, attempt: entry.attempts + 1 };
+    const { message, attempts } = entry;
+    return { id, slot, path, site, route, hosts, sts, message, entry: entry.id, attempt: attempts + 1 };
   }
 
   #conclude(facts: AttemptFacts, outcomes: readonly Outcome[]): void {
