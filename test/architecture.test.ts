@@ -32,7 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Parts in which nothing may touch the world: no I/O, no clock, no chance. */
-const PURE = new Set(['lib', 'mail', 'ports', 'wire', 'queue']);
+const PURE = new Set(['lib', 'mail', 'ports', 'wire', 'queue', 'mailauth']);
 // `domainToASCII` of node:url and a digest of node:crypto are functions of their arguments.
 const IMPURE =
   /\bfrom 'node:(?!buffer|url'|crypto')|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.|\brandomBytes\b|\brandomUUID\b/;

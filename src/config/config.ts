@@ -15,6 +15,7 @@ import { count, duration, flag, group, optional, read, required, type Values, ty
 import { type Fields, type Read } from '../lib/schema-reading.ts';
 import { domainName } from '../mail/config.ts';
 import { type Route } from '../mail/route.ts';
+import { SIGNING_OPTIONS } from '../mailauth/config.ts';
 import { QUEUE_OPTIONS } from '../queue/config.ts';
 import {
   LIMITS_OPTIONS,
@@ -43,6 +44,7 @@ export const OPTIONS = {
   local: group(LOCAL_OPTIONS, 'Domains whose mailboxes are here.'),
   pickup: group(PICKUP_OPTIONS, 'Mail from programs and users of this machine.'),
   routes: ROUTES_OPTION,
+  signing: group(SIGNING_OPTIONS, 'DKIM signatures of what our own clients send (RFC 6376).'),
   queue: group(QUEUE_OPTIONS, 'How mail waits and is tried.'),
   deliver: group(DELIVER_OPTIONS, 'How mail is handed on.'),
   dns: group(DNS_OPTIONS, 'How names are looked up.'),
@@ -108,6 +110,7 @@ function complete(raw: Raw, base: string): Config {
     tls: { ...raw.tls, certificate: fileIn(base, raw.tls.certificate), key: fileIn(base, raw.tls.key) },
     deliver: { ...raw.deliver, tls: { ...raw.deliver.tls, ca: fileIn(base, raw.deliver.tls.ca) } },
     routes: routesInOrder(raw.routes, raw.local),
+    signing: { ...raw.signing, keys: raw.signing.keys.map((key) => ({ ...key, file: resolve(base, key.file) })) },
   };
 }
 

@@ -12,11 +12,14 @@ import {
   type RELAY_OPTIONS,
   type TLS_OPTIONS,
 } from '../receive/config.ts';
+import { type SigningOptions } from '../mailauth/config.ts';
 import { type HTTP_OPTIONS } from '../api/config.ts';
 import { type PaceConfig } from '../queue/config.ts';
 import { type SpoolOptions } from '../spool/config.ts';
+import { repeated, wrong } from './problems.ts';
 import { coversDomain } from './route-order.ts';
 import { type RouteOptions } from './routes.ts';
+import { signingKeysAreNamedOnce, signingRulesMatch } from './signing-checks.ts';
 
 export interface Checkable {
   readonly hostname: string;
@@ -29,6 +32,7 @@ export interface Checkable {
   readonly memory: Values<typeof MEMORY_OPTIONS>;
   readonly pickup: Values<typeof PICKUP_OPTIONS>;
   readonly spool: SpoolOptions;
+  readonly signing: SigningOptions;
   readonly queue: { readonly pace: PaceConfig };
 }
 
@@ -49,14 +53,12 @@ const CHECKS: readonly Check[] = [
   relayIsNoMailbox,
   spillIsInOrder,
   pickupIsOutside,
+  signingKeysAreNamedOnce,
+  signingRulesMatch,
 ];
 
 export function crossCheck(config: Checkable): readonly Problem[] {
   return CHECKS.flatMap((check) => check(config));
-}
-
-function wrong(path: string, what: string, fix: string): Problem {
-  return { path, value: undefined, expected: what, fix };
 }
 
 function uniqueListeners({ listeners }: Checkable): readonly Problem[] {
@@ -220,9 +222,4 @@ function pickupIsOutside({ pickup, spool }: Checkable): readonly Problem[] {
   if (folder !== closed && !folder.startsWith(`${closed}/`) && !closed.startsWith(`${folder}/`)) return [];
   const what = 'other users could not reach it, or would reach the spool';
   return [wrong('pickup.folder', what, 'name a folder outside of spool.folder, such as /var/spool/postrider')];
-}
-
-/** The second and later appearances of names, with their positions. */
-function repeated(names: readonly string[]): readonly (readonly [number, string])[] {
-  return names.flatMap((name, i) => (names.indexOf(name) < i ? [[i, name] as const] : []));
 }

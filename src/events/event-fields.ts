@@ -51,6 +51,7 @@ export const EVENT_FIELDS: { readonly [K in EventKind]: FieldsOf<Extract<Event, 
     octets: 'number',
     messageIdField: 'text',
     subject: 'text',
+    signedBy: 'text?',
     delays: 'object',
   },
   rejected: {

@@ -88,6 +88,8 @@ export interface AcceptedEvent extends MessageFields {
   readonly octets: number;
   readonly messageIdField: string;
   readonly subject: string;
+  /** The DKIM signatures that were added: `d=example.com s=2026a, …`. */
+  readonly signedBy: string | undefined;
   readonly delays: Pick<Delays, 'beforeQueue'>;
 }
 

@@ -53,7 +53,7 @@ export function readable(event: Event, { colour = false, zone = 0 }: ReadableOpt
 function storyOf(event: Event): string {
   switch (event.kind) {
     case 'accepted':
-      return `${way(event)}  ${size(event.octets)} by ${event.protocol} from ${shown(event.clientAddress, 60)}${subject(event.subject)}`;
+      return `${way(event)}  ${size(event.octets)} by ${event.protocol} from ${shown(event.clientAddress, 60)}${signed(event.signedBy)}${subject(event.subject)}`;
     case 'rejected':
       return `${event.stage} from ${shown(event.clientAddress, 60)}${rejectedPaths(event)}: ${reply(event.reply)}`;
     case 'attempt':
@@ -139,6 +139,10 @@ function host({ host, address }: { readonly host: string; readonly address: stri
 
 function reply(text: string): string {
   return shown(text, MAX_REPLY);
+}
+
+function signed(by: string | undefined): string {
+  return by === undefined ? '' : `  signed ${shown(by, 200)}`;
 }
 
 function subject(text: string): string {

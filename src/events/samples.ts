@@ -35,6 +35,7 @@ export const EVENTS: { readonly [K in EventKind]: Extract<Event, { kind: K }> } 
     octets: 4096,
     messageIdField: '<1@a.test>',
     subject: 'Hello',
+    signedBy: 'd=a.test s=2026a, d=a.test s=2026b',
     delays: { beforeQueue: 12 },
   },
   rejected: {

@@ -13,7 +13,7 @@ import { receivedField } from '../mail/received.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type AcceptedEvent } from '../events/event.ts';
 import { type NewMessage } from '../spool/spool.ts';
-import { type Collected, MessageSink } from './message-sink.ts';
+import { type Collected, MessageSink, type SinkOptions } from './message-sink.ts';
 import { type PlannedMessage, type ReceiveDeps, type Submitted } from './ports.ts';
 import { type Transaction } from './receiver.ts';
 import { type ContentSink } from './transaction.ts';
@@ -34,9 +34,17 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
     maxHops: settings.maxHops,
     trusted: transaction.trusted ? 'trusted' : 'untrusted',
     trace: traceOf(deps, transaction, id),
+    ...signing(deps, transaction),
     commit: (collected) => commit(deps, transaction, { id, collected }),
     refused: (why) => answerTo(transaction, refuse(why)),
   });
+}
+
+/** Only the mail of our own: of clients that may send anything to anybody through us. */
+function signing({ signer, clock }: ReceiveDeps, { settings, peer }: Transaction): Pick<SinkOptions, 'sign'> {
+  const active = signer();
+  if (active === undefined || !settings.relay.isTrusted(peer.address)) return {};
+  return { sign: (section) => active.begin(section, clock.now()) };
 }
 
 interface Arrival {
@@ -98,7 +106,7 @@ function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected
   };
 }
 
-function acceptedEvent(transaction: Transaction, message: PlannedMessage, { header }: Collected): AcceptedEvent {
+function acceptedEvent(transaction: Transaction, message: PlannedMessage, collected: Collected): AcceptedEvent {
   const { client, reversePath, tenant, campaign } = message.envelope;
   return {
     kind: 'accepted',
@@ -114,8 +122,9 @@ function acceptedEvent(transaction: Transaction, message: PlannedMessage, { head
     listener: client.listener,
     tls: client.tls,
     octets: message.octets,
-    messageIdField: header.messageIdField,
-    subject: header.subject,
+    messageIdField: collected.header.messageIdField,
+    subject: collected.header.subject,
+    signedBy: collected.signedBy,
     delays: { beforeQueue: message.beforeQueue ?? 0 },
   };
 }

@@ -9,7 +9,7 @@
  * message.
  */
 
-import { close, fsync, open, unlink, writev } from 'node:fs';
+import { close, fsync, open, unlink, write, writev } from 'node:fs';
 import { octetsOf } from '../lib/octet-pieces.ts';
 
 export class ContentFile {
@@ -41,6 +41,16 @@ export class ContentFile {
   write(chunks: readonly Buffer[]): Promise<void> {
     this.#last = this.#last.then(() => this.#write(chunks));
     return this.#last;
+  }
+
+  /** Writes over what was written before, from `at` on. */
+  async fill(at: number, octets: Buffer): Promise<void> {
+    await this.#last;
+    for (let done = 0; done < octets.length;)
+      done += await new Promise<number>((resolve, reject) => {
+        const take = (error: Error | null, written: number): void => (error ? reject(error) : resolve(written));
+        write(this.#descriptor, octets, done, octets.length - done, at + done, take);
+      });
   }
 
   async finish(): Promise<void> {

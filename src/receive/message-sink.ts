@@ -5,6 +5,9 @@
  * Content is scanned once, as it comes: header section, hop count, 8-bit octets. What goes wrong on the
  * way (no room, disk full, header section too large, a loop) is remembered, the rest is swallowed, and the
  * refusal is the answer at the end: a client that is still sending would not read it earlier.
+ *
+ * What is done to a message, in this order: `editHeader`, then signing, then the trace field in front. The signatures
+ * stand right above what they sign; their place is kept free until the whole body is hashed.
  */
 
 import { isAscii } from 'node:buffer';
@@ -20,6 +23,7 @@ import { DATA_END_OCTETS } from '../wire/smtp/client-content.ts';
 import { editHeader, type HeaderFacts } from './header-edits.ts';
 import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
+import { type Signing, type SigningFault } from './signer.ts';
 import { type ContentSink } from './transaction.ts';
 
 export interface SinkOptions {
@@ -37,6 +41,8 @@ export interface SinkOptions {
   readonly trusted: 'trusted' | 'untrusted';
   /** The trace field to prepend. */
   readonly trace: string;
+  /** Who signs, when the header section is as it will be stored. Absent: nobody. */
+  readonly sign?: (section: Buffer) => Signing | SigningFault | undefined;
   /** All is there: make it ours, and say what to answer. The octets' budget is given back when it resolves. */
   readonly commit: (collected: Collected) => Promise<Reply | readonly Reply[]>;
   readonly refused: (why: Reply) => Reply | readonly Reply[];
@@ -47,6 +53,7 @@ export interface Collected {
   readonly octets: number;
   readonly eightBit: boolean;
   readonly header: HeaderFacts;
+  readonly signedBy: string | undefined;
 }
 
 export const NO_ROOM = reply(452, '4.3.1', 'No room for the message now, try again later');
@@ -67,6 +74,9 @@ export class MessageSink implements ContentSink {
   #searched = 0;
   #eightBit = false;
   #header: HeaderFacts | undefined;
+  #signing: Signing | undefined;
+  /** In what is in memory of the content: where the signatures will stand. */
+  #place: Buffer | undefined;
   #file: ContentFile | undefined;
   #writing: Promise<void> | undefined;
   #refusal: Reply | undefined;
@@ -85,7 +95,7 @@ export class MessageSink implements ContentSink {
     if (this.#header === undefined) {
       this.#head.push(chunk);
       this.#searchHeader();
-    } else this.#body.push(chunk);
+    } else this.#pushBody(chunk);
     if (this.#header === undefined || this.#body.length <= this.#limit()) return undefined;
     return this.#spill();
   }
@@ -97,7 +107,8 @@ export class MessageSink implements ContentSink {
       const content = this.#refusal === undefined ? await this.#content() : undefined;
       if (content === undefined || this.#header === undefined) return refused(this.#refusal ?? NO_ROOM);
       const octets = content.kind === 'file' ? content.octets : content.octets.length;
-      return await commit({ content, octets, eightBit: this.#eightBit, header: this.#header });
+      const signedBy = this.#signing?.by;
+      return await commit({ content, octets, eightBit: this.#eightBit, header: this.#header, signedBy });
     } finally {
       this.#give();
     }
@@ -134,14 +145,21 @@ export class MessageSink implements ContentSink {
   }
 
   #headerDone(end: number): void {
-    const { maxHeaderOctets, maxHops, trusted } = this.#options;
+    const { maxHeaderOctets, maxHops, trusted, sign } = this.#options;
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
     const edited = editHeader(Buffer.from(this.#head.view().subarray(0, end)), trusted);
     if ('code' in edited) return this.#refuse(edited);
     if (edited.hops > maxHops) return this.#refuse(tooManyHops(maxHops));
+    const signing = sign?.(edited.octets);
+    if (signing?.kind === 'fault') return this.#refuse(notSigned(signing));
+    this.#signing = signing;
     this.#header = edited;
-    this.#body.push(this.#head.take().subarray(end));
-    return undefined;
+    return this.#pushBody(this.#head.take().subarray(end));
+  }
+
+  #pushBody(chunk: Buffer): void {
+    this.#signing?.push(chunk);
+    this.#body.push(chunk);
   }
 
   /** Writes what there is, and goes on meanwhile; a promise when memory is tight, or too much waits behind a write that is under way. */
@@ -174,12 +192,14 @@ export class MessageSink implements ContentSink {
   }
 
   async #content(): Promise<NewContent | undefined> {
+    const signatures = this.#signing === undefined ? undefined : await this.#signatures(this.#signing);
     await this.#writing;
     if (this.#refusal !== undefined) return undefined;
-    if (this.#file === undefined) return { kind: 'octets', octets: this.#whole() };
+    if (this.#file === undefined) return { kind: 'octets', octets: this.#whole(signatures) };
     await this.#write();
     if (this.#refusal !== undefined || this.#file === undefined) return undefined;
     try {
+      if (signatures !== undefined) await this.#file.fill(this.#traceOctets(), this.#placed(signatures));
       await this.#file.finish();
       return { kind: 'file', path: this.#file.path, octets: this.#file.octets };
     } catch (error) {
@@ -188,8 +208,26 @@ export class MessageSink implements ContentSink {
     }
   }
 
-  #whole(): Uint8Array {
+  /** Undefined: there are none, or they could not be made. */
+  async #signatures(signing: Signing): Promise<Buffer | undefined> {
+    if (this.#refusal !== undefined) return undefined;
+    try {
+      return await signing.finish();
+    } catch (error) {
+      this.#refuse(notSigned({ reason: error instanceof Error ? error.message : String(error), lasting: false }));
+      return undefined;
+    }
+  }
+
+  /** Puts them where they belong in what is in memory. */
+  #placed(signatures: Buffer): Buffer {
+    this.#place?.set(signatures);
+    return signatures;
+  }
+
+  #whole(signatures: Buffer | undefined): Uint8Array {
     const parts = this.#parts();
+    if (signatures !== undefined) this.#placed(signatures);
     const whole = joinedPieces(parts, DATA_END_OCTETS);
     this.#options.kept.segments.give(parts);
     return whole;
@@ -200,7 +238,15 @@ export class MessageSink implements ContentSink {
     const body = this.#body.take();
     if (this.#file !== undefined) return body;
     const header = this.#header?.octets ?? Buffer.alloc(0);
-    return [Buffer.concat([Buffer.from(this.#options.trace, 'utf8'), header]), ...body];
+    if (this.#signing === undefined)
+      return [Buffer.concat([Buffer.from(this.#options.trace, 'utf8'), header]), ...body];
+    const head = Buffer.concat([Buffer.from(this.#options.trace, 'utf8'), Buffer.alloc(this.#signing.octets), header]);
+    this.#place = head.subarray(this.#traceOctets(), this.#traceOctets() + this.#signing.octets);
+    return [head, ...body];
+  }
+
+  #traceOctets(): number {
+    return Buffer.byteLength(this.#options.trace);
   }
 
   #refuse(why: Reply): void {
@@ -225,6 +271,12 @@ export function headerTooLarge(maxOctets: number): Reply {
 
 export function tooManyHops(maxHops: number): Reply {
   return reply(554, '5.4.6', `Mail loop: more than ${maxHops} hops`);
+}
+
+/** Never passed on unsigned: RFC 3463 §3.8 has X.7.5 for it. */
+function notSigned({ reason, lasting }: Omit<SigningFault, 'kind'>): Reply {
+  if (lasting) return reply(554, '5.6.0', `The message cannot be signed: ${reason}`);
+  return reply(451, '4.7.5', `The message could not be signed, try again later: ${reason}`);
 }
 
 /** A full disk, a quota or too many open files pass by themselves; anything else a person must look at. */

@@ -14,6 +14,7 @@ import { type NewMessage } from '../spool/spool.ts';
 import { type Aliases } from './aliases.ts';
 import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
+import { type Signer } from './signer.ts';
 
 /** The configuration of receiving, compiled. Replaced whole at a reload; a transaction keeps the one it began with. */
 export interface ReceiveSettings {
@@ -81,6 +82,8 @@ export interface ReceiveDeps {
   readonly budget: OctetBudget;
   readonly kept: KeptContents;
   readonly incoming: string;
+  /** Undefined: nobody's mail is signed. */
+  readonly signer: () => Signer | undefined;
   /** The way a recipient would go; undefined when no route matches. */
   readonly routeOf: (recipient: Mailbox, facts: RouteFacts) => Route | undefined;
   readonly entriesOf: (message: PlannedMessage, recipients: readonly EntryRecipient[]) => readonly Entry[];

@@ -18,6 +18,7 @@ import {
   type RelayTransaction,
   type Submitted,
 } from './ports.ts';
+import { type Signer } from './signer.ts';
 import { SessionReceiver } from './receiver.ts';
 import { type ContentSink, type Peer } from './transaction.ts';
 
@@ -122,6 +123,7 @@ function world(changes: Partial<ReceiveDeps> = {}): World {
   const receiver = new SessionReceiver({
     settings: () => ({ ...settings, softBounce: state.softBounce }),
     intake: () => state.intake,
+    signer: () => undefined,
     clock: { now: () => 1000, monotonic: () => 0 },
     nextId: () => ID,
     budget,
@@ -178,6 +180,24 @@ describe('who may send where', () => {
       await begin(w, { address });
       assert.equal((await w.receiver.recipient(to(recipient))).code, code);
       assert.equal(w.events.length, code === 250 ? 0 : 1);
+    });
+});
+
+describe('signing', () => {
+  const fault = { kind: 'fault', reason: 'no key', lasting: false } as const;
+  const signer = { begin: () => fault } as unknown as Signer;
+  const cases: readonly (readonly [string, string, number])[] = [
+    ['is for mail of clients that may send anything anywhere: such mail is refused when it fails', '127.0.0.1', 451],
+    ['is not for the mail of others, whatever their From says', '192.0.2.1', 250],
+  ];
+  for (const [name, address, code] of cases)
+    test(name, async () => {
+      const w = world({ signer: () => signer });
+      await begin(w, { address });
+      await w.receiver.recipient(to('ann@local.test'));
+      const answer = (await send(w)) as Reply;
+      assert.equal(answer.code, code);
+      if (code === 451) assert.match(String((w.events[0] as { reply?: string }).reply), /^451 4\.7\.5 .*no key/);
     });
 });
 

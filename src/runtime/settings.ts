@@ -21,11 +21,13 @@ import { type SchedulerOptions } from '../queue/scheduler.ts';
 import { Aliases, MAX_ALIAS_TARGETS } from '../receive/aliases.ts';
 import { type LocalSettings } from '../receive/local-intake.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
+import { activeSigner } from '../receive/signer.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
 import { type Certificates } from './boot.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
 import { RoutePlan } from './route-plan.ts';
+import { signingSettings } from './signing-settings.ts';
 import { type WorkerSettings } from './worker.ts';
 
 /** One listener, as every worker opens it. */
@@ -58,6 +60,7 @@ export function workerSettings(config: Config, certificates: Certificates): Work
   return {
     receive: receiveSettings(config),
     local: localSettings(config),
+    signing: signingSettings(config.signing),
     plan: planOf(config),
     listeners: config.listeners.map((listener) => listenerSettings(config, listener, certificates)),
     dns: {
@@ -90,6 +93,7 @@ export function queueSettings(config: Config, softBounce: boolean): QueueSetting
     maxLeases: MAX_LEASES,
     recordAhead: RECORD_AHEAD,
     entriesOf: (message, recipients) => plan.entriesOf(message, recipients),
+    signer: activeSigner(signingSettings(config.signing)),
   };
 }
 

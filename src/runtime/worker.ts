@@ -41,6 +41,7 @@ import {
   type Submitted,
 } from '../receive/ports.ts';
 import { SessionReceiver } from '../receive/receiver.ts';
+import { activeSigner, type Signer, type SigningSettings } from '../receive/signer.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { Calls } from './calls.ts';
 import { queueIds } from './ids.ts';
@@ -56,6 +57,7 @@ import { countLookup, countRejected, countRelayed, type WorkerLoad } from './wor
 export interface WorkerSettings {
   readonly receive: ReceiveSettings;
   readonly local: LocalSettings;
+  readonly signing: SigningSettings;
   readonly plan: RoutePlan;
   readonly listeners: readonly ListenerSettings[];
   readonly dns: Omit<StubResolverOptions, 'clock' | 'timers'>;
@@ -105,6 +107,7 @@ export class WorkerRuntime {
   #agent: Agent;
   #intake: IntakeState = 'open';
   #receive: ReceiveSettings;
+  #signer: Signer | undefined;
   #deliveries = 0;
   /** Octets of content, at most, that deliveries under way hold. */
   #contentOut = 0;
@@ -115,6 +118,7 @@ export class WorkerRuntime {
     this.#deps = deps;
     this.#settings = deps.settings;
     this.#receive = deps.settings.receive;
+    this.#signer = activeSigner(deps.settings.signing);
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
     this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
@@ -157,6 +161,7 @@ export class WorkerRuntime {
     this.#settings = settings;
     // Told by the queue manager, which hears of the reload first.
     this.#receive = { ...settings.receive, softBounce: this.#receive.softBounce };
+    this.#signer = activeSigner(settings.signing);
     const before = { agent: this.#agent, resolver: this.#resolver };
     this.#resolver = this.#newResolver();
     this.#agent = this.#newAgent();
@@ -359,6 +364,7 @@ export class WorkerRuntime {
     return {
       ...{ clock, incoming, budget: this.#budget, kept: this.#keptContents, nextId: queueIds(id, clock, random) },
       settings: () => this.#receive,
+      signer: () => this.#signer,
       intake: () => this.#intake,
       routeOf: (recipient, facts) => this.#settings.plan.routeOf(recipient, facts),
       entriesOf: (message, recipients) => this.#settings.plan.entriesOf(message, recipients),

@@ -12,6 +12,7 @@ import { type Random } from '../../ports/random.ts';
 import { type Timers } from '../../ports/timers.ts';
 import { type RetryOptions } from '../../queue/retry.ts';
 import { type PlannedMessage } from '../../receive/ports.ts';
+import { type Signer } from '../../receive/signer.ts';
 import { type Spool } from '../../spool/spool.ts';
 import { type ClockState } from './clock-watch.ts';
 import { type Settler } from './settler.ts';
@@ -31,6 +32,8 @@ export interface QueueSettings {
   readonly maxLeases: number;
   /** How far ahead a retry's due time is moved before it is dialled. */
   readonly recordAhead: Duration;
+  /** Of our own reports. */
+  readonly signer?: Signer | undefined;
   readonly entriesOf: (message: PlannedMessage, recipients: readonly EntryRecipient[]) => readonly Entry[];
 }
 

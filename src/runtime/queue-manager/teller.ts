@@ -160,7 +160,7 @@ export class Teller {
     };
     const result = this.#compose(input);
     if (result === undefined) return this.#failed.get(message.id);
-    await this.#settle(input, result);
+    if (!(await this.#settle(input, result))) return this.#failed.get(message.id);
     // One report tells of so many recipients and no more: the others get one of their own.
     if (result.told.length < notices.length) this.#again = true;
     return undefined;
@@ -168,7 +168,7 @@ export class Teller {
 
   /** Undefined: a bug, which must cost this report a delay and nobody else anything. */
   #compose(input: DsnInput): DsnResult | undefined {
-    const { clock, log } = this.#deps;
+    const { log } = this.#deps;
     const { id } = input.about;
     try {
       const result = composeDsn(input);
@@ -176,25 +176,54 @@ export class Teller {
       return result;
     } catch (error) {
       log.error('a delivery report could not be made, and will be tried again', { queueId: id, error: String(error) });
-      if (this.#failed.size >= MAX_REMEMBERED) this.#failed.clear();
-      this.#failed.set(id, clock.now() + TRY_AGAIN);
+      this.#tryAgainLater(id);
       return undefined;
     }
   }
 
-  async #settle(input: DsnInput, result: DsnResult): Promise<void> {
+  /** False: not now. */
+  async #settle(input: DsnInput, result: DsnResult): Promise<boolean> {
     const { settler } = this.#deps;
     const { about } = input;
     const told = [{ message: about.id, recipients: result.told }];
-    if (result.kind === 'nothing') return settler.settle({ told, events: result.events });
+    if (result.kind === 'nothing') {
+      await settler.settle({ told, events: result.events });
+      return true;
+    }
     const recipients = input.notices.map(({ recipient }) => formatMailbox(recipient.forwardPath));
     const candidate = { to: result.recipient.forwardPath, tenant: about.envelope.tenant, recipients };
     if (this.#deps.budget.take(candidate, this.#deps.clock.now()) === 'withhold') {
       countReport('withheld');
-      return settler.settle({ told, events: withholdDsn(input).events });
+      await settler.settle({ told, events: withholdDsn(input).events });
+      return true;
+    }
+    const message = await this.#signed(result.message);
+    if (message === undefined) {
+      this.#tryAgainLater(about.id);
+      return false;
     }
     countReport('made');
-    return this.#add(result, told);
+    await this.#add({ ...result, message }, told);
+    return true;
+  }
+
+  /** By the keys of the domain in its From field, if there are any. Undefined: they cannot be used now. */
+  async #signed(message: DsnMessage): Promise<DsnMessage | undefined> {
+    const { clock, log, settings } = this.#deps;
+    const { signer } = settings();
+    if (signer === undefined) return message;
+    try {
+      const octets = await signer.sign(Buffer.from(message.content.octets), clock.now());
+      return { ...message, content: { kind: 'octets', octets } };
+    } catch (error) {
+      log.error('a delivery report could not be signed', { queueId: message.id, error: String(error) });
+      return undefined;
+    }
+  }
+
+  #tryAgainLater(id: QueueId): void {
+    if (this.#failed.size >= MAX_REMEMBERED) this.#failed.clear();
+    this.#failed.set(id, this.#deps.clock.now() + TRY_AGAIN);
   }
 
   /** Stores a report and the end of the notices it tells of, in one commit. */
@@ -210,7 +239,9 @@ export class Teller {
     for (const withheld of budget.summaries(clock.now(), which)) {
       const input = { id: nextId(), now: clock.now(), reportingMta: settings().hostname, withheld };
       countReport('summary');
-      await this.#add(composeSummary(input), []);
+      const summary = composeSummary(input);
+      // What it tells is kept nowhere else, so it goes unsigned sooner than never.
+      await this.#add({ ...summary, message: (await this.#signed(summary.message)) ?? summary.message }, []);
     }
     return budget.nextAt();
   }

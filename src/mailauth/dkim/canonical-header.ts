@@ -1,0 +1,26 @@
+/**
+ * Header fields as they are signed (RFC 6376 §3.4.1, §3.4.2).
+ *
+ * A field is text in which each character is one octet (latin1), so that octets above 127 stay as they are; of white
+ * space only spaces, tabs and the line ends of folding are touched, not what Unicode calls so.
+ */
+
+import { type Canonicalization } from './canonical-body.ts';
+
+const FOLD = /\r\n(?=[ \t])/g;
+const SPACES = /[ \t]+/g;
+const ENDS = /^ | $/g;
+
+/** `field`: name, colon and value, with or without the CRLF at its end; the result is without. */
+export function canonicalField(field: string, form: Canonicalization): string {
+  const line = field.endsWith('\r\n') ? field.slice(0, -2) : field;
+  if (form === 'simple') return line;
+  const colon = line.indexOf(':');
+  const name = line.slice(0, colon).replaceAll(SPACES, '').toLowerCase();
+  const value = line
+    .slice(colon + 1)
+    .replaceAll(FOLD, '')
+    .replaceAll(SPACES, ' ')
+    .replaceAll(ENDS, '');
+  return `${name}:${value}`;
+}

@@ -1,0 +1,226 @@
+/**
+ * Signs mail by DKIM (RFC 6376, 8301, 8463): who signs a message is decided when its header section is complete, its body is
+ * hashed while it comes, and the keys are used at its end, on the threads of the system's pool.
+ *
+ * Nothing may change a message behind this: it is the last that is done to the header section, and what is pushed is
+ * what is stored.
+ */
+
+import { sign } from 'node:crypto';
+import { parseAddressList } from '../mail/address-list.ts';
+import { fieldValue, headerEnd, type HeaderField, headerFields } from '../mail/header.ts';
+import { parseMailbox, formatMailbox } from '../mail/path.ts';
+import { BodyHash } from '../mailauth/dkim/body-hash.ts';
+import { type Canonicalization } from '../mailauth/dkim/canonical-body.ts';
+import { signedNames } from '../mailauth/dkim/header-selection.ts';
+import {
+  type Canonicalizations,
+  signatureInput,
+  type SignatureTags,
+  signedField,
+  signedFieldOctets,
+  signedOctets,
+  unsignedField,
+} from '../mailauth/dkim/signature-field.ts';
+import { type Duration, type Instant, SECOND } from '../lib/time.ts';
+import { type KeyDirectory, type SigningKey, SigningKeys } from './signing-keys.ts';
+
+export interface SigningForm {
+  readonly canonicalization: Canonicalizations;
+  /** Fields that are signed beside the usual ones. */
+  readonly fields: readonly string[];
+}
+
+export interface SigningRule extends SigningForm {
+  /** Of the author's address; `''` where there is none that can be read. */
+  readonly matches: (author: string) => boolean;
+  /** Undefined: that of the author. */
+  readonly domains: readonly string[] | undefined;
+  readonly sign: boolean;
+}
+
+/** The configuration of signing, compiled. */
+export interface SigningSettings {
+  readonly keys: readonly SigningKey[];
+  /** The first that matches holds. */
+  readonly rules: readonly SigningRule[];
+  /** Where none does. */
+  readonly form: SigningForm;
+  readonly expireAfter: Duration | undefined;
+}
+
+/** Why a message that is to be signed is not. `lasting`: it never will be. */
+export interface SigningFault {
+  readonly kind: 'fault';
+  readonly reason: string;
+  readonly lasting: boolean;
+}
+
+/** Undefined when nobody could sign: then nothing is looked at for it. */
+export function activeSigner(settings: SigningSettings, directory?: KeyDirectory): Signer | undefined {
+  const { keys, rules } = settings;
+  const active = directory !== undefined || keys.length > 0 || rules.some(({ sign }) => sign);
+  return active ? new Signer(settings, directory) : undefined;
+}
+
+// Of a From field with more, none could be shown to a reader.
+const MAX_AUTHORS = 100;
+
+export class Signer {
+  readonly #settings: SigningSettings;
+  readonly #keys: SigningKeys;
+
+  constructor(settings: SigningSettings, directory?: KeyDirectory) {
+    this.#settings = settings;
+    this.#keys = new SigningKeys(settings.keys, directory);
+  }
+
+  /** `section`: the header section as it will be stored, with its empty line. Undefined: nobody signs. */
+  begin(section: Buffer, now: Instant): Signing | SigningFault | undefined {
+    const fields = headerFields(section, Infinity);
+    const authors = fields.filter(({ name }) => name === 'from');
+    const author = authorOf(section, authors);
+    const rule = this.#settings.rules.find(({ matches }) => matches(author));
+    if (rule?.sign === false) return undefined;
+    try {
+      const keys = this.#keysFor(author, rule?.domains);
+      if (keys.length === 0) return undefined;
+      const obstacle = obstacleIn(section, fields, authors.length);
+      if (obstacle !== undefined) return { kind: 'fault', reason: obstacle, lasting: true };
+      return new Signing({ section, fields }, this.#plans(keys, { fields, now, form: rule ?? this.#settings.form }));
+    } catch (error) {
+      return { kind: 'fault', reason: reasonOf(error), lasting: false };
+    }
+  }
+
+  /** A whole message, for those that are made here; itself when nobody signs. Rejects with a reason. */
+  async sign(octets: Buffer, now: Instant): Promise<Buffer> {
+    const end = headerEnd(octets);
+    const section = end === -1 ? octets : octets.subarray(0, end);
+    const signing = this.begin(section, now);
+    if (signing === undefined) return octets;
+    if (signing.kind === 'fault') throw new Error(signing.reason);
+    signing.push(octets.subarray(section.length));
+    return Buffer.concat([await signing.finish(), octets]);
+  }
+
+  #keysFor(author: string, domains: readonly string[] | undefined): readonly SigningKey[] {
+    if (domains === undefined) return this.#keys.of(author.slice(author.lastIndexOf('@') + 1));
+    return domains.flatMap((domain) => {
+      const keys = this.#keys.of(domain);
+      if (keys.length === 0) throw new Error(`${domain} is to sign by signing.rules, and has no key`);
+      return keys;
+    });
+  }
+
+  #plans(
+    keys: readonly SigningKey[],
+    {
+      fields,
+      now,
+      form,
+    }: { readonly fields: readonly HeaderField[]; readonly now: Instant; readonly form: SigningForm },
+  ): readonly Plan[] {
+    const { expireAfter } = this.#settings;
+    const signedAt = Math.floor(now / SECOND);
+    const expiresAt = expireAfter === undefined ? undefined : signedAt + Math.ceil(expireAfter / SECOND);
+    const names = signedNames(fields, form.fields);
+    const { canonicalization } = form;
+    return keys.map(({ domain, selector, algorithm, key, octets }) => ({
+      tags: { algorithm, canonicalization, domain, selector, names, signedAt, expiresAt },
+      ...{ key, octets },
+    }));
+  }
+}
+
+interface Plan extends Pick<SigningKey, 'key' | 'octets'> {
+  readonly tags: Omit<SignatureTags, 'bodyHash'>;
+}
+
+interface Header {
+  readonly section: Buffer;
+  readonly fields: readonly HeaderField[];
+}
+
+/** The signatures of one message, being made. */
+export class Signing {
+  readonly kind = 'signing';
+  /** Of all fields together: so much room they need in front of the header section. */
+  readonly octets: number;
+  /** `d=example.com s=2026a, …` */
+  readonly by: string;
+  readonly #header: Header;
+  readonly #plans: readonly Plan[];
+  readonly #hashes = new Map<Canonicalization, BodyHash>();
+
+  constructor(header: Header, plans: readonly Plan[]) {
+    this.#header = header;
+    this.#plans = plans;
+    this.octets = plans.reduce((sum, { tags, octets }) => sum + signedFieldOctets(tags, octets), 0);
+    this.by = plans.map(({ tags }) => `d=${tags.domain} s=${tags.selector}`).join(', ');
+    for (const { tags } of plans) {
+      const form = tags.canonicalization.body;
+      if (!this.#hashes.has(form)) this.#hashes.set(form, new BodyHash(form));
+    }
+  }
+
+  /** The next octets of the body; neither changed nor kept. */
+  push(chunk: Buffer): void {
+    for (const hash of this.#hashes.values()) hash.push(chunk);
+  }
+
+  /** The body is over: the fields, of `octets` octets. Rejects with a reason. */
+  async finish(): Promise<Buffer> {
+    const bodyHashes = new Map([...this.#hashes].map(([form, hash]) => [form, hash.finish()]));
+    const fields = await Promise.all(
+      this.#plans.map((plan) => this.#field(plan, bodyHashes.get(plan.tags.canonicalization.body) ?? '')),
+    );
+    const signed = Buffer.from(fields.join(''), 'latin1');
+    if (signed.length !== this.octets)
+      throw new Error(`the signatures have ${signed.length} octets, not ${this.octets}`);
+    return signed;
+  }
+
+  async #field(plan: Plan, bodyHash: string): Promise<string> {
+    const tags = { ...plan.tags, bodyHash };
+    const unsigned = unsignedField(tags);
+    const { section, fields } = this.#header;
+    const signature = await signed(plan, signedOctets(section, fields, { tags, unsigned }));
+    return signedField(unsigned, signature.toString('base64'));
+  }
+}
+
+function signed({ tags, key }: Plan, octets: Buffer): Promise<Buffer> {
+  const hash = tags.algorithm === 'rsa-sha256' ? 'sha256' : null;
+  return new Promise((resolve, reject) => {
+    sign(hash, signatureInput(tags.algorithm, octets), key, (error, signature) => {
+      if (error) reject(new Error(`signing for ${tags.domain} failed: ${error.message}`));
+      else resolve(signature);
+    });
+  });
+}
+
+/** `''` when there is none that can be read. */
+function authorOf(section: Buffer, authors: readonly HeaderField[]): string {
+  const field = authors.at(-1);
+  if (field === undefined) return '';
+  const list = parseAddressList(fieldValue(section, field), MAX_AUTHORS);
+  const mailbox = list.ok ? parseMailbox(list.value[0]?.address ?? '') : list;
+  return mailbox.ok ? formatMailbox(mailbox.value) : '';
+}
+
+/** What readers of the message would not all read alike. */
+function obstacleIn(section: Buffer, fields: readonly HeaderField[], authors: number): string | undefined {
+  if (authors > 1) return 'it has more than one From field';
+  if (authors === 0) return 'it has no From field';
+  const end = fields.at(-1)?.end ?? 0;
+  const rest = section.subarray(end);
+  if (rest.length === 0 || rest.equals(EMPTY_LINE)) return undefined;
+  return 'a line of its header section is no header field';
+}
+
+const EMPTY_LINE = Buffer.from('\r\n');
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

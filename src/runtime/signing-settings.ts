@@ -1,0 +1,45 @@
+/** Turns the options of signing into what the signer takes; reads the files with keys. */
+
+import { readFileSync } from 'node:fs';
+import { type SigningOptions } from '../mailauth/config.ts';
+import { type Canonicalization } from '../mailauth/dkim/canonical-body.ts';
+import { anyAddress } from '../queue/address-pattern.ts';
+import { type SigningForm, type SigningSettings } from '../receive/signer.ts';
+import { readSigningKey, type SigningKey } from '../receive/signing-keys.ts';
+
+/** Throws, with what to do, when a key cannot be used. */
+export function signingSettings({ keys, rules, expireAfter, ...usual }: SigningOptions): SigningSettings {
+  return {
+    keys: keys.map(keyOf),
+    rules: rules.map(({ senders, sign, domains, ...form }) => ({
+      ...{ matches: anyAddress(senders), sign, domains },
+      ...formOf({ ...form, fields: [...usual.fields, ...form.fields] }),
+    })),
+    form: formOf(usual),
+    expireAfter,
+  };
+}
+
+type WrittenForm = Pick<SigningOptions, 'canonicalization' | 'fields'>;
+
+function formOf({ canonicalization, fields }: WrittenForm): SigningForm {
+  const [header, body] = canonicalization.split('/') as [Canonicalization, Canonicalization];
+  return { canonicalization: { header, body }, fields };
+}
+
+function keyOf({ file, ...named }: SigningOptions['keys'][number], i: number): SigningKey {
+  const key = readSigningKey({ ...named, privateKey: contentOf(file, i) });
+  if (key.ok) return key.value;
+  throw new Error(
+    `signing.keys[${i}].file: ${file} cannot be used: ${key.reason}; name the file of the key, and its algorithm`,
+  );
+}
+
+function contentOf(file: string, i: number): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`signing.keys[${i}].file: cannot be read: ${why}`, { cause: error });
+  }
+}
