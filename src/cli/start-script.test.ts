@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -53,6 +53,28 @@ describe('what runs', () => {
     const { status, stderr } = start(tree({}).script);
     assert.equal(status, 1);
     assert.match(stderr, /not built here .* Run: npm run build/);
+  });
+});
+
+describe('by another name', () => {
+  for (const name of ['sendmail', 'mailq', 'newaliases']) {
+    test(`a link called ${name} is that command`, () => {
+      const { script, root } = tree(SOURCE);
+      symlinkSync(script, join(root, name));
+      assert.equal(start(join(root, name)).stdout, `source ${name},a,b\n`);
+    });
+    test(`bin/${name}.js is that command, and so in another Node`, () => {
+      const other = { 'node_modules/node/bin/node': '#!/bin/sh\nshift 2; echo "$@"\n' };
+      const { script, root } = tree({ ...SOURCE, ...other });
+      cpSync(join(SCRIPT, '..', `${name}.js`), join(root, 'bin', `${name}.js`));
+      assert.equal(start(join(root, 'bin', `${name}.js`)).stdout, `source ${name},a,b\n`);
+      assert.equal(start(join(root, 'bin', `${name}.js`), ...PRETEND_OLD).stdout, `${script} ${name} a b\n`);
+    });
+  }
+  test('any other name changes nothing', () => {
+    const { script, root } = tree(SOURCE);
+    symlinkSync(script, join(root, 'sendmail2'));
+    assert.equal(start(join(root, 'sendmail2')).stdout, 'source a,b\n');
   });
 });
 

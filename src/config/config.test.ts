@@ -244,6 +244,13 @@ describe('what does not fit together is refused', () => {
       { memory: { tightSpillAt: '1MiB' } },
       'memory.tightSpillAt: it is more than memory.spillAt; write less than that',
     ],
+    ...(['spool/x', '/srv/app/../spool/pickup', '/srv'] as const).map(
+      (place): [string, Partial<PostriderConfig>, string] => [
+        `a pickup folder at ${place}, where others would reach the spool or nothing`,
+        { spool: { folder: place === 'spool/x' ? 'spool' : '/srv/spool' }, pickup: { folder: place } },
+        'pickup.folder: other users could not reach it, or would reach the spool; name a folder outside of spool.folder, such as /var/spool/postrider',
+      ],
+    ),
   ];
   for (const [name, written, want] of cases) test(name, () => assert.deepEqual(problems(written), [want]));
 });
@@ -299,4 +306,25 @@ test('every option says what it is for', () => {
     silent.map(([name]) => name),
     [],
   );
+});
+
+describe('the domain of local users', () => {
+  const cases: readonly (readonly [name: string, written: Partial<PostriderConfig>, want: string])[] = [
+    ['is the name of the server', {}, 'mx.example.com'],
+    ['is the first local domain', { local: { domains: ['a.test', 'b.test'], route: 'in' } }, 'a.test'],
+    ['is the name of the server if that is local', { local: { domains: ['a.test', 'mx.example.com'], route: 'in' } }, 'mx.example.com'],
+    ['is what is written', { pickup: { domain: 'c.test' } }, 'c.test'],
+  ];
+  for (const [name, written, want] of cases)
+    test(name, () => {
+      const routes: PostriderConfig['routes'] = [{ kind: 'discard', name: 'in' }];
+      const read = readConfig({ hostname: 'mx.example.com', routes, ...written }, '/');
+      assert.ok(read.ok);
+      assert.equal(read.value.pickup.domain, want);
+    });
+  test('a pickup folder is relative to the configuration', () => {
+    const read = readConfig({ hostname: 'mx.example.com', pickup: { folder: 'p' } }, '/base');
+    assert.ok(read.ok);
+    assert.equal(read.value.pickup.folder, '/base/p');
+  });
 });

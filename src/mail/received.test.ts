@@ -55,6 +55,13 @@ test('an IPv6 client is named as a literal', () => {
   assert.match(receivedField({ ...facts, client: { ...client, address: '2001:db8::1' } }), /\(\[IPv6:2001:db8::1\]\)/);
 });
 
+test('a local user is named by number and name, if they could forge nothing', () => {
+  const of = (helloName: string) =>
+    receivedField({ ...facts, client: { ...client, protocol: 'LOCAL', address: '', helloName } });
+  assert.match(of('uid 1000 (ann)'), /^Received: by mx\.test \(from uid 1000 \(ann\)\) id 0abc; /);
+  assert.match(of('uid 1000 (a) evil (b)'), /^Received: by mx\.test with LOCAL id/);
+});
+
 test('mail made here has no from clause', () => {
   assert.match(
     receivedField({ ...facts, client: { ...client, protocol: 'LOCAL' } }),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { recipientOf } from '../../test/lib/entries.ts';
 import { address, messageOf } from '../../test/lib/queue-parts.ts';
+import { queueName } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
 import { DEFAULT_RETRY } from '../queue/retry.ts';
 import { RoutePlan } from './route-plan.ts';
@@ -12,6 +13,7 @@ const ROUTES: readonly Route[] = [
   { name: 'far', kind: 'mx', match: { recipients: ['far.test', '.far.test'] }, port: 25, tls: 'opportunistic' },
 ];
 const plan = new RoutePlan(ROUTES, DEFAULT_RETRY);
+const queueOf = (domain: string) => queueName({ campaign: messageOf([]).envelope.campaign, tenant: messageOf([]).envelope.tenant, domain });
 
 describe('the way of a recipient', () => {
   const nobody = { sender: null, tenant: '', clientAddress: '192.0.2.1' };
@@ -57,6 +59,17 @@ describe('the entries of a message', () => {
     assert.deepEqual(indexes.sort(), [0, 1, 2, 3]);
     assert.equal(new Set(entries.map(({ id }) => id)).size, entries.length);
     assert.ok(entries.every((entry) => entry.dueAt === 1000 && entry.acceptedAt === 1000));
+  });
+
+  test('of recipients that do not exist lead to a failure, and come after the others', () => {
+    const entries = plan.failing(planned, recipients, 7);
+    assert.deepEqual(
+      entries.map(({ id, route, routingDomain, queue }) => [id, route, routingDomain, queue]),
+      entries.map((_, i) => [`${planned.id}/${7 + i}`, 'no-mailbox', 'fail:no-mailbox', queueOf('fail:no-mailbox')]),
+    );
+    assert.equal(entries.flatMap((entry) => entry.recipients).length, recipients.length);
+    assert.deepEqual(plan.failing(planned, [], 7), []);
+    assert.equal(plan.byName('no-mailbox')?.kind, 'fail');
   });
 
   test('carry how long the client waited, where there was one', () => {

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { parseAddressList } from '../mail/address-list.ts';
+import { fieldValue, headerFields } from '../mail/header.ts';
+import { completeHeader, type LocalHeaderFacts } from './local-header.ts';
+
+const FACTS: LocalHeaderFacts = {
+  address: 'ann@here.test',
+  fullName: 'Ann Smith',
+  date: 'Thu, 26 Nov 2026 01:00:00 +0000',
+  id: '01mc7fb600zy00001k2m',
+  hostname: 'mx.here.test',
+};
+const FROM = 'From: Ann Smith <ann@here.test>\n';
+const DATE = 'Date: Thu, 26 Nov 2026 01:00:00 +0000\n';
+const ID = 'Message-ID: <01mc7fb600zy00001k2m@mx.here.test>\n';
+
+const CASES: readonly { readonly name: string; readonly section: string; readonly want: string }[] = [
+  { name: 'all three are added', section: 'Subject: s\n', want: `Subject: s\n${FROM}${DATE}${ID}` },
+  { name: 'to nothing too', section: '', want: `${FROM}${DATE}${ID}` },
+  { name: 'From stays', section: 'FROM: x@y.test\n', want: `FROM: x@y.test\n${DATE}${ID}` },
+  { name: 'Date stays', section: 'date: yesterday\n', want: `date: yesterday\n${FROM}${ID}` },
+  { name: 'Message-ID stays', section: 'Message-Id: <1@x>\n', want: `Message-Id: <1@x>\n${FROM}${DATE}` },
+  { name: 'Bcc goes', section: `Bcc: b\n${FROM}${DATE}${ID}`, want: `${FROM}${DATE}${ID}` },
+  {
+    name: 'what is sent again gets the Resent fields, and the others stay as they are',
+    section: 'Resent-To: r\nSubject: s\n',
+    want: `Resent-To: r\nSubject: s\nResent-${FROM}Resent-${DATE}Resent-${ID}`,
+  },
+];
+
+function lines(text: string): Buffer {
+  return Buffer.from(text.replaceAll('\n', '\r\n'));
+}
+
+describe('completeHeader', () => {
+  for (const { name, section, want } of CASES)
+    test(name, () => assert.equal(String(completeHeader(lines(section), FACTS)), String(lines(want))));
+
+  const names: Readonly<Record<string, string>> = {
+    '': '<ann@here.test>',
+    'Ann B. Smith': '"Ann B. Smith" <ann@here.test>',
+    'Smith, "Ann" \\': '"Smith, \\"Ann\\" \\\\" <ann@here.test>',
+    Ännchen: '=?utf-8?B?w4RubmNoZW4=?= <ann@here.test>',
+    'Ann\r\nBcc: eve': '"Ann Bcc: eve" <ann@here.test>',
+    '=?x?=': '=?utf-8?B?PT94Pz0=?= <ann@here.test>',
+  };
+  for (const [fullName, want] of Object.entries(names))
+    test(`the name ${JSON.stringify(fullName)}`, () => {
+      const done = completeHeader(Buffer.alloc(0), { ...FACTS, fullName });
+      assert.match(String(done), /^From: /);
+      assert.equal(String(done).slice('From: '.length, String(done).indexOf('\r\nDate')), want);
+    });
+
+  test('no name makes a field of its own, or another address', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (fullName) => {
+        const done = completeHeader(Buffer.alloc(0), { ...FACTS, fullName });
+        const fields = headerFields(done);
+        assert.deepEqual(
+          fields.map(({ name }) => name),
+          ['from', 'date', 'message-id'],
+        );
+        const read = parseAddressList(fieldValue(done, fields[0]!), 5);
+        assert.ok(read.ok, String(done));
+        assert.deepEqual(
+          read.value.map(({ address }) => address),
+          ['ann@here.test'],
+        );
+      }),
+    );
+  });
+});
