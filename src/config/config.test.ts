@@ -312,7 +312,11 @@ describe('the domain of local users', () => {
   const cases: readonly (readonly [name: string, written: Partial<PostriderConfig>, want: string])[] = [
     ['is the name of the server', {}, 'mx.example.com'],
     ['is the first local domain', { local: { domains: ['a.test', 'b.test'], route: 'in' } }, 'a.test'],
-    ['is the name of the server if that is local', { local: { domains: ['a.test', 'mx.example.com'], route: 'in' } }, 'mx.example.com'],
+    [
+      'is the name of the server if that is local',
+      { local: { domains: ['a.test', 'mx.example.com'], route: 'in' } },
+      'mx.example.com',
+    ],
     ['is what is written', { pickup: { domain: 'c.test' } }, 'c.test'],
   ];
   for (const [name, written, want] of cases)

@@ -95,6 +95,7 @@ function world({
       eventLine: (event) => JSON.stringify(event),
       tell: (event) => void events.push(event),
       openRelay: async () => assert.fail('nobody waits for the reply of a stateless relay'),
+      signer: () => undefined,
       hasNullMx: async () => assert.fail('nobody asks who our own users are'),
     },
     settings: () => ({ domain: 'here.test', mayNameSender: () => mayNameSender }),

@@ -13,7 +13,8 @@ const ROUTES: readonly Route[] = [
   { name: 'far', kind: 'mx', match: { recipients: ['far.test', '.far.test'] }, port: 25, tls: 'opportunistic' },
 ];
 const plan = new RoutePlan(ROUTES, DEFAULT_RETRY);
-const queueOf = (domain: string) => queueName({ campaign: messageOf([]).envelope.campaign, tenant: messageOf([]).envelope.tenant, domain });
+const queueOf = (domain: string) =>
+  queueName({ campaign: messageOf([]).envelope.campaign, tenant: messageOf([]).envelope.tenant, domain });
 
 describe('the way of a recipient', () => {
   const nobody = { sender: null, tenant: '', clientAddress: '192.0.2.1' };
