@@ -407,10 +407,26 @@ describe('time', () => {
   test('a client that never closes is cut after the linger', async () => {
     const { client, session, clock } = await open(new ScriptReceiver());
     const ear = new Ear(client);
-    client.write('QUIT\r\n');
+    client.write('NOOP\r\n');
+    await once(client, 'data');
+    session.drain();
     await ear.rest();
-    clock.advance(11_000);
+    let ended = false;
+    void session.done.then(() => (ended = true));
+    clock.advance(9000);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(ended, false, 'a client that did not say QUIT may be sending still');
+    clock.advance(2000);
     await session.done;
+    client.destroy();
+  });
+
+  test('a client that said QUIT is not waited for, and hears the reply', async () => {
+    const { client, session } = await open(new ScriptReceiver());
+    const ear = new Ear(client);
+    client.write('QUIT\r\n');
+    await session.done;
+    assert.match(await ear.rest(), /221 2\.0\.0 Bye\r\n$/);
     client.destroy();
   });
 });

@@ -98,6 +98,7 @@ class SmtpSession implements Session {
   #ended = false;
   #departed = false;
   #discarded = 0;
+  #saidGoodbye = false;
   /** Replies to be written together: one segment for all replies to a pipelined group. */
   #said = '';
   /** Octets came while an answer was awaited. */
@@ -272,6 +273,7 @@ class SmtpSession implements Session {
 
   #send(reply: Reply, name: ReplyName | undefined): void {
     this.#options.onReply?.(reply, name);
+    if (name === 'quit') this.#saidGoodbye = true;
     if (this.#stage === 'serving') this.#said += formatReply(reply);
   }
 
@@ -404,8 +406,11 @@ class SmtpSession implements Session {
     this.#stage = 'closing';
     for (const action of this.#machine.disconnect()) this.#act(action);
     this.#speak();
-    this.#socket.end();
     this.#arm(LINGER_TIME);
+    // A client that said QUIT sends nothing more, and many close without reading our reply: what the system says of
+    // that would cost more than a message's commands. TLS has a farewell of its own, which is waited for.
+    if (this.#saidGoodbye && this.#peer.tls === undefined) this.#socket.destroySoon();
+    else this.#socket.end();
   }
 
   #depart(): void {

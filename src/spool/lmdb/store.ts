@@ -11,6 +11,7 @@
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RootDatabase, open } from 'lmdb';
+import { type Timers } from '../../ports/timers.ts';
 import { SpoolError } from '../spool.ts';
 import { type KeyRange } from './keys.ts';
 import { type Need, type Pages, Room } from './room.ts';
@@ -70,6 +71,8 @@ export interface StoreOptions {
   /** Address space for the map. */
   readonly mapOctets: number;
   readonly freeOctets: () => Promise<number>;
+  /** For how long an answer of `freeOctets` is good; without, it is asked for each write. */
+  readonly timers?: Timers;
 }
 
 export class Store {
@@ -77,9 +80,9 @@ export class Store {
   readonly #diskFree: () => Promise<number>;
   readonly #room: Room;
 
-  constructor({ folder, mapOctets, freeOctets }: StoreOptions) {
+  constructor({ folder, mapOctets, freeOctets, timers }: StoreOptions) {
     this.#diskFree = freeOctets;
-    this.#room = new Room(join(folder, 'data.mdb'), freeOctets);
+    this.#room = new Room(join(folder, 'data.mdb'), freeOctets, timers);
     const options = {
       path: folder,
       noSubdir: false,
@@ -177,6 +180,7 @@ export class Store {
   }
 
   async close(): Promise<void> {
+    this.#room.close();
     await this.#db.close();
   }
 

@@ -29,8 +29,19 @@ export const EXTENSION_NAMES: readonly ExtensionName[] = [
   'HELP',
 ];
 
-/** What is offered now: not what was withheld, nothing that needs what was withheld, and STARTTLS only where it can be. */
-export function offeredExtensions({ withheld }: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
+const OFFERED = new WeakMap<ServerOptions, Partial<Record<TlsState, ReadonlySet<ExtensionName>>>>();
+
+/**
+ * What is offered now: not what was withheld, nothing that needs what was withheld, and STARTTLS only where it can be.
+ * One set for all sessions with the same options.
+ */
+export function offeredExtensions(options: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
+  let known = OFFERED.get(options);
+  if (known === undefined) OFFERED.set(options, (known = {}));
+  return (known[tls] ??= makeOffered(options, tls));
+}
+
+function makeOffered({ withheld }: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
   const offered = new Set(EXTENSION_NAMES.filter((name) => !withheld.includes(name)));
   if (tls !== 'available') offered.delete('STARTTLS');
   // RFC 3030 §3: BINARYMIME without CHUNKING has no way to send. RFC 6531 §3.1: SMTPUTF8 implies 8BITMIME.

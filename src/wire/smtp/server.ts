@@ -19,8 +19,8 @@
  */
 
 import { assertNever } from '../../lib/assert-never.ts';
-import { type Reply, reply } from '../../mail/reply.ts';
-import { type ExtensionName, extensionLines, offeredExtensions } from './extensions.ts';
+import { type Reply } from '../../mail/reply.ts';
+import { type ExtensionName, offeredExtensions } from './extensions.ts';
 import { LineCutter } from './line-cutter.ts';
 import {
   type Action,
@@ -31,6 +31,7 @@ import {
   type ServerState,
 } from './server-actions.ts';
 import { type Command, COMMAND_RULES, protocolOf, readCommand, SERVER_COMMANDS, type Verb } from './server-commands.ts';
+import { ehloReply, greetingOf } from './server-hello.ts';
 import { type ServerOptions, type TlsState } from './server-options.ts';
 import { serverReply } from './server-replies.ts';
 import { ServerTransactions } from './server-transaction.ts';
@@ -303,8 +304,7 @@ export class SmtpServer {
   #greet(): void {
     this.#phase = 'session';
     if (this.#lines.pending && this.#options.earlyTalk === 'refuse') return this.#voice.say('earlyTalk');
-    const protocol = this.#options.protocol === 'LMTP' ? 'LMTP' : 'ESMTP';
-    return this.#voice.say('greeting', { hostname: this.#options.hostname, protocol });
+    return this.#voice.give(greetingOf(this.#options), 'greeting');
   }
 
   #helloDecided({ helloName, protocol }: { helloName: string; protocol: HelloProtocol }, decided: Reply): void {
@@ -315,10 +315,7 @@ export class SmtpServer {
     this.#protocol = protocol;
     const { hostname } = this.#options;
     if (protocol === 'SMTP') return this.#voice.say('helloTaken', { hostname });
-    return this.#voice.give(
-      reply(250, undefined, hostname, ...extensionLines(this.#options, this.#offered)),
-      'helloTaken',
-    );
+    return this.#voice.give(ehloReply(this.#options, this.#offered), 'helloTaken');
   }
 
   #tlsDecided(decision: Decision): void {

@@ -1,0 +1,34 @@
+/**
+ * The greeting and the reply to EHLO (RFC 5321 §4.2, §4.1.1.1): the same for each session with the same options, and so
+ * put together once.
+ */
+
+import { type Reply, reply } from '../../mail/reply.ts';
+import { type ExtensionName, extensionLines } from './extensions.ts';
+import { type ServerOptions } from './server-options.ts';
+import { serverReply } from './server-replies.ts';
+
+const GREETINGS = new WeakMap<ServerOptions, Reply>();
+const EHLOS = new WeakMap<ServerOptions, Map<ReadonlySet<ExtensionName>, Reply>>();
+// One for each state of TLS; sets that come from elsewhere are not kept without end.
+const MAX_KEPT = 8;
+
+export function greetingOf(options: ServerOptions): Reply {
+  let greeting = GREETINGS.get(options);
+  if (greeting === undefined) {
+    const protocol = options.protocol === 'LMTP' ? 'LMTP' : 'ESMTP';
+    greeting = serverReply('greeting', { hostname: options.hostname, protocol });
+    GREETINGS.set(options, greeting);
+  }
+  return greeting;
+}
+
+export function ehloReply(options: ServerOptions, offered: ReadonlySet<ExtensionName>): Reply {
+  let kept = EHLOS.get(options);
+  if (kept === undefined) EHLOS.set(options, (kept = new Map()));
+  const known = kept.get(offered);
+  if (known !== undefined) return known;
+  const made = reply(250, undefined, options.hostname, ...extensionLines(options, offered));
+  if (kept.size < MAX_KEPT) kept.set(offered, made);
+  return made;
+}
