@@ -1,6 +1,7 @@
 /** Routes: which way a recipient goes. Types here; `routeFor` chooses. */
 
-export type TlsLevel = 'none' | 'opportunistic' | 'encrypt' | 'verify';
+/** `dane`: with a certificate that the DNS names, by DNSSEC (RFC 7672), and not otherwise. */
+export type TlsLevel = 'none' | 'opportunistic' | 'encrypt' | 'verify' | 'dane';
 
 export type Route =
   MxRoute | SmarthostRoute | LmtpRoute | MaildirRoute | PipeRoute | DiscardRoute | FailRoute | RelayRoute;

@@ -61,5 +61,7 @@ function isSecureEnough(tls: TlsProof | undefined, level: TlsLevel): boolean {
       return tls !== undefined;
     case 'verify':
       return tls?.verified === true;
+    case 'dane':
+      return false;
   }
 }
