@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { decodeQuery, type DecodedQuery, encodeAnswer, type NewReply } from '../wire/dns/message.ts';
 import { type ResourceRecord } from '../wire/dns/record.ts';
+import { type DnsServer } from './resolv-conf.ts';
 import { StubResolver, type StubResolverOptions } from './stub-resolver.ts';
 
 type Way = 'udp' | 'tcp';
@@ -133,7 +134,7 @@ describe('StubResolver asks', () => {
     const { server } = await serve(() => ({ records: zone }));
     const { resolver } = setUp({ servers: [server] });
     for (const record of zone) {
-      if (record.type === 'CNAME' || record.type === 'SOA') continue;
+      if (record.type === 'SOA') continue;
       const answer = await resolver.resolve('X.Test', record.type);
       assert.deepEqual(answer, { kind: 'found', records: [record.data], ttl: 60, authenticated: false });
     }
@@ -276,8 +277,30 @@ describe('StubResolver answers', () => {
     });
     const { resolver } = setUp({ servers: [server] });
     const answer = await resolver.resolve('c0.test', 'A');
-    assert.deepEqual(answer, { kind: 'found', records: ['192.0.2.1'], ttl: 7, authenticated: false });
+    const found = { kind: 'found', records: ['192.0.2.1'], ttl: 7 };
+    assert.deepEqual(answer, { ...found, authenticated: false, name: 'c3.test' });
     assert.equal(asked.length, 4);
+  });
+  test('a CNAME that the server followed: whose the records are is told', async () => {
+    const records = [{ name: 'x.test', type: 'CNAME', ttl: 9, data: 'y.test' } as const, a('y.test')];
+    const { server } = await serve(() => ({ records, authenticated: true }));
+    const { resolver } = setUp({ servers: [server], trustAd: 'loopback' });
+    const found = { kind: 'found', ttl: 9, authenticated: true };
+    assert.deepEqual(await resolver.resolve('x.test', 'A'), { ...found, records: ['192.0.2.1'], name: 'y.test' });
+    assert.deepEqual(await resolver.resolve('x.test', 'CNAME'), { ...found, records: ['y.test'] });
+  });
+  // Else who can make signatures bogus could have forged answers taken for unsigned ones.
+  test('what a trusted server calls bogus another trusted one may know, and no other', async () => {
+    const bogus = await serve(() => ({ rcode: 2 }));
+    const good = await serve(({ question }) => ({ records: [a(question.name)] }));
+    // The same as the loopback address, and not known as one.
+    const other = { ...good.server, address: '0.0.0.0' };
+    const kinds = async (servers: readonly DnsServer[], trustAd: StubResolverOptions['trustAd']) =>
+      (await setUp({ servers, trustAd }).resolver.resolve('x.test', 'A')).kind;
+    assert.equal(await kinds([bogus.server, good.server], 'loopback'), 'found');
+    assert.equal(await kinds([bogus.server, other], 'loopback'), 'temporary');
+    assert.equal(await kinds([bogus.server, other, good.server], 'loopback'), 'found');
+    assert.equal(await kinds([bogus.server, other], 'never'), 'found');
   });
   test('a CNAME to a name that does not exist', async () => {
     const { server } = await serve(({ question: { name } }) =>

@@ -4,7 +4,8 @@
  * Promises: an answer or `temporary` within servers × attempts × the time limit (twice that, when an answer comes
  * truncated); never an exception for what a server sends; the same question is asked once however many wait for it;
  * no more than 512 questions on their way and 10,000 waiting behind them; the AD bit only from a server that is
- * trusted to set it, by default one on this machine (RFC 6840 §5.8: anybody on the way could set it).
+ * trusted to set it, by default one on this machine (RFC 6840 §5.8: anybody on the way could set it). Of several servers,
+ * one that is not trusted is not asked for what a trusted one could not vouch for.
  *
  * Leaves out: DNSSEC validation (the recursive server's work), iteration, search lists, `hosts` files.
  *
@@ -130,10 +131,19 @@ export class StubResolver implements Resolver {
         this.#preferred = index;
         return answer.kind === 'alias' ? this.#follow(answer, type, cnames + answer.cnames) : answer;
       }
-      if (answer.final) refused.add(index);
+      if (answer.final) for (const each of this.#overruledBy(index)) refused.add(each);
       last = `${answer.reason} (${server.address})`;
     }
     return temporary(last);
+  }
+
+  /** What is bogus to a server that validates must not become unsigned by asking one that does not. */
+  #overruledBy(index: number): readonly number[] {
+    const { servers } = this.#options;
+    const trusted = servers.flatMap((server, each) => (this.#trusts(server) ? [each] : []));
+    return trusted.includes(index)
+      ? servers.flatMap((_, i) => (trusted.includes(i) && i !== index ? [] : [i]))
+      : [index];
   }
 
   /** A server that follows no CNAME out of its own zones leaves the rest of the way to us. */
@@ -141,7 +151,8 @@ export class StubResolver implements Resolver {
     if (cnames > MAX_CNAMES) return temporary(BAD_CHAIN);
     const answer = await this.#askServers(target, type, cnames);
     if (answer.kind === 'temporary') return answer;
-    return { ...answer, ttl: Math.min(ttl, answer.ttl), authenticated: authenticated && answer.authenticated };
+    const known = { ttl: Math.min(ttl, answer.ttl), authenticated: authenticated && answer.authenticated };
+    return answer.kind === 'found' ? { ...answer, ...known, name: answer.name ?? target } : { ...answer, ...known };
   }
 
   async #askServer(server: DnsServer, name: string, type: DnsType): Promise<Answered | Unanswered> {
@@ -204,8 +215,10 @@ function answerOf(reply: DnsReply, name: string, type: DnsType, trusted: boolean
   if (reply.rcode === RCODE.nxDomain) return { kind: 'noName', ttl: negativeTtl(reply), authenticated };
   const found = recordsFor(reply, name, type);
   switch (found.kind) {
-    case 'records':
-      return { kind: 'found', records: found.records, ttl: found.ttl, authenticated };
+    case 'records': {
+      const answer = { kind: 'found', records: found.records, ttl: found.ttl, authenticated } as const;
+      return found.owner === name.toLowerCase() ? answer : { ...answer, name: found.owner };
+    }
     case 'none':
       // An SOA says that the server knows of nothing at the end of the chain; without one it did not look.
       if (found.cnames === 0 || reply.soa !== undefined)

@@ -13,6 +13,8 @@ export interface DnsRecords {
   AAAA: string;
   MX: MxRecord;
   TXT: string;
+  /** Asked for by itself, it is not followed. */
+  CNAME: string;
   PTR: string;
   TLSA: TlsaRecord;
 }
@@ -38,8 +40,10 @@ export type DnsAnswer<R> =
       readonly records: readonly [R, ...R[]];
       /** Seconds for which the answer may still be kept. */
       readonly ttl: number;
-      /** The AD bit, from a resolver that is trusted to set it. */
+      /** The AD bit, from a resolver that is trusted to set it; of the whole chain, if there were CNAMEs. */
       readonly authenticated: boolean;
+      /** The end of the chain of CNAMEs; absent where there was none. */
+      readonly name?: string;
     }
   /** The name exists and has no such record. */
   | { readonly kind: 'noData'; readonly ttl: number; readonly authenticated: boolean }

@@ -84,23 +84,31 @@ export function decideTls(facts: TlsFacts): TlsDecision {
 
 /** RFC 8689 §4.2: the peer is known for sure, whichever way, and offers REQUIRETLS. */
 function requireTls(facts: TlsFacts): TlsDecision {
-  const { level, dane, sts, host, secureName } = facts;
-  const not = (reason: string): TlsSkip => skip(facts, { policy: 'requiretls', result: 'validation-failure', reason });
-  if (level === 'none')
-    return { ...not('REQUIRETLS, and the route says that no encryption is used'), status: '5.7.10' };
-  if (level === 'dane' || dane.kind === 'usable' || dane.kind === 'temporary') {
-    const decision = byDane(facts);
-    if (decision?.kind === 'demand')
-      return { ...decision, policy: 'requiretls', requireTls: true, reason: `REQUIRETLS; ${decision.reason}` };
-    // Records may come, and what is bogus may be mended, but only what cannot be told is waited for.
-    if (decision !== undefined) return dane.kind === 'temporary' ? decision : { ...decision, status: '5.7.10' };
-  }
+  if (facts.level === 'none') return unprovable(facts, 'the route says that no encryption is used');
+  const decision = requireDane(facts) ?? requireCertificate(facts);
+  // What is bogus may be mended, and is waited for; the rest would be the same at each attempt.
+  if (decision.kind === 'skip') return facts.dane.kind === 'temporary' ? decision : { ...decision, status: '5.7.10' };
+  return { ...decision, policy: 'requiretls', requireTls: true, reason: `REQUIRETLS; ${decision.reason}` };
+}
+
+function requireDane(facts: TlsFacts): TlsDecision | undefined {
+  const { level, dane } = facts;
+  return level === 'dane' || dane.kind === 'usable' || dane.kind === 'temporary' ? byDane(facts) : undefined;
+}
+
+/** A certificate is worth nothing for a name that somebody else may have put into the DNS. */
+function requireCertificate(facts: TlsFacts): TlsDecision {
+  const { sts, host, secureName } = facts;
   const allowed = sts !== undefined && sts.mode !== 'none' && matchesStsHost(sts, host);
-  if (sts?.mode === 'enforce' && !allowed) return { ...not(notInPolicy(host)), status: '5.7.10' };
-  if (!allowed && !secureName)
-    return { ...not(`REQUIRETLS, and neither DNSSEC nor MTA-STS vouches for the name of ${host}`), status: '5.7.10' };
-  const reason = `REQUIRETLS; a certificate valid for ${host} is demanded`;
-  return demand(facts, { policy: 'requiretls', level: 'verify', reason, requireTls: true });
+  if (sts?.mode === 'enforce' && !allowed) return unprovable(facts, notInPolicy(host));
+  if (!allowed && !secureName) return unprovable(facts, `neither DNSSEC nor MTA-STS vouches for the name of ${host}`);
+  const reason = `a certificate valid for ${host} is demanded`;
+  return demand(facts, { policy: 'requiretls', level: 'verify', reason });
+}
+
+function unprovable(facts: TlsFacts, why: string): TlsSkip {
+  const reason = `REQUIRETLS, and ${why}`;
+  return { ...skip(facts, { policy: 'requiretls', result: 'validation-failure', reason }), status: '5.7.10' };
 }
 
 /** Undefined: DANE says nothing of this host. */
@@ -164,9 +172,7 @@ function configured(facts: TlsFacts, reason: string): TlsDemand {
   return demand(facts, { policy: 'configured', level: facts.level, reason });
 }
 
-type Chosen = Pick<TlsDemand, 'policy' | 'level' | 'reason'> & { readonly requireTls?: boolean };
-
-function demand(facts: TlsFacts, chosen: Chosen): TlsDemand {
+function demand(facts: TlsFacts, chosen: Pick<TlsDemand, 'policy' | 'level' | 'reason'>): TlsDemand {
   return { kind: 'demand', requireTls: false, ...publishedBy(facts), ...chosen };
 }
 

@@ -17,7 +17,8 @@ function chain(length: number): DnsReply {
 }
 
 describe('recordsFor', () => {
-  const found = (ttl: number, ...records: readonly string[]) => ({ kind: 'records', records, ttl });
+  const found = (ttl: number, ...records: readonly string[]) => ({ kind: 'records', records, owner: 'x', ttl });
+  const at = (owner: string, ttl = 60) => ({ ...found(ttl, '192.0.2.1'), owner });
   const none = (owner: string, cnames = 0, ttl = Infinity) => ({ kind: 'none', owner, cnames, ttl });
   const cases: readonly (readonly [string, DnsReply, string, unknown])[] = [
     [
@@ -29,9 +30,9 @@ describe('recordsFor', () => {
     ['the name in any case', reply(a('x', '192.0.2.1')), 'X', found(60, '192.0.2.1')],
     ['not those of other names', reply(a('y', '192.0.2.1')), 'x', none('x')],
     ['not those of other types', reply({ name: 'x', type: 'TXT', ttl: 1, data: 'x' }), 'x', none('x')],
-    ['through a CNAME', reply(cname('x', 'y'), a('y', '192.0.2.1')), 'x', found(60, '192.0.2.1')],
-    ['in any order', reply(a('z', '192.0.2.1'), cname('y', 'z'), cname('x', 'y')), 'x', found(60, '192.0.2.1')],
-    ['the lowest TTL on the way', reply(cname('x', 'y', 5), a('y', '192.0.2.1')), 'x', found(5, '192.0.2.1')],
+    ['through a CNAME', reply(cname('x', 'y'), a('y', '192.0.2.1')), 'x', at('y')],
+    ['in any order', reply(a('z', '192.0.2.1'), cname('y', 'z'), cname('x', 'y')), 'x', at('z')],
+    ['the lowest TTL on the way', reply(cname('x', 'y', 5), a('y', '192.0.2.1')), 'x', at('y', 5)],
     ['a CNAME that leads nowhere', reply(cname('x', 'y')), 'x', none('y', 1, 60)],
     [
       'records beside a CNAME win',
@@ -39,7 +40,7 @@ describe('recordsFor', () => {
       'x',
       found(60, '192.0.2.1'),
     ],
-    ['8 CNAMEs', chain(8), 'c0', found(60, '192.0.2.1')],
+    ['8 CNAMEs', chain(8), 'c0', at('c8')],
     ['9 CNAMEs', chain(9), 'c0', { kind: 'badChain' }],
     ['a loop of one', reply(cname('x', 'x')), 'x', { kind: 'badChain' }],
     ['a loop of two', reply(cname('x', 'y'), cname('y', 'x')), 'x', { kind: 'badChain' }],

@@ -7,7 +7,13 @@ import { type RecordData, type RecordType, type ResourceRecord } from './record.
 export const MAX_CNAMES = 8;
 
 export type RecordsFor<T extends RecordType> =
-  | { readonly kind: 'records'; readonly records: readonly [RecordData[T], ...RecordData[T][]]; readonly ttl: number }
+  | {
+      readonly kind: 'records';
+      readonly records: readonly [RecordData[T], ...RecordData[T][]];
+      /** Whose they are: where CNAMEs led to, if there were any. */
+      readonly owner: string;
+      readonly ttl: number;
+    }
   /** `owner` is the name that has none: where `cnames` CNAMEs led to, or, without any, the one that was asked for. */
   | { readonly kind: 'none'; readonly owner: string; readonly cnames: number; readonly ttl: number }
   | { readonly kind: 'badChain' };
@@ -24,6 +30,7 @@ export function recordsFor<T extends RecordType>(reply: DnsReply, name: string, 
       return {
         kind: 'records',
         records: [dataOf(first), ...rest.map(dataOf)],
+        owner,
         ttl: Math.min(ttl, ...records.map((record) => record.ttl)),
       };
     }
