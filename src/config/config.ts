@@ -108,7 +108,11 @@ function complete(raw: Raw, base: string): Config {
     },
     pickup: { ...raw.pickup, folder: fileIn(base, raw.pickup.folder), domain: raw.pickup.domain ?? ownDomain(raw) },
     tls: { ...raw.tls, certificate: fileIn(base, raw.tls.certificate), key: fileIn(base, raw.tls.key) },
-    deliver: { ...raw.deliver, tls: { ...raw.deliver.tls, ca: fileIn(base, raw.deliver.tls.ca) } },
+    deliver: {
+      ...raw.deliver,
+      tls: { ...raw.deliver.tls, ca: fileIn(base, raw.deliver.tls.ca) },
+      mtaSts: { ...raw.deliver.mtaSts, ca: fileIn(base, raw.deliver.mtaSts.ca) },
+    },
     routes: routesInOrder(raw.routes, raw.local),
     signing: { ...raw.signing, keys: raw.signing.keys.map((key) => ({ ...key, file: resolve(base, key.file) })) },
   };

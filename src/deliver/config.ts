@@ -1,7 +1,7 @@
 /** The options of delivering: where we send from, how long a receiver may take (RFC 5321 §4.5.3.2), and how it is reached. */
 
 import { hostOrAddress, ipAddress } from '../mail/config.ts';
-import { choice, count, duration, group, optional, text, type Values } from '../lib/schema.ts';
+import { choice, count, duration, flag, group, optional, text, type Values } from '../lib/schema.ts';
 import { formatDuration } from '../lib/schema-units.ts';
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from './options.ts';
 
@@ -42,6 +42,26 @@ export const DELIVER_OPTIONS = {
       minVersion: choice(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2', 'The oldest version spoken to receivers.'),
     },
     'Encryption to receivers.',
+  ),
+  mtaSts: group(
+    {
+      enabled: flag(
+        true,
+        'Whether to ask domains for a policy, and to obey it: with `enforce`, mail goes only to the hosts that it names, and only with a valid certificate.',
+      ),
+      ca: optional(
+        text(
+          '/etc/postrider/tls/ca.pem',
+          'PEM file with the authorities to trust for policies, in place of the usual ones.',
+        ),
+      ),
+      port: count(443, 'Port to fetch policies from: for tests.', { min: 1, max: 65_535 }),
+      privateAddresses: flag(
+        false,
+        'Whether a policy may be fetched from a loopback or private address: for tests, and networks of their own.',
+      ),
+    },
+    'MTA-STS (RFC 8461) of the domains that mail goes to.',
   ),
   timeouts: group(
     {

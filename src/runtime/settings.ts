@@ -27,6 +27,7 @@ import { type ServerOptions } from '../wire/smtp/server-options.ts';
 import { type Certificates } from './boot.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
 import { RoutePlan } from './route-plan.ts';
+import { type StsSettings } from './sts.ts';
 import { signingSettings } from './signing-settings.ts';
 import { type WorkerSettings } from './worker.ts';
 
@@ -73,6 +74,7 @@ export function workerSettings(config: Config, certificates: Certificates): Work
     },
     delivery: deliverySettings(config),
     maxHosts: MAX_HOSTS,
+    sts: stsSettings(config),
     isOurs: ourListeners(config),
     memoryOctets: config.memory.content,
   };
@@ -240,6 +242,13 @@ function deliverySettings(config: Config): WorkerSettings['delivery'] {
     convertSigned: deliver.signedContent,
     prohibited: ourListeners(config),
   };
+}
+
+function stsSettings({ deliver, dns }: Config): StsSettings | undefined {
+  const { enabled, ca, port, privateAddresses } = deliver.mtaSts;
+  if (!enabled) return undefined;
+  const pem = ca === undefined ? undefined : readFileSync(ca, 'utf8');
+  return { port, ca: pem, privateAddresses, family: FAMILIES[dns.family] };
 }
 
 /** Where our own listeners answer: mail that is sent there comes back. */

@@ -14,6 +14,7 @@ import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
 import { systemRandom } from './random.ts';
 import { workerSettings } from './settings.ts';
+import { openPolicies } from './sts.ts';
 import { serveAsks } from './thread.ts';
 import { systemTimers } from './timers.ts';
 import { showWorker } from './worker-metrics.ts';
@@ -35,7 +36,8 @@ serveAsks({
   start: async () => {
     const { id, port, incoming, reusePort } = boot;
     const counts = new SharedCounts(boot.counts, id);
-    const settings = workerSettings(await loadSource(boot.config), boot.certificates);
+    const config = await loadSource(boot.config);
+    const settings = workerSettings(config, boot.certificates);
     runtime = new WorkerRuntime({
       ...{
         id,
@@ -48,6 +50,7 @@ serveAsks({
         random: systemRandom,
         timers: systemTimers,
         userOf: localUsers(),
+        policies: await openPolicies(config.spool.folder, id),
       },
       link: new PortLink(port),
       log: operatorLog(clock),

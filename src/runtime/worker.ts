@@ -7,6 +7,7 @@ import { StubResolver, type StubResolverOptions } from '../dns/stub-resolver.ts'
 import { Agent } from '../deliver/agent.ts';
 import { ASKED_OCTETS, BLOCK_OCTETS } from '../deliver/content.ts';
 import { type AgentOptions } from '../deliver/options.ts';
+import { type PolicyFolder } from '../deliver/sts/policy-folder.ts';
 import { openRelay } from '../deliver/smtp/open-relay.ts';
 import { findSite, nullMxSender } from '../deliver/smtp/mx.ts';
 import { eventLine } from '../events/format.ts';
@@ -52,6 +53,7 @@ import { type KeptDispatch, type QueueManagerToWorker, type WorkerToQueueManager
 import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
+import { type StsSettings, withSts, WorkerSts } from './sts.ts';
 import { countLookup, countRejected, countRelayed, type WorkerLoad } from './worker-metrics.ts';
 
 export interface WorkerSettings {
@@ -63,6 +65,8 @@ export interface WorkerSettings {
   readonly dns: Omit<StubResolverOptions, 'clock' | 'timers'>;
   readonly delivery: Omit<AgentOptions, keyof AgentPorts>;
   readonly maxHosts: number;
+  /** Absent: no policy is asked for. */
+  readonly sts?: StsSettings | undefined;
   /** One of our own listeners answers there. */
   readonly isOurs: (address: string, port: number) => boolean;
   /** Octets of content in memory. */
@@ -87,6 +91,8 @@ export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'
   readonly settings: WorkerSettings;
   /** Folder for content files. */
   readonly incoming: string;
+  /** MTA-STS policies on disk. Absent: no policy is asked for. */
+  readonly policies?: PolicyFolder | undefined;
   /** Users of this machine. */
   readonly userOf: LocalIntakeDeps['userOf'];
 }
@@ -104,6 +110,7 @@ export class WorkerRuntime {
   readonly #receiveDeps: ReceiveDeps;
   #settings: WorkerSettings;
   #resolver: StubResolver;
+  #sts: WorkerSts | undefined;
   #agent: Agent;
   #intake: IntakeState = 'open';
   #receive: ReceiveSettings;
@@ -123,6 +130,7 @@ export class WorkerRuntime {
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
     this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
     this.#resolver = this.#newResolver();
+    this.#sts = this.#newSts();
     this.#agent = this.#newAgent();
     this.#receiveDeps = this.#makeReceiveDeps();
     const { steadyClock: clock, timers, log, counts, reusePort } = deps;
@@ -164,6 +172,8 @@ export class WorkerRuntime {
     this.#signer = activeSigner(settings.signing);
     const before = { agent: this.#agent, resolver: this.#resolver };
     this.#resolver = this.#newResolver();
+    this.#sts?.close();
+    this.#sts = this.#newSts();
     this.#agent = this.#newAgent();
     this.#listeners.swap(settings.listeners);
     void this.#leave(before); // Never rejects.
@@ -189,6 +199,7 @@ export class WorkerRuntime {
     while (this.#deliveries > 0 && steadyClock.monotonic() < until) await pause();
     // The link sends what was posted at the end of the turn.
     await new Promise((resolve) => void setImmediate(resolve));
+    this.#sts?.close();
     this.#resolver.close();
   }
 
@@ -284,12 +295,14 @@ export class WorkerRuntime {
     const { maxHosts, isOurs, delivery } = this.#settings;
     const port = 'port' in route ? route.port : SMTP_PORT;
     const ownAddresses = (address: string): boolean => isOurs(address, port);
+    const policy = this.#sts?.policyFor(routingDomain, route);
     try {
-      return await findSite(routingDomain as Domain | AddressLiteral, {
+      const site = await findSite(routingDomain as Domain | AddressLiteral, {
         resolver: this.#resolver,
         helloNames: new Set([delivery.helloName.toLowerCase()]),
         ...{ maxHosts, ownAddresses, random: this.#deps.random, family: delivery.family },
       });
+      return policy === undefined || site.kind !== 'site' ? site : withSts(site, await policy);
     } catch (error) {
       this.#deps.log.error('looking up a destination failed', { route: route.name, error: String(error) });
       return { kind: 'deferred', status: '4.3.0', diagnostic: 'postrider: internal error in the look-up', ttl: 60_000 };
@@ -333,6 +346,13 @@ export class WorkerRuntime {
   #newResolver(): StubResolver {
     const { clock, timers } = this.#deps;
     return new StubResolver({ ...this.#settings.dns, clock, timers });
+  }
+
+  #newSts(): WorkerSts | undefined {
+    const { sts: settings } = this.#settings;
+    const { policies: folder, id, steadyClock: clock, timers, log } = this.#deps;
+    if (settings === undefined || folder === undefined) return undefined;
+    return new WorkerSts({ settings, folder, sweeps: id === 0, resolver: this.#resolver, ...{ clock, timers, log } });
   }
 
   #agentOptions(): AgentOptions {
