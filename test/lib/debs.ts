@@ -24,6 +24,7 @@ const PACKAGES = {
   dovecot: ['dovecot-core', 'dovecot-imapd', 'dovecot-pop3d', 'dovecot-lmtpd'],
   swaks: ['swaks', 'libnet-ssleay-perl'],
   unbound: ['unbound'],
+  dkim: ['python3-dkim', 'python3-nacl', 'libmail-dkim-perl', 'opendkim', 'rspamd'],
   // Users and groups that exist for one process only; see foreign-users.ts.
   wrappers: ['libnss-wrapper', 'libuid-wrapper'],
 } as const;
