@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { testKey, verifySignatures } from '../../../test/lib/dkim.ts';
 import { until } from '../../../test/lib/wait.ts';
 import { entryOf, recipientOf } from '../../../test/lib/entries.ts';
 import { address, messageOf, type Parts, queueParts, turns } from '../../../test/lib/queue-parts.ts';
@@ -10,6 +11,8 @@ import { HOUR, MINUTE, SECOND } from '../../lib/time.ts';
 import { type Entry } from '../../mail/entry.ts';
 import { type Notice } from '../../mail/notice.ts';
 import { type QueueId } from '../../mail/queue-id.ts';
+import { Signer } from '../../receive/signer.ts';
+import { readSigningKey } from '../../receive/signing-keys.ts';
 import { idOf } from '../../spool/spool.fixtures.contract.ts';
 import { MemorySpool } from '../../spool/memory/memory-spool.ts';
 import { Teller } from './teller.ts';
@@ -263,5 +266,66 @@ describe('a sender with too many reports', () => {
     w.teller.poke();
     await pass(w, HOUR);
     assert.equal(await w.left(), 1);
+  });
+});
+
+describe('a report of a domain with keys', () => {
+  const RSA = testKey('rsa');
+  const form = { canonicalization: { header: 'relaxed', body: 'relaxed' }, fields: [] } as const;
+
+  function signing(w: World, keyIsThere: () => boolean): void {
+    const key = readSigningKey({ domain: 'us.test', selector: 'a', algorithm: 'rsa-sha256', privateKey: RSA.pem });
+    assert.ok(key.ok);
+    const rule = { matches: () => true, domains: ['us.test'], sign: true, ...form };
+    const settings = { rules: [rule], form, expireAfter: undefined };
+    const signers = {
+      with: new Signer({ ...settings, keys: [key.value] }),
+      without: new Signer({ ...settings, keys: [] }),
+    };
+    const signer = {
+      sign: (octets: Buffer, now: number) => signers[keyIsThere() ? 'with' : 'without'].sign(octets, now),
+    };
+    w.settings = { ...w.settings, signer: signer as Signer };
+  }
+
+  test('is signed', async () => {
+    const w = world();
+    signing(w, () => true);
+    await failed(w, 1, [0]);
+    w.teller.poke();
+    await pass(w);
+    const [report] = await until('the report', async () => {
+      const reports = await w.reports();
+      return reports.length > 0 && reports;
+    });
+    const results = verifySignatures(Buffer.from(report!.text), () => RSA.publicKey).map(({ result }) => result);
+    assert.deepEqual(results, ['pass']);
+  });
+
+  test('is not sent unsigned: it waits until it can be signed', async () => {
+    const w = world();
+    let there = false;
+    signing(w, () => there);
+    await failed(w, 1, [0]);
+    w.teller.poke();
+    await pass(w);
+    assert.deepEqual([(await w.reports()).length, await w.left()], [0, 1]);
+    assert.deepEqual(w.logged, ['error: a delivery report could not be signed']);
+    there = true;
+    await pass(w, HOUR);
+    await until('the report', async () => (await w.reports()).length === 1);
+    assert.equal(await w.left(), 0);
+  });
+
+  test('is sent unsigned if it is a summary, of which nothing is kept', async () => {
+    const w = world({ perHour: 1 });
+    for (let n = 1; n <= 3; n += 1) await failed(w, n, [0]);
+    w.teller.poke();
+    await pass(w);
+    signing(w, () => false);
+    await w.teller.close();
+    const reports = await w.reports();
+    assert.equal(reports.length, 2);
+    assert.ok(reports.some(({ text }) => text.includes('Summary of 2 delivery reports') && !text.includes('DKIM')));
   });
 });
