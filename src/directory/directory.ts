@@ -5,6 +5,7 @@
  * read may be some moments old. Secrets are here only as what checks them; a signing key is here whole.
  */
 
+import { type Instant } from '../lib/time.ts';
 import { type Domain } from '../mail/domain.ts';
 import { type SendingLimits } from '../mail/identity.ts';
 
@@ -44,6 +45,8 @@ export interface DomainRecord {
   readonly name: Domain;
   /** `''` for none. */
   readonly tenant: string;
+  /** When its records last changed: the id of its MTA-STS policy follows from it. */
+  readonly changedAt: Instant;
 }
 
 /** RFC 6376 §3.3, RFC 8463. */
@@ -56,14 +59,46 @@ export interface SigningKeyRecord {
   /** PKCS#8, PEM. */
   readonly privateKey: string;
   /** `published`: its record is in DNS, and it signs nothing yet. `retired`: it signs nothing more, and its record stays for what is under way. */
-  readonly state: 'published' | 'signing' | 'retired';
+  readonly state: KeyState;
+  /** When it came into this state. */
+  readonly since: Instant;
 }
+
+export type KeyState = 'published' | 'signing' | 'retired';
 
 /** What a thread asks on the way of a message: answered from memory but for the first time. */
 export interface DirectoryReader {
   credential(user: string): CredentialRecord | undefined;
   tenant(name: string): TenantRecord | undefined;
   domain(name: Domain): DomainRecord | undefined;
+  domainsOf(tenant: string): readonly Domain[];
   /** Those that sign now; none: mail of the domain is not signed. */
   signingKeys(domain: Domain): readonly SigningKeyRecord[];
+}
+
+/**
+ * All of it, for who looks after it: one thread, or a command while no server runs. Each change is on disk when the
+ * call returns, and is whole: with a tenant go its domains, users and keys, or none of them.
+ */
+export interface DirectoryStore extends DirectoryReader {
+  tenants(): readonly TenantRecord[];
+  domains(): readonly DomainRecord[];
+  credentials(): readonly CredentialRecord[];
+  /** Of one domain, or of all; in every state, oldest first. */
+  keys(domain?: Domain): readonly SigningKeyRecord[];
+  putTenant(tenant: TenantRecord): void;
+  putDomain(domain: DomainRecord): void;
+  putCredential(credential: CredentialRecord): void;
+  putKeys(keys: readonly SigningKeyRecord[]): void;
+  /** With all that belongs to it. False: there is none. */
+  removeTenant(name: string): boolean;
+  /** With its keys. */
+  removeDomain(name: Domain): boolean;
+  removeCredential(user: string): boolean;
+  removeKey(domain: Domain, selector: string): boolean;
+  /** What makes up secrets of users who do not exist: the same after a restart. */
+  readonly pepper: Uint8Array;
+  /** Forgets what it has read. */
+  refresh(): void;
+  close(): void;
 }
