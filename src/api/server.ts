@@ -17,6 +17,7 @@ import { API_PREFIX, type Call, CALLS } from './calls.ts';
 import { sendContent } from './content-reply.ts';
 import { type Admin, Refusal, type SandboxPort } from './contract.ts';
 import { type Access, denialOf } from './guard.ts';
+import { serveOwnPolicies } from './own-policy.ts';
 import { consolePage, PAGE_HEADERS } from './page.ts';
 import { addSandboxRoutes } from './sandbox-routes.ts';
 
@@ -30,6 +31,8 @@ export interface ApiDeps {
   readonly metricsContentType: string;
   readonly version: string;
   readonly sandbox: SandboxPort | undefined;
+  /** The MTA-STS policy of one of our domains. */
+  readonly ownPolicy?: (domain: string) => string | undefined;
 }
 
 const MAX_BODY = 64 * 1024;
@@ -50,7 +53,10 @@ export function buildApi(deps: ApiDeps, access: Access | undefined): FastifyInst
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send(errorBody('notFound', `there is nothing at ${request.method} ${request.url.slice(0, 200)}`)),
   );
-  if (access !== undefined) app.addHook('onRequest', guardWith(access));
+  if (access !== undefined) {
+    if (deps.ownPolicy !== undefined) serveOwnPolicies(app, deps.ownPolicy);
+    app.addHook('onRequest', guardWith(access));
+  }
   for (const [name, call] of Object.entries(CALLS)) addCall(app, deps.admin, name as keyof Admin, call);
   addPlainRoutes(app, deps);
   if (deps.sandbox !== undefined) addSandboxRoutes(app, deps.sandbox);

@@ -6,7 +6,7 @@
  */
 
 import { isAbsolute, join, resolve } from 'node:path';
-import { HTTP_OPTIONS } from '../api/config.ts';
+import { HTTP_OPTIONS, MTA_STS_OPTIONS } from '../api/config.ts';
 import { BOUNCE_OPTIONS } from '../bounce/config.ts';
 import { DELIVER_OPTIONS } from '../deliver/config.ts';
 import { DNS_OPTIONS } from '../dns/config.ts';
@@ -57,6 +57,10 @@ export const OPTIONS = {
   spool: group(SPOOL_OPTIONS, 'Where mail is kept.'),
   events: group(EVENTS_OPTIONS, 'The log of what became of each message.'),
   http: group(HTTP_OPTIONS, 'API, metrics, health and console.'),
+  mtaSts: group(
+    MTA_STS_OPTIONS,
+    'The MTA-STS policy of the local and relay domains, served by HTTP at `mta-sts.` and the domain.',
+  ),
   memory: group(MEMORY_OPTIONS, 'How much memory is taken.'),
   workers: optional(
     count(1, 'Threads for sessions and deliveries. Not given: one for each core but one, at least one.', {

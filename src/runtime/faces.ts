@@ -23,6 +23,8 @@ export interface FacesOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly draining: () => boolean;
+  /** The MTA-STS policy of one of our domains, by the configuration as it is now. */
+  readonly ownPolicy: (domain: string) => string | undefined;
   readonly sandbox: Omit<SandboxPort, 'moveClock'> | undefined;
   /** Absent: time cannot be moved. */
   readonly moveClock: ((by: number) => Promise<number>) | undefined;
@@ -61,7 +63,7 @@ export class Faces {
 }
 
 function apiDeps(options: FacesOptions): ApiDeps {
-  const { control, clock, log } = options;
+  const { control, clock, log, ownPolicy } = options;
   const metrics = new ThreadMetrics();
   const loop = new LoopDelay('main');
   return {
@@ -72,6 +74,7 @@ function apiDeps(options: FacesOptions): ApiDeps {
       return metricsOf(options.threads, metrics);
     },
     sandbox: sandboxPort(options),
+    ownPolicy,
   };
 }
 

@@ -26,6 +26,7 @@ import { type Pickup } from './pickup.ts';
 import { checkPorts } from './port-check.ts';
 import { reload } from './reload.ts';
 import { aliasesOf, planOf, sharesPorts, workerCount } from './settings.ts';
+import { ownStsText } from './own-sts.ts';
 import { type SpoolLock, takeSpoolLock } from './spool-lock.ts';
 import { type ListeningAddress, Threads } from './threads.ts';
 
@@ -187,6 +188,7 @@ class Working {
     return Faces.open({
       ...{ config: this.#config, threads, control, clock: this.#clock, log: this.#log, sandbox },
       draining: () => this.#draining,
+      ownPolicy: (domain) => ownStsText(this.#config, domain),
       moveClock: movableClock ? (by) => this.#moveClock(by) : undefined,
     });
   }
