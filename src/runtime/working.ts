@@ -130,8 +130,9 @@ class Working {
     const threads = this.#makeThreads();
     this.#threads = threads;
     this.#addresses = await threads.start();
-    this.#faces = await this.#openFaces(threads);
+    // Before anybody is told that the server is up: then `sendmail` finds its folder.
     this.#pickup = await openPickup({ config: this.#config, threads, log: this.#log });
+    this.#faces = await this.#openFaces(threads);
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
     if (process.connected) process.send?.('ready');

@@ -25,6 +25,8 @@ const PACKAGES = {
   swaks: ['swaks', 'libnet-ssleay-perl'],
   unbound: ['unbound'],
   dkim: ['python3-dkim', 'python3-nacl', 'libmail-dkim-perl', 'opendkim', 'rspamd'],
+  // Programs that hand in mail with a `sendmail` command.
+  programs: ['bsd-mailx', 'mailutils', 'php-cli', 'git-email', 'libmailtools-perl'],
   // Users and groups that exist for one process only; see foreign-users.ts.
   wrappers: ['libnss-wrapper', 'libuid-wrapper'],
 } as const;
