@@ -140,10 +140,9 @@ export class StubResolver implements Resolver {
   /** What is bogus to a server that validates must not become unsigned by asking one that does not. */
   #overruledBy(index: number): readonly number[] {
     const { servers } = this.#options;
-    const trusted = servers.flatMap((server, each) => (this.#trusts(server) ? [each] : []));
-    return trusted.includes(index)
-      ? servers.flatMap((_, i) => (trusted.includes(i) && i !== index ? [] : [i]))
-      : [index];
+    const told = servers[index];
+    if (told === undefined || !this.#trusts(told)) return [index];
+    return servers.flatMap((server, i) => (i === index || !this.#trusts(server) ? [i] : []));
   }
 
   /** A server that follows no CNAME out of its own zones leaves the rest of the way to us. */
