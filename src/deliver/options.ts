@@ -2,6 +2,7 @@
 
 import { type Duration, MINUTE, SECOND } from '../lib/time.ts';
 import { type QueueId } from '../mail/queue-id.ts';
+import { type TlsSession } from '../mail/tls-result.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Random } from '../ports/random.ts';
@@ -32,10 +33,27 @@ export interface AgentOptions {
   readonly convertSigned: 'convert' | 'fail';
   /** Our own listeners and whatever else must never be dialled. */
   readonly prohibited: (address: string, port: number) => boolean;
+  /**
+   * A session was opened, or could not be, and this is how it was secured (RFC 8460 §4). Absent: nobody wants to know.
+   * `domain`: that of the recipients, whose policy it was.
+   */
+  readonly onTlsSession?: (domain: string, session: TlsSession) => void;
+  /** Hosts that were seen to offer encryption. Absent: nothing is remembered. */
+  readonly tlsMemory?: TlsMemory;
   /** A part of the content of a message that was dispatched as blocks. Rejects when it is gone. */
   readonly readContent: (message: QueueId, at: number, octets: number) => Promise<Uint8Array>;
   /** An open connection was lost while no dispatch was on its slot. */
   readonly onSlotClosed: (slot: SlotId, reason: string) => void;
+}
+
+/** So that whoever strips STARTTLS from a session is noticed. */
+export interface TlsMemory {
+  /** The host offered encryption before, not too long ago. */
+  knows(host: string): boolean;
+  /** It does now. */
+  seen(host: string): void;
+  /** A host that is known and offers none: send in clear and tell it, or wait. */
+  readonly withoutTls: 'tell' | 'defer';
 }
 
 /** Where we send from. An address family without an address here is left to the system. */
