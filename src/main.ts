@@ -3,7 +3,7 @@
 import { enableCompileCache } from 'node:module';
 import process from 'node:process';
 import { sendmailWords } from './cli/sendmail/words.ts';
-import { type Wiring } from './cli/program.ts';
+import type { Wiring } from './cli/program.ts';
 import { processTerminal } from './cli/terminal.ts';
 
 enableCompileCache();

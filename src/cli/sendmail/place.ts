@@ -8,9 +8,7 @@
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Config } from '../../config/config.ts';
-import { findConfigFile, loadConfig, SYSTEM_FOLDER } from '../../config/load.ts';
-import { formatProblem } from '../../lib/schema-reading.ts';
+import type { Config } from '../../config/config.ts';
 import { SendmailFailure } from './failure.ts';
 
 /** Where the package of a distribution has it; see packaging/. */
@@ -50,11 +48,16 @@ function namedConfig({ env, cwd, config }: PlaceOptions): string | undefined {
 }
 
 async function configOf(named: string | undefined): Promise<Config> {
+  // All options of all parts come with it: only where it must be.
+  const { findConfigFile, loadConfig, SYSTEM_FOLDER } = await import('../../config/load.ts');
   const file = named ?? findConfigFile(SYSTEM_FOLDER);
-  if (file === undefined) throw new SendmailFailure('unavailable', NOBODY);
+  if (file === undefined) throw new SendmailFailure('unavailable', nobody(SYSTEM_FOLDER));
   const loaded = await loadConfig(file, 1);
   if (loaded.ok) return loaded.config;
+  const { formatProblem } = await import('../../lib/schema-reading.ts');
   throw new SendmailFailure('configuration', loaded.problems.map(formatProblem).join('\n'));
 }
 
-const NOBODY = `no Postrider takes mail here that this user may use: there is no ${USUAL_PICKUP}, and no configuration in ${SYSTEM_FOLDER} that you may read. Set pickup.folder to ${USUAL_PICKUP} in the configuration and start the server, or name the configuration with -C`;
+function nobody(system: string): string {
+  return `no Postrider takes mail here that this user may use: there is no ${USUAL_PICKUP}, and no configuration in ${system} that you may read. Set pickup.folder to ${USUAL_PICKUP} in the configuration and start the server, or name the configuration with -C`;
+}

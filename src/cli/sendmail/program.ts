@@ -2,16 +2,14 @@
  * The `sendmail` command, and `mailq` and `newaliases`, which are the same one by other names.
  *
  * What goes wrong is said on standard error and by the exit codes of sysexits.h. Nothing is loaded that the task does
- * not need: cron and web servers start this for every message.
+ * not need, not even for its types: cron and web servers start this for every message.
  */
 
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { ControlError } from '../../api/control-client.ts';
-import { type QueueAdmin, Refusal } from '../../api/contract.ts';
+import type { QueueAdmin } from '../../api/contract.ts';
 import { parseSendmail, type SendmailCommand, type SendmailName } from '../../wire/sendmail/options.ts';
-import { VERSION } from '../../runtime/version.ts';
-import { type Terminal } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
 import { type DropOptions } from './drop-file.ts';
 import { SENDMAIL_EXIT, type SendmailExit, SendmailFailure } from './failure.ts';
 import { dropFolder, type PlaceOptions } from './place.ts';
@@ -46,17 +44,8 @@ export async function runSendmail(name: SendmailName, words: readonly string[], 
   }
 }
 
-const CONTROL_EXITS: Readonly<Record<ControlError['kind'], SendmailExit>> = {
-  notRunning: 'unavailable',
-  notAnswering: 'temporary',
-  forbidden: 'permission',
-  failed: 'software',
-};
-
 function exitOf(error: unknown): SendmailExit {
   if (error instanceof SendmailFailure) return error.exit;
-  if (error instanceof ControlError) return CONTROL_EXITS[error.kind];
-  if (error instanceof Refusal) return 'unavailable';
   return error instanceof Error && 'code' in error && error.code === 'EACCES' ? 'permission' : 'software';
 }
 
@@ -70,7 +59,10 @@ const RUN: Readonly<Record<SendmailCommand['mode'], Run>> = {
   // Aliases are part of the configuration: there is nothing to rebuild, and packages that call this expect success.
   aliases: () => undefined,
   help: (_command, { terminal }) => terminal.out(HELP),
-  version: (_command, { terminal }) => terminal.out(`Postrider ${VERSION}\n`),
+  version: async (_command, { terminal }) => {
+    const { VERSION } = await import('../../runtime/version.ts');
+    terminal.out(`Postrider ${VERSION}\n`);
+  },
 };
 
 async function runSubmit(command: SendmailCommand, io: SendmailIo): Promise<void> {

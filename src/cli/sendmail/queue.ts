@@ -4,16 +4,43 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { connectControl, ControlError } from '../../api/control-client.ts';
-import { MAX_PAGE, type QueueAdmin } from '../../api/contract.ts';
+import { MAX_PAGE, type QueueAdmin, Refusal } from '../../api/contract.ts';
 import { type FlushSelection } from '../../wire/sendmail/options.ts';
 import { decodeHead, MAX_HEAD_OCTETS } from '../../wire/sendmail/pickup-file.ts';
 import { pickupId } from '../../wire/sendmail/pickup-name.ts';
-import { SendmailFailure } from './failure.ts';
+import { type SendmailExit, SendmailFailure } from './failure.ts';
 import { QueueListing, type WaitingFile } from './mailq.ts';
 import { dropFolder, type PlaceOptions, spoolFolder } from './place.ts';
 import { type SendmailIo } from './program.ts';
 
-export async function listQueue({ terminal, openOffline }: SendmailIo, place: PlaceOptions): Promise<void> {
+const CONTROL_EXITS: Readonly<Record<ControlError['kind'], SendmailExit>> = {
+  notRunning: 'unavailable',
+  notAnswering: 'temporary',
+  forbidden: 'permission',
+  failed: 'software',
+};
+
+export function listQueue(io: SendmailIo, place: PlaceOptions): Promise<void> {
+  return inItsTerms(list(io, place));
+}
+
+export function flushQueue(select: FlushSelection, place: PlaceOptions): Promise<void> {
+  return inItsTerms(flush(select, place));
+}
+
+/** What asking for a queue may fail with, as `sendmail` says it. */
+async function inItsTerms(done: Promise<void>): Promise<void> {
+  try {
+    await done;
+  } catch (error) {
+    if (error instanceof ControlError)
+      throw new SendmailFailure(CONTROL_EXITS[error.kind], error.message, { cause: error });
+    if (error instanceof Refusal) throw new SendmailFailure('unavailable', error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function list({ terminal, openOffline }: SendmailIo, place: PlaceOptions): Promise<void> {
   const spool = await spoolOf(place);
   const { admin, close } = await adminOf(spool, openOffline);
   try {
@@ -31,7 +58,7 @@ export async function listQueue({ terminal, openOffline }: SendmailIo, place: Pl
   }
 }
 
-export async function flushQueue(select: FlushSelection, place: PlaceOptions): Promise<void> {
+async function flush(select: FlushSelection, place: PlaceOptions): Promise<void> {
   const control = connectControl(await spoolOf(place));
   await control.flush({ select, all: Object.keys(select).length === 0, by: `sendmail:${userInfo().username}` });
 }
