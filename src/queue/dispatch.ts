@@ -14,6 +14,7 @@ import { type QueueId } from '../mail/queue-id.ts';
 import { type EntryId, type EntryRecipient } from '../mail/entry.ts';
 import { type Route } from '../mail/route.ts';
 import { type StsPolicy } from '../mail/sts-policy.ts';
+import { type TlsSession } from '../mail/tls-result.ts';
 
 export type SlotId = number;
 
@@ -54,6 +55,8 @@ export interface Dispatch {
   readonly hosts: readonly Host[];
   /** The MTA-STS policy of the domain that the recipients share, if it has one. */
   readonly sts?: StsPolicy | undefined;
+  /** DNSSEC vouches for the names of the hosts. */
+  readonly secure?: boolean;
   readonly message: QueueId;
   readonly entry: EntryId;
   readonly sender: SenderParameters;
@@ -76,6 +79,10 @@ export interface AttemptReport {
   readonly host: string;
   readonly address: string;
   readonly tls: string | undefined;
+  /** Which policy of encryption the last session was held to, and what came of it; absent where nobody was dialled. */
+  readonly tlsSession?: TlsSession | undefined;
+  /** Every session that was begun for this dispatch, for reports to the receiver. */
+  readonly tlsSessions?: readonly TlsSession[];
   /** The connection was there before this dispatch. */
   readonly reused: boolean;
   /** A connection was tried and could not be made or was refused at its greeting. */

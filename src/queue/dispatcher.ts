@@ -333,6 +333,7 @@ export class Dispatcher {
       route,
       hosts: waiting.hosts,
       sts: waiting.sts,
+      secure: waiting.secure,
     });
     this.#owner.progressed(site, now);
   }

@@ -26,7 +26,7 @@ import { Settlements } from './settlements.ts';
 import { type Site } from './site-state.ts';
 import { type Resolution, type SiteTable } from './site-table.ts';
 import { StaleSites } from './stale-sites.ts';
-import { costOf, tenantOf, type Waiting, type Window } from './window.ts';
+import { direct, costOf, tenantOf, type Waiting, type Window } from './window.ts';
 
 export interface IntakeOwner {
   readonly rules: Rules;
@@ -281,8 +281,7 @@ export class Intake {
       this.#ask(resolution, step.out);
     } else if (refusal !== undefined) this.#refuse(waiting, { kind: refusal.kind, answer: refusal }, step);
     else if (site !== undefined) {
-      waiting.hosts = resolution.hosts;
-      waiting.sts = resolution.sts;
+      direct(waiting, resolution);
       this.#ready(waiting, site, step);
     }
   }

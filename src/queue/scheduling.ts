@@ -70,6 +70,7 @@ export type SchedulerAction =
       readonly route: Route;
       readonly hosts: readonly Host[];
       readonly sts?: StsPolicy | undefined;
+      readonly secure?: boolean;
     }
   /** The entry ends or waits without a dispatch: no such domain, DNS failure, site in back-off past its expiry. Then `finished` is not called. */
   | { readonly kind: 'settle'; readonly entry: Entry; readonly verdict: WithoutDispatch }

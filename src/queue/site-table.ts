@@ -28,6 +28,8 @@ export interface Resolution {
   hosts: readonly Host[];
   /** Of the domain alone: others may share its site. */
   sts: StsPolicy | undefined;
+  /** DNSSEC vouches for the names of the hosts. */
+  secure: boolean;
   /** No site: why. */
   refusal: Extract<SiteAnswer, { kind: 'failed' | 'deferred' }> | undefined;
   /** What the answer is waited for with. */
@@ -109,6 +111,7 @@ export class SiteTable {
       site: undefined,
       hosts: [],
       sts: undefined,
+      secure: false,
       refusal: undefined,
       entries: new SmallSet(),
       readers: new SmallSet(),
@@ -132,6 +135,7 @@ export class SiteTable {
     if (answer.kind === 'site') {
       resolution.refusal = undefined;
       resolution.sts = answer.sts;
+      resolution.secure = answer.authenticated;
       const name = siteNameOf(resolution.route, answer.site);
       this.#lead(resolution, { name, hosts: answer.hosts, until });
     } else {

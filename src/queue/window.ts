@@ -23,6 +23,7 @@ export interface Waiting {
   route: Route | undefined;
   hosts: readonly Host[];
   sts: StsPolicy | undefined;
+  secure: boolean;
   site: Site | undefined;
   slot: Slot | undefined;
   startedAt: Instant;
@@ -79,6 +80,7 @@ export class Window {
       route: undefined,
       hosts: [],
       sts: undefined,
+      secure: false,
       site: undefined,
       slot: undefined,
       startedAt: 0,
@@ -106,4 +108,11 @@ export class Window {
     if (own === 0) this.#octetsByTenant.delete(tenant);
     else this.#octetsByTenant.set(tenant, own);
   }
+}
+
+/** Tells it where it goes. */
+export function direct(waiting: Waiting, { hosts, sts, secure }: Pick<Waiting, 'hosts' | 'sts' | 'secure'>): void {
+  waiting.hosts = hosts;
+  waiting.sts = sts;
+  waiting.secure = secure;
 }

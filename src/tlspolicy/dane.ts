@@ -37,7 +37,7 @@ const DIGESTS: Readonly<Record<number, { readonly name: string; readonly octets:
 };
 /** No chain is longer, and none is searched further. */
 const MAX_CERTIFICATES = 10;
-const MAX_RECORDS = 50;
+const MAX_RECORDS = 20;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
 /** The records that can be checked, without those that a stronger digest makes needless. */

@@ -24,7 +24,7 @@ const PLAIN: TlsFacts = {
 function told(facts: Partial<TlsFacts>): string {
   const decision = decideTls({ ...PLAIN, ...facts });
   if (decision.kind === 'skip') return `skip ${decision.policy} ${decision.result} ${decision.status}`;
-  const extras = `${decision.watched ? ' watched' : ''}${decision.requireTls ? ' REQUIRETLS' : ''}`;
+  const extras = `${decision.sts === 'none' ? '' : ` ${decision.sts}`}${decision.requireTls ? ' REQUIRETLS' : ''}`;
   return `${decision.policy} ${decision.level} ${decision.policyType}${extras}`;
 }
 
@@ -39,13 +39,13 @@ describe('the strongest policy decides', () => {
     ['the route forbids encryption', { level: 'none' }, 'configured none no-policy-found'],
     ['the route forbids it, whatever is published', { level: 'none', dane: USABLE }, 'configured none tlsa'],
     // MTA-STS
-    ['MTA-STS enforce', { sts: sts('enforce') }, 'sts verify sts watched'],
+    ['MTA-STS enforce', { sts: sts('enforce') }, 'sts verify sts listed'],
     ['MTA-STS enforce, another host', { sts: sts('enforce', 'a.test') }, 'skip sts validation-failure 4.7.5'],
-    ['MTA-STS testing never blocks', { sts: sts('testing') }, 'opportunistic opportunistic sts watched'],
-    ['nor another host', { sts: sts('testing', 'a.test') }, 'opportunistic opportunistic sts watched'],
+    ['MTA-STS testing never blocks', { sts: sts('testing') }, 'opportunistic opportunistic sts listed'],
+    ['nor another host', { sts: sts('testing', 'a.test') }, 'opportunistic opportunistic sts unlisted'],
     ['MTA-STS none', { sts: sts('none') }, 'opportunistic opportunistic no-policy-found'],
-    ['MTA-STS above the route', { sts: sts('enforce'), level: 'encrypt' }, 'sts verify sts watched'],
-    ['testing leaves the route as it is', { sts: sts('testing'), level: 'verify' }, 'configured verify sts watched'],
+    ['MTA-STS above the route', { sts: sts('enforce'), level: 'encrypt' }, 'sts verify sts listed'],
+    ['testing leaves the route as it is', { sts: sts('testing'), level: 'verify' }, 'configured verify sts listed'],
     // DANE
     ['TLSA records', { ...secure, dane: USABLE }, 'dane dane tlsa'],
     ['TLSA above the route', { ...secure, dane: USABLE, level: 'verify' }, 'dane dane tlsa'],
@@ -63,8 +63,8 @@ describe('the strongest policy decides', () => {
     // REQUIRETLS
     ['REQUIRETLS by DANE', { ...required, ...secure, dane: USABLE }, 'requiretls dane tlsa REQUIRETLS'],
     ['by DNSSEC and a certificate', { ...required, ...secure }, 'requiretls verify no-policy-found REQUIRETLS'],
-    ['by MTA-STS', { ...required, sts: sts('enforce') }, 'requiretls verify sts watched REQUIRETLS'],
-    ['by MTA-STS testing: its names are good', { ...required, sts: sts('testing') }, 'requiretls verify sts watched REQUIRETLS'],
+    ['by MTA-STS', { ...required, sts: sts('enforce') }, 'requiretls verify sts listed REQUIRETLS'],
+    ['by MTA-STS testing: its names are good', { ...required, sts: sts('testing') }, 'requiretls verify sts listed REQUIRETLS'],
     ['a policy that does not name the host', { ...required, sts: sts('enforce', 'a.test') }, 'skip requiretls validation-failure 5.7.10'],
     ['nobody vouches for the name', required, 'skip requiretls validation-failure 5.7.10'],
     ['nobody does, and the route verifies', { ...required, level: 'verify' }, 'skip requiretls validation-failure 5.7.10'],
@@ -76,7 +76,7 @@ describe('the strongest policy decides', () => {
     // TLS-Required: No
     ['TLS-Required: No sets DANE aside', { ...relaxed, ...secure, dane: USABLE }, 'opportunistic opportunistic tlsa'],
     ['and what is bogus', { ...relaxed, ...secure, dane: BOGUS }, 'opportunistic opportunistic tlsa'],
-    ['and MTA-STS', { ...relaxed, sts: sts('enforce', 'a.test') }, 'opportunistic opportunistic sts watched'],
+    ['and MTA-STS', { ...relaxed, sts: sts('enforce', 'a.test') }, 'opportunistic opportunistic sts unlisted'],
     ['and not the route', { ...relaxed, dane: USABLE, level: 'verify' }, 'configured verify tlsa'],
     ['nor a route of DANE alone', { ...relaxed, ...secure, level: 'dane' }, 'skip configured dane-required 4.7.5'],
   ]; // prettier-ignore

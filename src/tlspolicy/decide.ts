@@ -52,8 +52,8 @@ export interface TlsDemand {
   readonly records: readonly TlsaRecord[];
   /** Name in the handshake, and one of the names of a DANE-TA certificate. */
   readonly serverName: string;
-  /** The published policy wants a valid certificate, though nothing is refused without one: mode `testing`. */
-  readonly watched: boolean;
+  /** An MTA-STS policy, also in mode `testing`, and whether it allows the host: what reports are about. */
+  readonly sts: 'none' | 'listed' | 'unlisted';
   /** The host must offer REQUIRETLS. */
   readonly requireTls: boolean;
   readonly reason: string;
@@ -72,7 +72,7 @@ export interface TlsSkip {
 
 export type TlsDecision = TlsDemand | TlsSkip;
 
-type Published = Pick<TlsDemand, 'policyType' | 'records' | 'serverName' | 'watched'>;
+type Published = Pick<TlsDemand, 'policyType' | 'records' | 'serverName' | 'sts'>;
 
 export function decideTls(facts: TlsFacts): TlsDecision {
   const { level, sender } = facts;
@@ -182,15 +182,12 @@ function skip(facts: TlsFacts, why: Pick<TlsSkip, 'policy' | 'result' | 'reason'
 
 /** What there is to be reported on: DANE before MTA-STS (RFC 8461 §2). */
 function publishedBy({ dane, sts, host }: TlsFacts): Published {
-  const watched = sts !== undefined && sts.mode !== 'none';
-  switch (dane.kind) {
-    case 'usable':
-      return { policyType: 'tlsa', records: dane.records, serverName: dane.base, watched: false };
-    case 'unusable':
-      return { policyType: 'tlsa', records: [], serverName: dane.base, watched: false };
-    case 'temporary':
-      return { policyType: 'tlsa', records: [], serverName: host, watched: false };
-    case 'none':
-      return { policyType: watched ? 'sts' : 'no-policy-found', records: [], serverName: host, watched };
+  if (dane.kind === 'usable') return { policyType: 'tlsa', records: dane.records, serverName: dane.base, sts: 'none' };
+  if (dane.kind !== 'none') {
+    const serverName = dane.kind === 'unusable' ? dane.base : host;
+    return { policyType: 'tlsa', records: [], serverName, sts: 'none' };
   }
+  const base = { records: [], serverName: host };
+  if (sts === undefined || sts.mode === 'none') return { ...base, policyType: 'no-policy-found', sts: 'none' };
+  return { ...base, policyType: 'sts', sts: matchesStsHost(sts, host) ? 'listed' : 'unlisted' };
 }

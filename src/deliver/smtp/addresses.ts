@@ -14,6 +14,8 @@ export type HostAddresses =
       readonly ttl: number;
       /** Every address comes from an answer that is. */
       readonly authenticated: boolean;
+      /** Where CNAMEs lead from the host; absent where there are none. */
+      readonly name?: string | undefined;
     }
   /** The host has no address of this family, or does not exist. */
   | { readonly kind: 'none'; readonly ttl: number; readonly authenticated: boolean }
@@ -40,7 +42,12 @@ export async function addressesOf(host: string, resolver: Resolver, family: Addr
     addresses: [first, ...rest],
     ttl: Math.min(...found.map(({ ttl }) => ttl)),
     authenticated: found.every(({ authenticated }) => authenticated),
+    ...aliasOf(found),
   };
+}
+
+function aliasOf([first]: readonly { readonly name?: string }[]): { readonly name?: string } {
+  return first?.name === undefined ? {} : { name: first.name };
 }
 
 function literalAddress(address: string, family: AddressFamily): HostAddresses {

@@ -249,7 +249,7 @@ export class Attempts {
 
   /** From now on it is in flight. An entry of an earlier release does not know its sender. */
   #begin(action: DispatchAction, { reversePath, content }: Begun = NOTHING_KNOWN): KeptDispatch {
-    const { entry, slot, path, site, route, hosts, sts } = action;
+    const { entry, slot, path, site, route, hosts, sts, secure } = action;
     const id = (this.#lastId += 1);
     const startedAt = this.#context.clock.now();
     const sender = entry.sender ?? (reversePath ? formatMailbox(reversePath) : '');
@@ -259,7 +259,8 @@ export class Attempts {
     this.#context.tell(attemptEvent(facts));
     countAttempt();
     const { message, attempts } = entry;
-    return { id, slot, path, site, route, hosts, sts, message, entry: entry.id, attempt: attempts + 1 };
+    const to = { slot, path, site, route, hosts, sts, secure: secure === true };
+    return { id, ...to, message, entry: entry.id, attempt: attempts + 1 };
   }
 
   #conclude(facts: AttemptFacts, outcomes: readonly Outcome[]): void {
