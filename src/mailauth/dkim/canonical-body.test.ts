@@ -104,6 +104,38 @@ describe('a canonical body', () => {
     });
   }
 
+  test('of much text with much white space is all there, wherever it is cut', () => {
+    let seed = 1;
+    const next = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;
+    const pieces = [
+      ' ',
+      '  ',
+      '\t',
+      '\r\n',
+      '\r',
+      '\n',
+      'a',
+      'word',
+      'x'.repeat(70),
+      ' y'.repeat(200),
+      '\r\n'.repeat(300),
+    ];
+    for (let round = 0; round < 20; round += 1) {
+      const weights = Array.from({ length: 12 }, () => next(pieces.length));
+      const text = Array.from({ length: 20_000 }, () => pieces[weights[next(weights.length)]!]).join('');
+      const octets = Buffer.from(text.slice(0, 400_000), 'latin1');
+      const sizes = Array.from({ length: 20 }, () => next(100_000));
+      assert.equal(canonical('relaxed', cut(octets, sizes)), plainly('relaxed', octets.toString('latin1')));
+    }
+  });
+
+  test('of many lines of any length with white space at their ends is all there', () => {
+    for (let width = 1; width < 300; width += 7) {
+      const text = `${'z'.repeat(width)}\t\r\n`.repeat(Math.ceil(140_000 / width));
+      assert.equal(canonical('relaxed', [Buffer.from(text)]), text.replaceAll('\t', ''), `${width}`);
+    }
+  });
+
   test('of a megabyte of empty lines with text behind is all there', () => {
     const lines = Buffer.alloc(2 ** 20, '\r\n');
     for (const form of ['simple', 'relaxed'] as const) {

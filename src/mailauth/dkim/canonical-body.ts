@@ -22,6 +22,9 @@ const EMPTY_LINES = Buffer.alloc(MANY_LINES * 2, '\r\n');
 
 /** Gathers what is small; used by one `push` at a time, from its beginning to its end. */
 const gathered = Buffer.allocUnsafeSlow(65_536);
+const OCTETS_AT_ONCE = 256;
+/** For a space, a line end and an octet behind what is counted. */
+const ROOM = 8;
 /** What is larger is given on as it is. */
 const GIVEN_AS_IS = 4096;
 
@@ -45,12 +48,11 @@ export class BodyCanonicalizer {
   /** Neither changes nor keeps the chunk. */
   push(chunk: Buffer): void {
     const tail = this.#textEnd(chunk);
-    const scan = this.#relaxed && tail > 0 ? new GapScan(chunk) : undefined;
-    let at = this.#gap(chunk, 0);
-    while (at < tail) {
-      const end = scan === undefined ? tail : scan.next(at, tail);
-      this.#text(chunk, at, end);
-      at = this.#gap(chunk, end);
+    const head = this.#gap(chunk, 0);
+    if (head < tail) {
+      if (this.#relaxed) this.#relax(chunk, head, tail);
+      else this.#text(chunk, head, tail);
+      this.#gap(chunk, tail);
     }
     this.#flush();
   }
@@ -99,6 +101,54 @@ export class BodyCanonicalizer {
       this.#release();
       this.#put(CRLF, 1, 2);
     }
+  }
+
+  /** From an octet of text to behind another: what lies between is held back no longer than that. */
+  #relax(chunk: Buffer, from: number, to: number): void {
+    const scan = new GapScan(chunk);
+    let at = from;
+    for (;;) {
+      const gap = scan.next(at, to);
+      this.#text(chunk, at, gap);
+      if (gap === to) return;
+      at = this.#relaxOctets(chunk, gap, to);
+    }
+  }
+
+  /**
+   * Where white space changes, it often does so again soon: octet by octet for a while, then to where text begins. Gives no more
+   * than it takes, so that what is checked here is the room for that, and for line ends behind it.
+   */
+  #relaxOctets(chunk: Buffer, from: number, to: number): number {
+    const least = from + OCTETS_AT_ONCE;
+    let space = false;
+    let out = this.#roomFor(OCTETS_AT_ONCE);
+    let at = from;
+    for (; at < to; at += 1) {
+      const octet = chunk[at] ?? 0;
+      if (octet === SPACE || octet === TAB) space = true;
+      else if (octet === CR && chunk[at + 1] === LF) {
+        space = false;
+        at += 1;
+        gathered[out] = CR;
+        gathered[out + 1] = LF;
+        this.#gathered = out + 2;
+        out = this.#roomFor(ROOM);
+      } else {
+        if (space) gathered[out++] = SPACE;
+        space = false;
+        if (at >= least) break;
+        gathered[out++] = octet;
+      }
+    }
+    this.#gathered = out;
+    return at;
+  }
+
+  /** Where so many octets, and a few, can be put. */
+  #roomFor(octets: number): number {
+    if (this.#gathered + octets + ROOM > gathered.length) this.#flush();
+    return this.#gathered;
   }
 
   #text(chunk: Buffer, from: number, to: number): void {

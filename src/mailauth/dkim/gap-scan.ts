@@ -34,7 +34,8 @@ export class GapScan {
    */
   next(from: number, to: number): number {
     const firstWord = Math.max(0, Math.ceil((from - this.#wordsFrom) / WORD));
-    const lastWord = Math.floor((to - this.#wordsFrom) / WORD);
+    // The last of all is left out: each is looked at with the one behind it, and a look behind the end costs much.
+    const lastWord = Math.min(Math.floor((to - this.#wordsFrom) / WORD), this.#words.length - 1);
     const head = Math.min(this.#wordsFrom + firstWord * WORD, to);
     const inHead = this.#look(from, head);
     if (inHead !== -1) return inHead;
