@@ -6,13 +6,15 @@ import { after, describe, test } from 'node:test';
 import { type Event } from '../events/event.ts';
 import { type Entry, type EntryRecipient } from '../mail/entry.ts';
 import { formatMailbox } from '../mail/path.ts';
+import { reply, replyText } from '../mail/reply.ts';
 import { type Route } from '../mail/route.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { encodeHead, type PickupEnvelope } from '../wire/sendmail/pickup-file.ts';
 import { pickupId, pickupName } from '../wire/sendmail/pickup-name.ts';
 import { Aliases } from './aliases.ts';
 import { KeptContents } from './kept-contents.ts';
-import { type LocalIntakeDeps, takeIn, type TakenIn, whyUnfit } from './local-intake.ts';
+import { type LocalIntakeDeps, takeIn, tellRefused } from './local-intake.ts';
+import { type TakenIn, whyUnfit } from './local-message.ts';
 import { OctetBudget } from './octet-budget.ts';
 import { type IntakeState, type Submitted } from './ports.ts';
 
@@ -100,7 +102,11 @@ function world({
     },
     settings: () => ({ domain: 'here.test', mayNameSender: () => mayNameSender }),
     userOf: async () => (user === '' ? undefined : { name: user, fullName: 'Ann Smith' }),
-    refusedEntries: (_message, recipients) => entry(recipients, refused),
+    refusedEntries: (_message, { recipients, why }, first) => {
+      const made = entry(recipients, refused);
+      refused.push(`${first}: ${replyText(why)}`);
+      return made;
+    },
   };
   return { deps, submitted, events, planned, refused };
 }
@@ -190,7 +196,7 @@ describe('a message of a local user', () => {
     const w = world();
     assert.deepEqual(await take(w, fileOf(message({ recipients: ['zed', 'ann', 'zoe'] }))), { kind: 'accepted' });
     assert.deepEqual(w.planned, ['0 ann@here.test']);
-    assert.deepEqual(w.refused, ['1 zed@here.test', '2 zoe@here.test']);
+    assert.deepEqual(w.refused, ['1 zed@here.test', '2 zoe@here.test', '1: 550 5.1.1 No such mailbox here']);
     assert.deepEqual(
       w.events.map((event) => event.kind === 'rejected' && event.recipient),
       ['zed@here.test', 'zoe@here.test'],
@@ -200,7 +206,7 @@ describe('a message of a local user', () => {
   test('only recipients that do not exist', async () => {
     const w = world({ softBounce: true });
     assert.deepEqual(await take(w, fileOf(message({ recipients: ['zed'] }))), { kind: 'accepted' });
-    assert.deepEqual([w.planned, w.refused], [[], ['0 zed@here.test']]);
+    assert.deepEqual([w.planned, w.refused], [[], ['0 zed@here.test', '0: 450 4.1.1 No such mailbox here']]);
   });
 
   test('routes that refuse, and stateless relays, are entries like others', async () => {
@@ -248,6 +254,27 @@ describe('what is not taken now stays', () => {
     });
   test('a file that is gone', async () => {
     assert.deepEqual(await take(world(), join(folder, 'none')), { kind: 'gone' });
+  });
+});
+
+describe('the sender of what was refused is told', () => {
+  const why = reply(552, '5.3.4', 'Too large');
+  test('with every recipient, and of the content what names the message', async () => {
+    const w = world();
+    const content = `Subject: big\r\nX-Long: ${'x'.repeat(6000)}\r\nTo: ann\r\n\r\n${'x'.repeat(100_000)}`;
+    const path = fileOf(message({ recipients: ['ann', 'zed'] }, content));
+    assert.deepEqual(await tellRefused({ path, id: ID }, why, w.deps), { kind: 'accepted' });
+    assert.deepEqual([w.planned, w.refused], [[], ['0 ann@here.test', '1 zed@here.test', '0: 552 5.3.4 Too large']]);
+    assert.equal(w.submitted[0]?.keep, undefined);
+    assert.match(
+      contentOf(w),
+      /\r\nSubject: big\r\nTo: ann\r\nFrom: [^\r]*\r\nDate: today\r\nMessage-ID: [^\r]*\r\n\r\n$/,
+    );
+    assert.deepEqual(w.events, []);
+  });
+  test('as far as mail is taken now', async () => {
+    const taken = await tellRefused({ path: fileOf(message({})), id: ID }, why, world({ intake: 'full' }).deps);
+    assert.equal(taken.kind, 'later');
   });
 });
 
@@ -311,6 +338,9 @@ describe('what is refused', () => {
       assert.equal(taken.kind, 'refused');
       assert.match('reason' in taken ? taken.reason : '', why);
       assert.deepEqual(w.submitted, []);
+      // Of what is a message the sender can be told; of other files nobody knows one.
+      const isMessage = /large|loop/.test(name);
+      assert.equal('reply' in taken, isMessage);
     });
 
   test('a user whose name makes no address', async () => {

@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { MINUTE } from '../lib/time.ts';
-import { type LocalUser } from '../receive/local-intake.ts';
+import { type LocalUser } from '../receive/local-message.ts';
 
 const PASSWD = '/etc/passwd';
 const GETENT_PATIENCE = 5000;

@@ -3,9 +3,10 @@
 import { join } from 'node:path';
 import { type Config } from '../config/config.ts';
 import { type Log } from '../ports/log.ts';
-import { type TakenIn } from '../receive/local-intake.ts';
+import { type PickupFile, type TakenIn } from '../receive/local-message.ts';
 import { type Kept, type Page } from '../spool/spool.ts';
 import { type QueueId } from '../mail/queue-id.ts';
+import { type Reply } from '../mail/reply.ts';
 import { openPickupFolders } from './pickup-folder.ts';
 import { Pickup } from './pickup.ts';
 import { type Threads } from './threads.ts';
@@ -39,13 +40,15 @@ export async function openPickup({ config, threads, log }: OpenPickupOptions): P
 /** The threads answer what `worker-thread.ts` and `queue-manager-thread.ts` say. */
 function asksOf(threads: Threads) {
   let turn = 0;
+  const ask = async (method: string, argument: unknown): Promise<TakenIn> => {
+    const { workers } = threads;
+    const worker = workers[turn++ % Math.max(1, workers.length)];
+    if (worker === undefined) return { kind: 'later', reason: 'no worker is running' };
+    return (await worker.thread.ask(method, argument)) as TakenIn;
+  };
   return {
-    takeIn: async (file: { readonly path: string; readonly id: QueueId }) => {
-      const { workers } = threads;
-      const worker = workers[turn++ % Math.max(1, workers.length)];
-      if (worker === undefined) return { kind: 'later', reason: 'no worker is running' } as const;
-      return (await worker.thread.ask('takeIn', file)) as TakenIn;
-    },
+    takeIn: (file: PickupFile) => ask('takeIn', file),
+    tellRefused: (file: PickupFile, why: Reply) => ask('tellRefused', { file, why }),
     isKnown: async (id: QueueId) => (await threads.queueManager.ask('isKnown', id)) as boolean,
     letGo: async (ids: readonly QueueId[]) => void (await threads.queueManager.ask('letGo', ids)),
     kept: async (after: QueueId | undefined) => (await threads.queueManager.ask('kept', after)) as Page<Kept, QueueId>,

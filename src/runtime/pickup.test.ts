@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { until } from '../../test/lib/wait.ts';
 import { type QueueId } from '../mail/queue-id.ts';
-import { type PickupFile, type TakenIn } from '../receive/local-intake.ts';
+import { reply } from '../mail/reply.ts';
+import { type PickupFile, type TakenIn } from '../receive/local-message.ts';
 import { type Kept } from '../spool/spool.ts';
 import { pickupId, pickupName, UNFINISHED } from '../wire/sendmail/pickup-name.ts';
 import { Pickup, type PickupDeps } from './pickup.ts';
@@ -21,6 +22,8 @@ interface World {
   readonly taken: string[];
   readonly letGo: QueueId[];
   readonly told: string[];
+  /** Files whose sender was told, and with what. */
+  readonly refused: string[];
   /** What the timer that is set would do. */
   fire(): void;
   put(octets?: string): string;
@@ -38,7 +41,7 @@ function world({ answer = () => ({ kind: 'accepted' }), known = () => false, kep
   const folder = join(base, String(n++));
   const folders = { drop: join(folder, 'drop'), bad: join(folder, 'bad') };
   for (const each of Object.values(folders)) mkdirSync(each, { recursive: true });
-  const [taken, letGo, told]: [string[], QueueId[], string[]] = [[], [], []];
+  const [taken, letGo, told, refused]: [string[], QueueId[], string[], string[]] = [[], [], [], []];
   let timer: (() => void) | undefined;
   const tell = (text: string, fields?: object): void => void told.push(`${text} ${JSON.stringify(fields)}`);
   const deps: PickupDeps = {
@@ -56,6 +59,11 @@ function world({ answer = () => ({ kind: 'accepted' }), known = () => false, kep
       taken.push(file.path.slice(folders.drop.length + 1));
       return answer(file, taken.length);
     },
+    tellRefused: async (file, why) => {
+      assert.ok(existsSync(file.path));
+      refused.push(`${file.path.slice(folders.bad.length + 1)} ${why.code}`);
+      return { kind: 'accepted' };
+    },
     isKnown: async (id) => known(id),
     letGo: async (ids) => void letGo.push(...ids),
     // Pages of one.
@@ -67,7 +75,7 @@ function world({ answer = () => ({ kind: 'accepted' }), known = () => false, kep
   };
   const pickup = new Pickup(deps);
   return {
-    ...{ pickup, taken, letGo, told, ...folders },
+    ...{ pickup, taken, letGo, told, refused, ...folders },
     fire: () => timer?.(),
     put: (octets = 'x') => {
       const secret = Buffer.alloc(16);
@@ -155,6 +163,16 @@ describe('the pickup folder', () => {
     assert.deepEqual(readdirSync(w.bad).sort(), [name, `${name}.1`]);
     assert.deepEqual(readdirSync(w.drop), []);
     assert.match(w.told[0] ?? '', /set aside .*cut short/);
+  });
+
+  test('the sender of a message that is refused is told, once it is set aside', async () => {
+    const why = reply(552, '5.3.4', 'too large');
+    const w = world({ answer: () => ({ kind: 'refused', reason: '552 5.3.4 too large', reply: why }) });
+    const name = w.put();
+    await w.pickup.start();
+    await until('it to be told', async () => w.refused.length === 1);
+    await w.pickup.stop();
+    assert.deepEqual([w.refused, readdirSync(w.drop), readdirSync(w.bad)], [[`${name} 552`], [], [name]]);
   });
 
   test('names that nobody gives are set aside unread; hidden ones are not looked at', async () => {

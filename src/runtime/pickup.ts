@@ -11,9 +11,10 @@ import { lstat, opendir, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path';
 import { DAY, HOUR, SECOND } from '../lib/time.ts';
 import { type QueueId } from '../mail/queue-id.ts';
+import { type Reply } from '../mail/reply.ts';
 import { type Log } from '../ports/log.ts';
 import { type Timer, type Timers } from '../ports/timers.ts';
-import { type PickupFile, type TakenIn } from '../receive/local-intake.ts';
+import { type PickupFile, type TakenIn } from '../receive/local-message.ts';
 import { isCode, syncFolder } from '../spool/lmdb/files.ts';
 import { type Kept, type Page } from '../spool/spool.ts';
 import { pickupId, UNFINISHED } from '../wire/sendmail/pickup-name.ts';
@@ -27,6 +28,8 @@ export interface PickupDeps {
   readonly now: () => number;
   /** A worker takes the file in; rejects when it died over it. */
   readonly takeIn: (file: PickupFile) => Promise<TakenIn>;
+  /** Tells the sender of a message that was refused, and set aside as this file. */
+  readonly tellRefused: (file: PickupFile, why: Reply) => Promise<TakenIn>;
   readonly isKnown: (id: QueueId) => Promise<boolean>;
   readonly letGo: (ids: readonly QueueId[]) => Promise<void>;
   readonly kept: (after: QueueId | undefined) => Promise<Page<Kept, QueueId>>;
@@ -40,12 +43,18 @@ const SWEEP_EVERY = HOUR;
 const UNFINISHED_FOR = DAY;
 /** Names that cannot be moved away, so that each is told of once; then they are told of again. */
 const MAX_REMEMBERED = 10_000;
+const NOT_OURS = 'its name is none that `postrider sendmail` gives';
+
+interface Done {
+  readonly name: string;
+  readonly id: QueueId;
+}
 
 export class Pickup {
   readonly #deps: PickupDeps;
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #stuck = new Set<string>();
-  #done: { readonly name: string; readonly id: QueueId }[] = [];
+  #done: Done[] = [];
   #finishing: Promise<void> = Promise.resolve();
   #scanning: Promise<void> | undefined;
   #again = false;
@@ -122,10 +131,10 @@ export class Pickup {
   async #take(name: string): Promise<void> {
     const id = pickupId(name);
     try {
-      if (id === undefined) return await this.#setAside(name, 'its name is none that `postrider sendmail` gives');
+      if (id === undefined) return void (await this.#setAside(name, NOT_OURS));
       const taken = await this.#takenIn(name, id);
       if (taken.kind === 'accepted') await this.#finish(name, id);
-      if (taken.kind === 'refused') await this.#setAside(name, taken.reason);
+      if (taken.kind === 'refused') await this.#refused({ name, id }, taken);
       if (taken.kind === 'later') this.#deps.log.info('a message from a local user waits', { file: name, ...taken });
     } catch (error) {
       // A worker that died, or the server is stopping: the next look at the folder finds it again.
@@ -171,19 +180,34 @@ export class Pickup {
     }
   }
 
-  async #setAside(name: string, reason: string): Promise<void> {
+  /** First it is set aside: what is told of twice is worse than what the log alone tells. */
+  async #refused({ name, id }: Done, { reason, reply }: Extract<TakenIn, { kind: 'refused' }>): Promise<void> {
+    const path = await this.#setAside(name, reason);
+    if (path === undefined || reply === undefined) return;
+    const told = await this.#deps.tellRefused({ path, id }, reply);
+    if (told.kind === 'accepted') return;
+    this.#deps.log.warn('the sender of a file that was set aside could not be told', {
+      ...{ file: name, why: 'reason' in told ? told.reason : told.kind },
+    });
+  }
+
+  /** Where it is then; undefined when it could not be moved. */
+  async #setAside(name: string, reason: string): Promise<string | undefined> {
     const { folders, log } = this.#deps;
     try {
-      await rename(join(folders.drop, name), await this.#freeName(name));
+      const path = await this.#freeName(name);
+      await rename(join(folders.drop, name), path);
       log.error('a file in the pickup folder is no message that can be taken; it was set aside', {
         ...{ file: name, folder: folders.bad, why: reason },
       });
+      return path;
     } catch (error) {
-      if (isCode(error, 'ENOENT')) return;
+      if (isCode(error, 'ENOENT')) return undefined;
       this.#remember(name);
       log.error('a file in the pickup folder is no message that can be taken, and cannot be set aside', {
         ...{ file: name, why: reason, error: String(error) },
       });
+      return undefined;
     }
   }
 

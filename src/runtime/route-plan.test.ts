@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { recipientOf } from '../../test/lib/entries.ts';
 import { address, messageOf } from '../../test/lib/queue-parts.ts';
 import { queueName } from '../mail/queue-name.ts';
+import { reply } from '../mail/reply.ts';
 import { type Route } from '../mail/route.ts';
 import { DEFAULT_RETRY } from '../queue/retry.ts';
 import { RoutePlan } from './route-plan.ts';
@@ -62,15 +63,17 @@ describe('the entries of a message', () => {
     assert.ok(entries.every((entry) => entry.dueAt === 1000 && entry.acceptedAt === 1000));
   });
 
-  test('of recipients that do not exist lead to a failure, and come after the others', () => {
-    const entries = plan.failing(planned, recipients, 7);
+  test('of recipients that were refused lead to that refusal, and come after the others', () => {
+    const refused = { recipients, why: reply(550, '5.1.1', 'No such mailbox here') };
+    const entries = plan.refusedEntries(planned, refused, 7);
+    const name = 'refused:550 5.1.1 No such mailbox here';
     assert.deepEqual(
       entries.map(({ id, route, routingDomain, queue }) => [id, route, routingDomain, queue]),
-      entries.map((_, i) => [`${planned.id}/${7 + i}`, 'no-mailbox', 'fail:no-mailbox', queueOf('fail:no-mailbox')]),
+      entries.map((_, i) => [`${planned.id}/${7 + i}`, name, 'fail:refused', queueOf('fail:refused')]),
     );
     assert.equal(entries.flatMap((entry) => entry.recipients).length, recipients.length);
-    assert.deepEqual(plan.failing(planned, [], 7), []);
-    assert.equal(plan.byName('no-mailbox')?.kind, 'fail');
+    assert.deepEqual(plan.refusedEntries(planned, { ...refused, recipients: [] }, 7), []);
+    assert.equal(plan.byName(name)?.kind, 'fail');
   });
 
   test('carry how long the client waited, where there was one', () => {

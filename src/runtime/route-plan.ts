@@ -6,8 +6,10 @@ import { type Mailbox } from '../mail/path.ts';
 import { queueName } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
 import { type RetryOptions } from '../queue/retry.ts';
-import { compileRoutes, entriesFor, routeFor, type Routes, routingDomainOf } from '../queue/routes.ts';
+import { compileRoutes, entriesFor, routeFor, type Routes } from '../queue/routes.ts';
+import { type Refused } from '../receive/local-intake.ts';
 import { type PlannedMessage, type RouteFacts } from '../receive/ports.ts';
+import { refusalName, RefusalRoutes } from './refusal-route.ts';
 
 /** Last of all: what no configured route takes. A message that was accepted under older routes ends here, and is told. */
 const UNROUTED: Route = {
@@ -19,24 +21,16 @@ const UNROUTED: Route = {
   text: 'No route to this recipient is configured',
 };
 
-/** The routing domain of a failing route is that of nobody. */
-const NOBODY: Mailbox = { localPart: '', domain: '' };
-/** Chosen by name alone: recipients of mail from local users that do not exist, so that the sender is told. */
-const NO_MAILBOX: Route = {
-  name: 'no-mailbox',
-  kind: 'fail',
-  match: { recipients: [] },
-  code: 550,
-  status: '5.1.1',
-  text: 'No such mailbox here',
-};
+/** What waits with a refusal waits together, whatever its words. */
+const REFUSED = 'fail:refused';
 
 export class RoutePlan {
   readonly #routes: Routes;
   readonly #retry: RetryOptions;
+  readonly #refusals = new RefusalRoutes();
 
   constructor(routes: readonly Route[], retry: RetryOptions) {
-    this.#routes = compileRoutes([NO_MAILBOX, ...routes, UNROUTED], networksOf);
+    this.#routes = compileRoutes([...routes, UNROUTED], networksOf);
     this.#retry = retry;
   }
 
@@ -45,7 +39,7 @@ export class RoutePlan {
   }
 
   byName(name: string): Route | undefined {
-    return this.#routes.byName.get(name);
+    return this.#routes.byName.get(name) ?? this.#refusals.byName(name);
   }
 
   entriesOf(message: PlannedMessage, recipients: readonly EntryRecipient[]): readonly Entry[] {
@@ -59,14 +53,13 @@ export class RoutePlan {
     return beforeQueue === undefined ? entries : entries.map((entry) => ({ ...entry, beforeQueue }));
   }
 
-  /** Entries of recipients that do not exist. They come after `first` others of the message. */
-  failing(message: PlannedMessage, recipients: readonly EntryRecipient[], first: number): readonly Entry[] {
+  /** Entries of recipients that were refused with a reply, of which their sender is to be told. They come after `first` others. */
+  refusedEntries(message: PlannedMessage, { recipients, why }: Refused, first: number): readonly Entry[] {
     const { id, envelope } = message;
-    const domain = routingDomainOf(NO_MAILBOX, NOBODY);
-    const queue = queueName({ campaign: envelope.campaign, tenant: envelope.tenant, domain });
+    const queue = queueName({ campaign: envelope.campaign, tenant: envelope.tenant, domain: REFUSED });
     return this.entriesOf(message, recipients).map((entry, i) => ({
       ...entry,
-      ...{ id: `${id}/${first + i}`, route: NO_MAILBOX.name, routingDomain: domain, queue },
+      ...{ id: `${id}/${first + i}`, route: refusalName(why), routingDomain: REFUSED, queue },
     }));
   }
 }

@@ -19,7 +19,7 @@ import { type Pacing, type PacingRule, SHIPPED_RULES } from '../queue/pace.ts';
 import { DEFAULT_RETRY, type RetryOptions } from '../queue/retry.ts';
 import { type SchedulerOptions } from '../queue/scheduler.ts';
 import { Aliases, MAX_ALIAS_TARGETS } from '../receive/aliases.ts';
-import { type LocalSettings } from '../receive/local-intake.ts';
+import { type LocalSettings } from '../receive/local-message.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
 import { activeSigner } from '../receive/signer.ts';
 import { type Timeouts } from '../receive/timeouts.ts';

@@ -1,10 +1,11 @@
 /** The thread of one worker. */
 
 import { workerData } from 'node:worker_threads';
+import { type Reply } from '../mail/reply.ts';
 import { type Route } from '../mail/route.ts';
 import { snapshot } from '../observe/metrics.ts';
 import { type WorkerBoot } from './boot.ts';
-import { type PickupFile } from '../receive/local-intake.ts';
+import { type PickupFile } from '../receive/local-message.ts';
 import { SharedCounts } from '../receive/limits.ts';
 import { steadyClock, SystemClock } from './clock.ts';
 import { type ConfigSource, loadSource } from './config-source.ts';
@@ -73,6 +74,7 @@ serveAsks({
   },
   addresses: () => worker().addresses,
   takeIn: (file: PickupFile) => worker().takeIn(file),
+  tellRefused: ({ file, why }: { file: PickupFile; why: Reply }) => worker().tellRefused(file, why),
   figures: () => worker().figures(),
   metrics: () => {
     showWorker(worker().load());

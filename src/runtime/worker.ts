@@ -26,13 +26,8 @@ import { type Dispatch, type DispatchContent } from '../queue/dispatch.ts';
 import { type WorkerId } from '../queue/scheduling.ts';
 import { type SiteAnswer } from '../queue/site.ts';
 import { KeptContents } from '../receive/kept-contents.ts';
-import {
-  type LocalIntakeDeps,
-  type LocalSettings,
-  type PickupFile,
-  takeIn,
-  type TakenIn,
-} from '../receive/local-intake.ts';
+import { type LocalIntakeDeps, takeIn, tellRefused } from '../receive/local-intake.ts';
+import { type LocalSettings, type PickupFile, type TakenIn } from '../receive/local-message.ts';
 import { OctetBudget } from '../receive/octet-budget.ts';
 import {
   type IntakeState,
@@ -205,17 +200,26 @@ export class WorkerRuntime {
 
   /** A file of the pickup folder. */
   takeIn(file: PickupFile): Promise<TakenIn> {
-    return takeIn(file, {
-      receive: this.#receiveDeps,
-      settings: () => this.#settings.local,
-      userOf: this.#deps.userOf,
-      refusedEntries: (message, recipients, first) => this.#settings.plan.failing(message, recipients, first),
-    });
+    return takeIn(file, this.#localDeps());
+  }
+
+  /** One that was refused and set aside: its sender is told. */
+  tellRefused(file: PickupFile, why: Reply): Promise<TakenIn> {
+    return tellRefused(file, why, this.#localDeps());
   }
 
   /** Where an address would lead, for `explain`. */
   site(routingDomain: string, route: Route): Promise<SiteAnswer> {
     return this.#findSite(routingDomain, route);
+  }
+
+  #localDeps(): LocalIntakeDeps {
+    return {
+      receive: this.#receiveDeps,
+      settings: () => this.#settings.local,
+      userOf: this.#deps.userOf,
+      refusedEntries: (message, refused, first) => this.#settings.plan.refusedEntries(message, refused, first),
+    };
   }
 
   async #leave({ agent, resolver }: { readonly agent: Agent; readonly resolver: StubResolver }): Promise<void> {

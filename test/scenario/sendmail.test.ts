@@ -134,6 +134,19 @@ test('what is no message is set aside, and what waits behind it is taken', async
   }
 });
 
+test('of a message that is too large the sender is told, and it is set aside', async () => {
+  const here = place();
+  const product = await here.start({ limits: { messageOctets: 65_536 } });
+  try {
+    assert.equal((await here.hand(['-f', 'ann', 'bob'], `Subject: big\n\n${'x\n'.repeat(60_000)}`)).code, 0);
+    const [report] = await waitForMaildir(join(here.mail, 'ann'), undefined, 1);
+    assert.match(String(report?.content), /Message larger than 65536 octets[\s\S]*Subject: big/);
+    assert.deepEqual([dropOf(here).length, readdirSync(join(here.pickup, 'bad')).length], [0, 1]);
+  } finally {
+    await product.stop();
+  }
+});
+
 test('while no mail is taken it waits, and then comes', async () => {
   const here = place();
   const product = await here.start();
