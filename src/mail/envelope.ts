@@ -15,6 +15,10 @@ export interface SenderParameters {
   readonly ret: 'FULL' | 'HDRS' | undefined;
   /** xtext octet for octet as received (RFC 3461 §4.4); at most 100 characters. */
   readonly envid: string | undefined;
+  /** REQUIRETLS (RFC 8689 §2): over TLS to a known server, all the way, or back. */
+  readonly requireTls?: boolean;
+  /** `TLS-Required: No` (RFC 8689 §3): what receivers publish of TLS may be set aside. */
+  readonly tlsOptional?: boolean;
 }
 
 export interface Recipient {

@@ -97,6 +97,8 @@ export function senderOf(message: {
   readonly envelope: SenderParameters;
   readonly eightBit: boolean;
 }): SenderParameters {
-  const { reversePath, body, smtpUtf8, ret, envid } = message.envelope;
-  return { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid };
+  const { reversePath, body, smtpUtf8, ret, envid, requireTls, tlsOptional } = message.envelope;
+  const sender = { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid };
+  if (requireTls !== true && tlsOptional !== true) return sender;
+  return { ...sender, requireTls: requireTls === true, tlsOptional: tlsOptional === true };
 }

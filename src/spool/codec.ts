@@ -113,6 +113,8 @@ function envelope(from: Fields): Envelope {
     smtpUtf8: flag(from, 'smtpUtf8'),
     ret: maybe(from, 'ret', (at, name) => oneOf(at, name, ['FULL', 'HDRS'] as const)),
     envid: maybe(from, 'envid', text),
+    ...(from['requireTls'] === undefined ? {} : { requireTls: flag(from, 'requireTls') }),
+    ...(from['tlsOptional'] === undefined ? {} : { tlsOptional: flag(from, 'tlsOptional') }),
     client: client(fields(from['client'])),
     tenant: text(from, 'tenant'),
     campaign: text(from, 'campaign'),

@@ -9,15 +9,18 @@
 
 import { assertNever } from '../../lib/assert-never.ts';
 import { type Outcome, type Undelivered } from '../../mail/outcome.ts';
-import { type Route } from '../../mail/route.ts';
+import { type LmtpRoute, type MxRoute, type RelayRoute, type Route, type SmarthostRoute } from '../../mail/route.ts';
+import { type TlsSession } from '../../mail/tls-result.ts';
 import { type AttemptReport, type Dispatch } from '../../queue/dispatch.ts';
+import { type SenderTls } from '../../tlspolicy/decide.ts';
 import { type OutgoingContent } from '../content.ts';
 import { type AgentOptions } from '../options.ts';
 import { ourOutcome, reportOf, sameForAll } from '../report.ts';
 import { type SmtpConnection } from './connection.ts';
 import { type Destination, Dialer } from './dial.ts';
 import { type ContentFacts, contentFacts, prepare, type Prepared } from './prepare.ts';
-import { satisfies } from './proof.ts';
+import { asksForMore, satisfies } from './proof.ts';
+import { decisionFor, senderTls, sessionOf, type TlsWanted } from './session-policy.ts';
 
 export interface Attempted {
   readonly report: AttemptReport;
@@ -27,27 +30,46 @@ export interface Attempted {
 
 type DialledRoute = Extract<Route, { kind: 'mx' | 'smarthost' | 'lmtp' | 'relay' }>;
 
-export function destinationOf(route: DialledRoute, dispatch: Pick<Dispatch, 'hosts'>): Destination {
-  const base = { protocol: 'smtp', socket: undefined, implicitTls: false, credentials: undefined } as const;
+/** What a destination depends on besides its route. */
+type Mail = Pick<Dispatch, 'hosts' | 'sts' | 'secure' | 'sender' | 'recipients'>;
+
+const SMTP = { protocol: 'smtp', socket: undefined, implicitTls: false, credentials: undefined } as const;
+
+export function destinationOf(route: DialledRoute, mail: Mail | undefined): Destination {
+  const sender = mail === undefined ? 'usual' : senderTls(mail.sender);
   switch (route.kind) {
     case 'mx':
-      return { ...base, hosts: dispatch.hosts, port: route.port, tls: route.tls };
+      return { ...SMTP, hosts: mail?.hosts ?? [], port: route.port, tls: wantedOfMx(route, mail, sender) };
     case 'relay':
-      return { ...base, hosts: [{ name: route.host, preference: 0 }], port: route.port, tls: route.tls };
-    case 'smarthost': {
-      const { host, port, tls, implicitTls, auth } = route;
-      return { ...base, hosts: [{ name: host, preference: 0 }], port, tls, implicitTls, credentials: auth };
-    }
-    case 'lmtp': {
-      const local = 'socket' in route.to;
-      const hosts = local ? [] : [{ name: route.to.host, preference: 0 }];
-      const port = local ? 0 : route.to.port;
-      return { ...base, protocol: 'lmtp', hosts, socket: local ? route.to.socket : undefined, port, tls: 'none' };
-    }
+      return nextHop(route, sender);
+    case 'smarthost':
+      return { ...nextHop(route, sender), implicitTls: route.implicitTls, credentials: route.auth };
+    case 'lmtp':
+      return mailboxServer(route);
     default:
       return assertNever(route);
   }
 }
+
+function wantedOfMx({ tls }: MxRoute, mail: Mail | undefined, sender: SenderTls): TlsWanted {
+  const domain = mail?.recipients[0]?.forwardPath.domain ?? '';
+  return { level: tls, domain, secure: mail?.secure === true, sts: mail?.sts, sender };
+}
+
+/** RFC 7672 §2.2.3: a host that the configuration names needs nobody to vouch for its name. */
+function nextHop({ host, port, tls }: RelayRoute | SmarthostRoute, sender: SenderTls): Destination {
+  const wanted = { level: tls, domain: host, secure: true, sts: undefined, sender };
+  return { ...SMTP, hosts: [{ name: host, preference: 0 }], port, tls: wanted };
+}
+
+function mailboxServer({ to }: LmtpRoute): Destination {
+  const base = { ...SMTP, protocol: 'lmtp', tls: NO_TLS } as const;
+  if ('socket' in to) return { ...base, hosts: [], socket: to.socket, port: 0 };
+  return { ...base, hosts: [{ name: to.host, preference: 0 }], port: to.port };
+}
+
+/** A mailbox server is part of this system. */
+const NO_TLS = { level: 'none', domain: '', secure: false, sts: undefined, sender: 'usual' } as const;
 
 export class SmtpAttempt {
   readonly #dispatch: Dispatch;
@@ -124,6 +146,8 @@ export class SmtpAttempt {
   async #deliver(connection: SmtpConnection): Promise<Attempted | undefined> {
     this.#current = connection;
     if (this.#aborted) connection.destroy(SHUTDOWN);
+    const offered = this.#destination.tls.sender !== 'required' || connection.offers.requireTls;
+    if (!offered) return this.#unfitHere(connection, NO_REQUIRETLS);
     const prepared = await this.#prepare(connection);
     if (prepared === undefined) return this.#done(connection, sameForAll(this.#dispatch, UNREADABLE));
     if (prepared.kind === 'unfit') return this.#unfitHere(connection, prepared.outcome);
@@ -172,12 +196,24 @@ export class SmtpAttempt {
       host: proof.host,
       address: proof.address,
       tls: proof.tls?.name,
+      tlsSession: this.#reused ? this.#sessionOn(connection) : connection.session,
     });
     return { report, connection: usable ? connection : undefined };
   }
 
+  /** What this message demanded of a connection that was opened for another. */
+  #sessionOn({ proof, session }: SmtpConnection): TlsSession | undefined {
+    const { tls } = this.#destination;
+    if (session === undefined || (!asksForMore(tls) && session.policy === 'opportunistic')) return session;
+    const decision = decisionFor(proof.host, tls.secure ? proof.dane : undefined, tls);
+    if (decision.kind === 'skip' || decision.reason === session.reason) return session;
+    return sessionOf(decision, { host: proof.host, address: proof.address }, proof.tls);
+  }
+
   #failed(outcome: Undelivered): Attempted {
-    return { report: this.#report(sameForAll(this.#dispatch, outcome), this.#dialer.last), connection: undefined };
+    const { last, sessions } = this.#dialer;
+    const report = this.#report(sameForAll(this.#dispatch, outcome), { ...last, tlsSession: sessions.at(-1) });
+    return { report, connection: undefined };
   }
 
   #report(outcomes: readonly Outcome[], more: Partial<AttemptReport>): AttemptReport {
@@ -186,6 +222,7 @@ export class SmtpAttempt {
       refused: this.#dialer.refused,
       connectTime: this.#connectTime,
       transmitTime: this.#transmitTime,
+      ...(this.#dialer.sessions.length === 0 ? {} : { tlsSessions: this.#dialer.sessions }),
       ...more,
     });
   }
@@ -193,6 +230,9 @@ export class SmtpAttempt {
 
 const SHUTDOWN = 'this server is shutting down';
 const UNREADABLE = ourOutcome('4.3.0', 'the content cannot be read');
+const NO_REQUIRETLS = ourOutcome('5.7.30', 'the message asks for REQUIRETLS, which the server does not offer', {
+  cause: 'tls',
+});
 const MISSING = ourOutcome('4.3.0', 'the attempt ended without an outcome');
 
 function allDeferred(outcomes: readonly Outcome[]): boolean {

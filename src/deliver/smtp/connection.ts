@@ -15,7 +15,8 @@ import { assertNever } from '../../lib/assert-never.ts';
 import { isLoopback } from '../../lib/ip.ts';
 import { type Outcome } from '../../mail/outcome.ts';
 import { type Reply } from '../../mail/reply.ts';
-import { type TlsLevel } from '../../mail/route.ts';
+import { type TlsResultType, type TlsSession } from '../../mail/tls-result.ts';
+import { type DaneFacts, type TlsDemand } from '../../tlspolicy/decide.ts';
 import { type Credentials } from '../../wire/smtp/client-login.ts';
 import { DataEncoder } from '../../wire/smtp/client-content.ts';
 import { type Offers } from '../../wire/smtp/client-extensions.ts';
@@ -26,6 +27,7 @@ import { type OutgoingContent } from '../content.ts';
 import { Deadline } from '../deadline.ts';
 import { type AgentOptions, type DeliveryTimeouts } from '../options.ts';
 import { type Proof, type TlsProof } from './proof.ts';
+import { troubleOf } from './session-policy.ts';
 import { type Dialled, dialSocket, startTls, tlsProof, whyOf } from './socket.ts';
 
 /** What is written in one go, and so how far ahead of the socket the content is read: this and one block. */
@@ -39,7 +41,11 @@ export interface Target {
   readonly address: string;
   readonly local: 'tcp' | 'unix';
   readonly port: number;
-  readonly tls: TlsLevel;
+  readonly demand: TlsDemand;
+  /** Names besides the one asked for that a certificate may have by DANE-TA. */
+  readonly names: readonly string[];
+  /** What the demand was made of; undefined: not asked. */
+  readonly dane: DaneFacts | undefined;
   readonly implicitTls: boolean;
   readonly credentials: Credentials | undefined;
 }
@@ -53,6 +59,8 @@ export type Opened =
       readonly reached: boolean;
       /** The handshake failed where TLS is welcome and not needed: the same address may be tried in clear. */
       readonly handshakeFailed: boolean;
+      /** Encryption was why; as reports name it. */
+      readonly tlsResult: TlsResultType | undefined;
     };
 
 export interface TransactionResult {
@@ -89,6 +97,7 @@ export class SmtpConnection {
   #tls: TlsProof | undefined;
   #opening: ((opened: Opened) => void) | undefined;
   #handshaking = false;
+  #tlsResult: TlsResultType | undefined;
   #transaction: OpenTransaction | undefined;
   #answered: ((reply: Reply | undefined) => void) | undefined;
   #watched: { readonly wait: ClientWait | undefined; readonly heard: number } = { wait: undefined, heard: -1 };
@@ -97,6 +106,8 @@ export class SmtpConnection {
   /** Why it closed; for the operator. */
   #reason = 'closed';
   #chunks: Chunks | undefined;
+  /** How it is encrypted, as reports count it. */
+  session: TlsSession | undefined;
   /** Called once when the connection is gone. */
   onClosed: (reason: string) => void = () => {};
 
@@ -130,8 +141,8 @@ export class SmtpConnection {
   }
 
   get proof(): Proof {
-    const { protocol, host, address, local, port, credentials } = this.#target;
-    return { protocol, host, address: local === 'tcp' ? address : '', port, tls: this.#tls, credentials };
+    const { protocol, host, address, local, port, dane, credentials } = this.#target;
+    return { protocol, host, address: local === 'tcp' ? address : '', port, tls: this.#tls, dane, credentials };
   }
 
   get offers(): Offers {
@@ -223,12 +234,7 @@ export class SmtpConnection {
       case 'ready':
         return this.#opened({ kind: 'open', connection: this });
       case 'refused':
-        return this.#opened({
-          kind: 'refused',
-          refusal: action.refusal,
-          reached: true,
-          handshakeFailed: this.#handshaking && action.refusal.cause !== 'protocol',
-        });
+        return this.#refused(action.refusal);
       case 'answer':
         return this.#answer(action.reply);
       case 'close':
@@ -236,6 +242,13 @@ export class SmtpConnection {
       default:
         return assertNever(action);
     }
+  }
+
+  #refused(refusal: Refusal): void {
+    const handshakeFailed = this.#handshaking && refusal.cause !== 'protocol';
+    const result = this.#tlsResult ?? (this.#handshaking ? 'validation-failure' : 'starttls-not-supported');
+    const tlsResult = refusal.cause === 'tls' ? result : undefined;
+    this.#opened({ kind: 'refused', refusal, reached: true, handshakeFailed, tlsResult });
   }
 
   #opened(opened: Opened): void {
@@ -322,13 +335,10 @@ export class SmtpConnection {
 
   #secured(secure: TLSSocket): void {
     if (this.#closed) return;
-    const proof = tlsProof(secure);
-    if (this.#target.tls === 'verify' && !proof.verified)
-      return this.#lost(
-        `the certificate of ${this.#target.host} is not valid: ${whyOf(secure.authorizationError)}`,
-        '4.7.5',
-        'tls',
-      );
+    const proof = tlsProof(secure, this.#target, this.#options);
+    const trouble = troubleOf(proof, this.#target.demand, this.#target.host);
+    this.#tlsResult = trouble?.result;
+    if (trouble !== undefined) return this.#lost(trouble.text, '4.7.5', 'tls');
     this.#tls = proof;
     this.#handshaking = false;
     return this.#perform(this.#client.secured());
@@ -450,10 +460,10 @@ interface Chunks {
 }
 
 function wantedTls(
-  { tls }: Target,
+  { demand: { level } }: Target,
   established: TlsProof | undefined,
 ): 'none' | 'opportunistic' | 'required' | 'established' {
   if (established !== undefined) return 'established';
-  if (tls === 'none' || tls === 'opportunistic') return tls;
+  if (level === 'none' || level === 'opportunistic') return level;
   return 'required';
 }

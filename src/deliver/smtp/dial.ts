@@ -6,19 +6,25 @@
  * host there is has answered with 5xx at its greeting or hello is the answer taken for the site's, and final
  * (RFC 5321 §3.1, RFC 7504). Anything else that ends in no session is temporary.
  *
+ * What is demanded of the encryption is decided for each host (`tlspolicy/decide.ts`): one that cannot have it is passed
+ * over like one that refuses us. In clear a host is tried again only where nothing at all was demanded.
+ *
  * What is found out about the hosts is remembered while the attempt lasts, so that a message the first server
  * cannot take goes on to the next.
  */
 
 import { type Undelivered } from '../../mail/outcome.ts';
-import { type TlsLevel } from '../../mail/route.ts';
+import { type TlsSession } from '../../mail/tls-result.ts';
 import { type Host } from '../../queue/dispatch.ts';
 import { type Credentials } from '../../wire/smtp/client-login.ts';
 import { type Refusal } from '../../wire/smtp/client.ts';
+import { type TlsDemand } from '../../tlspolicy/decide.ts';
 import { type AgentOptions } from '../options.ts';
-import { type SmtpConnection, type Target, openConnection } from './connection.ts';
-import { addressesOf } from './addresses.ts';
+import { type Opened, type SmtpConnection, type Target, openConnection } from './connection.ts';
+import { addressesOf, type HostAddresses } from './addresses.ts';
 import { hostsInOrder } from './mx.ts';
+import { decisionFor, sessionOf, type TlsWanted } from './session-policy.ts';
+import { daneFacts } from './tlsa.ts';
 
 export interface Destination {
   readonly protocol: 'smtp' | 'lmtp';
@@ -27,7 +33,7 @@ export interface Destination {
   /** Path of a local socket. */
   readonly socket: string | undefined;
   readonly port: number;
-  readonly tls: TlsLevel;
+  readonly tls: TlsWanted;
   readonly implicitTls: boolean;
   readonly credentials: Credentials | undefined;
 }
@@ -50,6 +56,7 @@ export class Dialer {
   #greetings = 0;
   #stopped: string | undefined;
   readonly #skipped = new Set<string>();
+  readonly #sessions: TlsSession[] = [];
   /** The last that was dialled. */
   last: { readonly host: string; readonly address: string } = { host: '', address: '' };
   /** A connection was tried and could not be had. */
@@ -72,6 +79,11 @@ export class Dialer {
     }
   }
 
+  /** How the sessions that were begun are encrypted, and what kept others from it. */
+  get sessions(): readonly TlsSession[] {
+    return this.#sessions;
+  }
+
   /** The rest of this host's addresses lead to the same server: go on with the next host. */
   skipHost(host: string): void {
     this.#skipped.add(host);
@@ -91,57 +103,89 @@ export class Dialer {
     const { maxAddresses, maxGreetings } = this.#options;
     this.#dialled += 1;
     this.last = { host: target.host, address: target.local === 'tcp' ? target.address : '' };
-    let opened = await openConnection(target, this.#options);
-    if (opened.kind === 'refused' && opened.handshakeFailed && target.tls === 'opportunistic')
-      opened = await openConnection({ ...target, tls: 'none' }, this.#options);
+    const opened = await this.#openWith(target);
     if (opened.kind === 'open') return opened.connection;
+    const refusal = refusalUnder(target.demand, opened.refusal);
     this.refused = true;
-    this.#failures.push({ host: target.host, refusal: opened.refusal });
+    this.#failures.push({ host: target.host, refusal });
     if (opened.reached) this.#greetings += 1;
     // What one address of a host says of us, its others say too; a login is refused by all of them.
-    if (opened.refusal.kind === 'permanent') this.#skipped.add(target.host);
-    if (opened.refusal.stage === 'login') this.#stopped = 'the login failed';
+    if (refusal.kind === 'permanent') this.#skipped.add(target.host);
+    if (refusal.stage === 'login') this.#stopped = 'the login failed';
     if (this.#dialled >= maxAddresses || this.#greetings >= maxGreetings)
       this.#stopped = 'the attempt has asked enough servers';
     return undefined;
   }
 
+  /** Where encryption is welcome and not demanded, one that goes wrong is done without. */
+  async #openWith(target: Target): Promise<Opened> {
+    const opened = await openConnection(target, this.#options);
+    this.#tell(target, opened);
+    if (opened.kind === 'open' || !opened.handshakeFailed || target.demand.level !== 'opportunistic') return opened;
+    const inClear = await openConnection({ ...target, demand: { ...target.demand, level: 'none' } }, this.#options);
+    if (inClear.kind === 'open') inClear.connection.session = this.#sessions.at(-1);
+    return inClear;
+  }
+
+  #tell({ demand, host, address, local }: Target, opened: Opened): void {
+    if (local === 'unix' || demand.level === 'none') return;
+    const at = { host, address };
+    if (opened.kind === 'open') {
+      opened.connection.session = sessionOf(demand, at, opened.connection.proof.tls);
+      this.#sessions.push(opened.connection.session);
+    } else if (opened.tlsResult !== undefined) this.#sessions.push(sessionOf(demand, at, opened.tlsResult));
+  }
+
   async *#allTargets(): AsyncGenerator<Target, void, undefined> {
     const { protocol, port, tls, implicitTls, credentials, socket, hosts } = this.#destination;
-    const rest = { protocol, port, tls, implicitTls, credentials };
+    const rest = { protocol, port, implicitTls, credentials };
     if (socket !== undefined) {
-      yield { ...rest, host: socket, address: socket, local: 'unix' };
+      const local = { ...rest, host: socket, address: socket, local: 'unix' } as const;
+      yield { ...local, demand: IN_CLEAR, names: [], dane: undefined };
       return;
     }
     for (const { name } of hostsInOrder(hosts, this.#options.random)) {
       if (this.#skipped.has(name)) continue;
-      for (const address of await this.#addresses(name)) {
+      const found = await this.#lookUp(name);
+      const policy = found === undefined ? undefined : await this.#policy(name, found);
+      if (found === undefined || policy === undefined) continue;
+      for (const address of found.addresses) {
         if (this.#skipped.has(name)) break;
-        yield { ...rest, host: name, address, local: 'tcp' };
+        yield { ...rest, ...policy, host: name, address, local: 'tcp', names: [name, tls.domain] };
       }
     }
   }
 
-  async #addresses(host: string): Promise<readonly string[]> {
-    const found = await this.#lookUp(host);
-    const allowed = found.filter((address) => !this.#options.prohibited(address, this.#destination.port));
-    if (found.length > 0 && allowed.length === 0)
-      this.#fail(host, '4.4.6', `${host} leads back to this server, or where it must not connect`, 'policy');
-    return allowed;
+  /** Undefined: the host is passed over. */
+  async #policy(host: string, found: Found): Promise<Pick<Target, 'demand' | 'dane'> | undefined> {
+    const { tls, port } = this.#destination;
+    const asks = tls.secure && tls.level !== 'none';
+    const dane = asks ? await daneFacts({ host, port }, found, this.#options.resolver) : undefined;
+    const decision = decisionFor(host, dane, tls);
+    if (decision.kind === 'demand') return { demand: decision, dane };
+    const { policy, policyType, result, status, reason } = decision;
+    this.#sessions.push({ policy, policyType, host, address: '', result, reason });
+    this.#fail(host, status, reason, 'tls');
+    return undefined;
   }
 
-  async #lookUp(host: string): Promise<readonly string[]> {
+  async #lookUp(host: string): Promise<Found | undefined> {
     const answer = await addressesOf(host, this.#options.resolver, this.#options.family);
-    if (answer.kind === 'addresses') return answer.addresses;
-    const text = answer.kind === 'temporary' ? answer.reason : `${host} has no address`;
-    this.#fail(host, answer.kind === 'temporary' ? '4.4.3' : '4.4.4', text, 'dns');
-    return [];
+    if (answer.kind !== 'addresses') {
+      const text = answer.kind === 'temporary' ? answer.reason : `${host} has no address`;
+      this.#fail(host, answer.kind === 'temporary' ? '4.4.3' : '4.4.4', text, 'dns');
+      return undefined;
+    }
+    const addresses = answer.addresses.filter((each) => !this.#options.prohibited(each, this.#destination.port));
+    if (addresses.length > 0) return { ...answer, addresses };
+    this.#fail(host, '4.4.6', `${host} leads back to this server, or where it must not connect`, 'policy');
+    return undefined;
   }
 
-  #fail(host: string, status: Undelivered['status'], text: string, cause: 'policy' | 'dns'): void {
-    const diagnostic = `postrider: ${text}`;
-    const refusal: Refusal = { kind: 'transient', stage: 'greeting', status, diagnostic, cause };
-    this.#failures.push({ host, refusal });
+  #fail(host: string, status: Undelivered['status'], text: string, cause: 'policy' | 'dns' | 'tls'): void {
+    const kind = status.startsWith('5') ? 'permanent' : 'transient';
+    const stage = cause === 'tls' ? 'tls' : 'greeting';
+    this.#failures.push({ host, refusal: { kind, stage, status, diagnostic: `postrider: ${text}`, cause } });
   }
 
   #verdict(): Undelivered {
@@ -171,4 +215,20 @@ export class Dialer {
   ): Undelivered {
     return { kind: 'deferred', status, scope: 'site', diagnostic, remoteMta, cause };
   }
+}
+
+type Found = Omit<Extract<HostAddresses, { kind: 'addresses' }>, 'addresses'> & {
+  readonly addresses: readonly string[];
+};
+
+const IN_CLEAR: TlsDemand = {
+  ...{ kind: 'demand', policy: 'configured', policyType: 'no-policy-found', level: 'none', reason: 'a local socket' },
+  ...{ records: [], serverName: '', sts: 'none', requireTls: false },
+};
+
+/** Which policy asked for what was refused; and what REQUIRETLS cannot have is not waited for (RFC 8689 §4.2.1). */
+function refusalUnder({ policy, requireTls, reason }: TlsDemand, refusal: Refusal): Refusal {
+  if (refusal.cause !== 'tls' || policy === 'opportunistic') return refusal;
+  const diagnostic = `${refusal.diagnostic} (${reason})`;
+  return requireTls ? { ...refusal, diagnostic, kind: 'permanent', status: '5.7.10' } : { ...refusal, diagnostic };
 }

@@ -14,6 +14,7 @@ import { type AgentOptions } from '../options.ts';
 import { destinationOf } from './attempt.ts';
 import { type SmtpConnection } from './connection.ts';
 import { Dialer } from './dial.ts';
+import { meets } from './session-policy.ts';
 
 export interface RelayConnection {
   /** `size`: as the client declared it. */
@@ -33,7 +34,7 @@ export type RelayOpened =
   { readonly kind: 'open'; readonly relay: RelayConnection } | { readonly kind: 'refused'; readonly reply: Reply };
 
 export async function openRelay(route: RelayRoute, options: AgentOptions): Promise<RelayOpened> {
-  const dialer = new Dialer(destinationOf(route, { hosts: [] }), options);
+  const dialer = new Dialer(destinationOf(route, undefined), options);
   try {
     const dialed = await dialer.next();
     if (dialed.kind === 'open') return { kind: 'open', relay: new Relay(dialed.connection) };
@@ -51,6 +52,7 @@ const MAX_LINES = 20;
 
 const LOST = reply(451, '4.4.2', 'The next hop closed the connection');
 const NO_UTF8 = reply(553, '5.6.7', 'The next hop does not offer SMTPUTF8');
+const NO_REQUIRETLS = reply(550, '5.7.30', 'The next hop is not known for sure, or does not offer REQUIRETLS');
 const NO_BODY = reply(554, '5.6.3', 'The next hop does not take content of this body type');
 
 class Relay implements RelayConnection {
@@ -63,10 +65,16 @@ class Relay implements RelayConnection {
 
   async sender(sender: SenderParameters, size: number | undefined): Promise<Reply> {
     const { offers } = this.#connection;
+    if (sender.requireTls === true && !this.#keepsRequireTls()) return NO_REQUIRETLS;
     // Content that streams through cannot be converted on its way.
     if (sender.smtpUtf8 && !offers.smtpUtf8) return NO_UTF8;
     if (sender.body === 'BINARYMIME' || (sender.body === '8BITMIME' && !offers.eightBitMime)) return NO_BODY;
     return this.#ask(mailCommand(sender, size, offers));
+  }
+
+  #keepsRequireTls(): boolean {
+    const { offers, proof } = this.#connection;
+    return offers.requireTls && (meets(proof.tls, 'verify') || meets(proof.tls, 'dane'));
   }
 
   recipient(recipient: Recipient): Promise<Reply> {

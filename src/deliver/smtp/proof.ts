@@ -6,8 +6,10 @@
  * was content with less.
  */
 
-import { type TlsLevel } from '../../mail/route.ts';
 import { type Credentials } from '../../wire/smtp/client-login.ts';
+import { type DaneResult } from '../../tlspolicy/dane.ts';
+import { type DaneFacts } from '../../tlspolicy/decide.ts';
+import { decisionFor, meets, type TlsWanted } from './session-policy.ts';
 
 export interface Proof {
   readonly protocol: 'smtp' | 'lmtp';
@@ -17,6 +19,8 @@ export interface Proof {
   readonly address: string;
   readonly port: number;
   readonly tls: TlsProof | undefined;
+  /** What DNSSEC said of the host when it was dialled; undefined: it was not asked. */
+  readonly dane: DaneFacts | undefined;
   /** What the server took our login by. */
   readonly credentials: Credentials | undefined;
 }
@@ -26,6 +30,10 @@ export interface TlsProof {
   readonly name: string;
   /** The certificate is valid for `host`, by the authorities that we trust. */
   readonly verified: boolean;
+  /** The code of why it is not. */
+  readonly error?: string | undefined;
+  /** How it compares with the TLSA records of the host, if it has usable ones. */
+  readonly dane?: DaneResult | undefined;
 }
 
 export interface Requirement {
@@ -33,7 +41,7 @@ export interface Requirement {
   /** Hosts that may get the message. */
   readonly hosts: readonly string[];
   readonly port: number;
-  readonly tls: TlsLevel;
+  readonly tls: TlsWanted;
   readonly credentials: Credentials | undefined;
 }
 
@@ -43,7 +51,7 @@ export function satisfies(proof: Proof, requirement: Requirement): boolean {
     proof.port === requirement.port &&
     requirement.hosts.includes(proof.host) &&
     sameCredentials(proof.credentials, requirement.credentials) &&
-    isSecureEnough(proof.tls, requirement.tls)
+    isSecureEnough(proof, requirement.tls)
   );
 }
 
@@ -52,16 +60,15 @@ function sameCredentials(proved: Credentials | undefined, wanted: Credentials | 
   return proved?.user === wanted?.user && proved?.password === wanted?.password;
 }
 
-function isSecureEnough(tls: TlsProof | undefined, level: TlsLevel): boolean {
-  switch (level) {
-    case 'none':
-    case 'opportunistic':
-      return true;
-    case 'encrypt':
-      return tls !== undefined;
-    case 'verify':
-      return tls?.verified === true;
-    case 'dane':
-      return false;
-  }
+function isSecureEnough({ host, tls, dane }: Proof, wanted: TlsWanted): boolean {
+  if (!asksForMore(wanted)) return meets(tls, wanted.level);
+  // Opened for mail of which nobody vouched for the host: what DNSSEC says of it is still to be asked.
+  if (wanted.secure && dane === undefined) return false;
+  const decision = decisionFor(host, wanted.secure ? dane : undefined, wanted);
+  return decision.kind === 'demand' && meets(tls, decision.level);
+}
+
+/** Something besides the route has a say. */
+export function asksForMore({ secure, sts, sender, level }: TlsWanted): boolean {
+  return level !== 'none' && (secure || sts !== undefined || sender !== 'usual' || level === 'dane');
 }

@@ -1,10 +1,14 @@
 /** Makes the sockets of outgoing sessions: dialling, and TLS on top (RFC 3207, or from the first octet). */
 
+import { type X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, isIPv6, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import { checkDane, type DaneResult } from '../../tlspolicy/dane.ts';
 import { Deadline } from '../deadline.ts';
 import { type ConnectionOptions, type Opened, type Target } from './connection.ts';
+import { type TlsResultType } from '../../mail/tls-result.ts';
 import { type TlsProof } from './proof.ts';
+import { troubleOf } from './session-policy.ts';
 
 export interface Dialled {
   readonly kind: 'dialled';
@@ -63,7 +67,8 @@ export function dialSocket(target: Target, options: ConnectionOptions): Promise<
       if (dial.kind === 'failed') socket.destroy();
       resolve(dial);
     };
-    const fail = (text: string): void => done({ kind: 'failed', refused: refusedBy(target, text, reached) });
+    const fail = (text: string): void =>
+      done({ kind: 'failed', refused: refusedBy(target, text, { reached, result: 'validation-failure' }) });
     deadline.set(options.timeouts.connect);
     socket.once('error', (error) => fail(whyOf(error)));
     socket.once('close', () => fail('the connection was closed'));
@@ -73,9 +78,10 @@ export function dialSocket(target: Target, options: ConnectionOptions): Promise<
       else done({ kind: 'dialled', socket, tls: undefined, incoming });
     });
     socket.once('secureConnect', () => {
-      const tls = tlsProof(socket as TLSSocket);
-      if (target.tls === 'verify' && !tls.verified) fail(invalidCertificate(socket as TLSSocket, target));
-      else done({ kind: 'dialled', socket, tls, incoming });
+      const tls = tlsProof(socket as TLSSocket, target, options);
+      const trouble = troubleOf(tls, target.demand, target.host);
+      if (trouble === undefined) done({ kind: 'dialled', socket, tls, incoming });
+      else done({ kind: 'failed', refused: refusedBy(target, trouble.text, { reached, result: trouble.result }) });
     });
   });
 }
@@ -85,8 +91,31 @@ export function startTls(socket: Socket, target: Target, options: ConnectionOpti
 }
 
 /** `authorized` includes the name: the check uses the host that was dialled. */
-export function tlsProof(socket: TLSSocket): TlsProof {
-  return { name: `${socket.getProtocol() ?? 'TLS'} ${socket.getCipher().standardName}`, verified: socket.authorized };
+export function tlsProof(socket: TLSSocket, target: Target, { clock }: ConnectionOptions): TlsProof {
+  const verified = socket.authorized;
+  return {
+    name: `${socket.getProtocol() ?? 'TLS'} ${socket.getCipher().standardName}`,
+    verified,
+    error: verified ? undefined : whyOf(socket.authorizationError),
+    dane: target.demand.records.length === 0 ? undefined : daneResult(socket, target, clock.now()),
+  };
+}
+
+function daneResult(socket: TLSSocket, { demand, names }: Target, now: number): DaneResult {
+  return checkDane(demand.records, sentCertificates(socket), { names: [demand.serverName, ...names], now });
+}
+
+/** More than any server needs; Node gives them in the order in which they came, whatever their property is called. */
+const MAX_CERTIFICATES = 10;
+
+function sentCertificates(socket: TLSSocket): readonly X509Certificate[] {
+  const sent: X509Certificate[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next !== undefined && sent.length < MAX_CERTIFICATES) {
+    sent.push(next);
+    next = next.issuerCertificate;
+  }
+  return sent;
 }
 
 /** What an error says in few words: its code, which is stable, before its text. */
@@ -115,26 +144,33 @@ function connectTo(target: Target, options: ConnectionOptions, incoming: Incomin
  * The certificate is checked but never refused by Node: what it proved is a fact of the connection, and
  * whether that is enough is decided by who knows what is wanted.
  */
-function tlsOptions({ host }: Target, { tls }: ConnectionOptions) {
+function tlsOptions({ host, demand: { serverName } }: Target, { tls }: ConnectionOptions) {
   return {
     // RFC 6066 §3: an IP address is no server name.
-    ...(isIP(host) === 0 ? { servername: host } : { host }),
+    ...(isIP(host) === 0 ? { servername: serverName } : { host }),
+    // RFC 7672 §8.1: where the TLSA records are found is asked for; what is checked by name is the host.
+    ...(serverName === host ? {} : { checkServerIdentity: checkedAs(host) }),
     rejectUnauthorized: false,
     minVersion: tls?.minVersion ?? ('TLSv1.2' as const),
     ...(tls?.ca === undefined ? {} : { ca: [tls.ca].flat() }),
   };
 }
 
-function invalidCertificate(socket: TLSSocket, { host }: Target): string {
-  return `the certificate of ${host} is not valid: ${whyOf(socket.authorizationError)}`;
+function checkedAs(host: string): typeof checkServerIdentity {
+  return (_, certificate) => checkServerIdentity(host, certificate);
 }
 
-function refusedBy({ address, host, implicitTls }: Target, text: string, reached: boolean): Opened {
+function refusedBy(
+  { address, host, implicitTls }: Target,
+  text: string,
+  { reached, result }: { readonly reached: boolean; readonly result: TlsResultType },
+): Opened {
   const tls = reached && implicitTls;
   return {
     kind: 'refused',
     reached,
     handshakeFailed: false,
+    tlsResult: tls ? result : undefined,
     refusal: {
       kind: 'transient',
       stage: tls ? 'tls' : 'greeting',

@@ -11,6 +11,7 @@ export function mailCommand(sender: SenderParameters, octets: number | undefined
   if (offers.size !== undefined && octets !== undefined) parts.push(`SIZE=${octets}`);
   parts.push(...bodyParameter(sender, offers));
   if (smtpUtf8 && offers.smtpUtf8) parts.push('SMTPUTF8');
+  if (sender.requireTls === true && offers.requireTls) parts.push('REQUIRETLS');
   if (offers.dsn) parts.push(...dsnParameters(sender));
   return `${parts.join(' ')}\r\n`;
 }

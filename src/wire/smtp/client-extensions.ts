@@ -15,6 +15,8 @@ export interface Offers {
   readonly smtpUtf8: boolean;
   readonly dsn: boolean;
   readonly startTls: boolean;
+  /** RFC 8689. */
+  readonly requireTls: boolean;
   /** The largest content the server takes; 0: no limit is known. `undefined`: SIZE is not offered. */
   readonly size: number | undefined;
   /** SASL mechanisms, upper case. */
@@ -53,6 +55,7 @@ function offersOf(keywords: ReadonlyMap<string, readonly string[]>): Offers {
     smtpUtf8: keywords.has('SMTPUTF8'),
     dsn: keywords.has('DSN'),
     startTls: keywords.has('STARTTLS'),
+    requireTls: keywords.has('REQUIRETLS'),
     size: sizeOf(keywords.get('SIZE')),
     auth: keywords.get('AUTH') ?? [],
     maxTransactions: limitOf(limits, 'MAILMAX'),
