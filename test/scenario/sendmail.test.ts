@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
 
+import { plantedEnvironment } from '../../prove/plant/plants.ts';
 import { readMaildir, waitForMaildir } from '../lib/arrived.ts';
 import { removeFolder, startProcess, testFolder } from '../lib/processes.ts';
 import { MAIN, type Product, type ProductOptions, startProduct } from '../lib/product.ts';
@@ -21,7 +22,7 @@ after(() => removeFolder(folder));
 interface Place {
   readonly pickup: string;
   readonly mail: string;
-  start(more?: ProductOptions['config']): Promise<Product>;
+  start(more?: ProductOptions['config'], options?: ProductOptions): Promise<Product>;
   hand(args: readonly string[], input: string, under?: readonly [string, ...string[]]): ReturnType<typeof sendmail>;
 }
 
@@ -35,7 +36,8 @@ function place(): Place {
   return {
     pickup,
     mail,
-    start: (more) => startProduct({ folder: join(base, 'product'), config: { ...config, ...more } }),
+    start: (more, options) =>
+      startProduct({ folder: join(base, 'product'), config: { ...config, ...more }, ...options }),
     hand: (args, input, under) => sendmail(args, { pickup, input, ...(under && { under }) }),
   };
 }
@@ -118,6 +120,42 @@ test('each message is accepted once, however often the server is killed', async 
   } finally {
     await product.stop();
   }
+});
+
+describe('killed over a message that it has taken and delivered', () => {
+  /** The process ends there once the test says so. */
+  const end = `const { existsSync: go } = await import('node:fs');
+    while (!go(process.env.GO)) await new Promise((resolve) => setTimeout(resolve, 20));
+    process.kill(process.pid, 'SIGKILL');`;
+  const places = {
+    'before its file is removed': 'const done = this.#done.splice(0);',
+    'when its file is removed, before it is let go': 'await letGo(removed);',
+  };
+  for (const [where, find] of Object.entries(places))
+    test(`${where}, it is not taken again`, async () => {
+      const here = place();
+      const go = join(folder, `go-${n}`);
+      const plant = { file: 'runtime/pickup.js', find, replace: `${end} ${find}` };
+      const env = plantedEnvironment(folder, [plant], { GO: go });
+      const first = await here.start({}, { env, process: 'alone' });
+      assert.equal((await here.hand(['ann'], 'Subject: once\n\nx\n')).code, 0);
+      await first.event('the delivery', ({ kind }) => kind === 'delivered');
+      const left = where.startsWith('before') ? 1 : 0;
+      await until('it to be there', async () => dropOf(here).length === left);
+      writeFileSync(go, '');
+      assert.equal(await first.running.exited, 'SIGKILL');
+
+      const second = await here.start();
+      try {
+        await until('the file to be gone', async () => dropOf(here).length === 0);
+        await until('it to be let go', async () => (await second.control.status()).spool.messages === 0);
+        assert.equal((await waitForMaildir(join(here.mail, 'ann'), undefined, 1)).length, 1);
+        const accepted = (await second.events()).filter(({ kind }) => kind === 'accepted');
+        assert.equal(accepted.length, 1);
+      } finally {
+        await second.stop();
+      }
+    });
 });
 
 test('what is no message is set aside, and what waits behind it is taken', async () => {
