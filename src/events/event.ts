@@ -27,7 +27,10 @@ export type Event =
   | ReroutedEvent
   | RemovedEvent
   | DsnEvent
-  | RelayedEvent;
+  | RelayedEvent
+  | TlsEvent
+  | TlsReportSentEvent
+  | TlsReportReceivedEvent;
 
 export type EventKind = Event['kind'];
 
@@ -223,4 +226,55 @@ export interface RelayedEvent extends EventBase {
   readonly host: string;
   readonly reply: string;
   readonly octets: number;
+}
+
+/**
+ * How sessions with a receiver were secured, or were not. Like ones of a minute are one event. Successes are told only
+ * where the domain asks for reports.
+ */
+export interface TlsEvent extends EventBase {
+  readonly kind: 'tls';
+  /** Whose policy it is. */
+  readonly domain: string;
+  /** What decided: `requiretls`, `dane`, `sts`, `configured`, `opportunistic`. */
+  readonly policy: string;
+  /** What the domain publishes: `tlsa`, `sts`, `no-policy-found`. */
+  readonly policyType: string;
+  /** `''` with `address`: no session was begun. */
+  readonly host: string;
+  readonly address: string;
+  /** `successful`, or what was wrong, in the words of RFC 8460 §4.3. */
+  readonly result: string;
+  readonly reason: string;
+  readonly sessions: number;
+}
+
+/** A domain was sent a report on how our sessions with it were secured. */
+export interface TlsReportSentEvent extends EventBase {
+  readonly kind: 'tlsReportSent';
+  readonly domain: string;
+  /** The day, in UTC: `2026-11-25`. */
+  readonly day: string;
+  /** Where to: an address, or a URL. */
+  readonly to: string;
+  readonly successful: number;
+  readonly failed: number;
+}
+
+/** Somebody reported on how his sessions with one of our domains were secured. */
+export interface TlsReportReceivedEvent extends EventBase {
+  readonly kind: 'tlsReportReceived';
+  /** The message that it came in. */
+  readonly queueId: string;
+  readonly organization: string;
+  readonly reportId: string;
+  readonly domain: string;
+  readonly policyType: string;
+  /** Of the time that it is about. */
+  readonly begin: Instant;
+  readonly end: Instant;
+  readonly successful: number;
+  readonly failed: number;
+  /** One for each kind of failure, as `3 certificate-expired at mx.example.com`. */
+  readonly failures: readonly string[];
 }

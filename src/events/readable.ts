@@ -40,6 +40,9 @@ const COLOURS: Readonly<Record<Event['kind'], number>> = {
   removed: 31,
   dsn: 35,
   relayed: 32,
+  tls: 33,
+  tlsReportSent: 35,
+  tlsReportReceived: 35,
 };
 
 /** Without a line end. */
@@ -99,9 +102,26 @@ function rest(event: Rest): string {
       return `${shown(event.target)}  by ${shown(event.by)} (${shown(event.rule)})`;
     case 'rerouted':
       return `${shown(event.target)}  to ${shown(event.route)} by ${shown(event.by)} (${shown(event.rule)})`;
+    case 'tls':
+    case 'tlsReportSent':
+    case 'tlsReportReceived':
+      return ofTls(event);
     default:
       return event satisfies never;
   }
+}
+
+function ofTls(event: Extract<Event, { kind: 'tls' | 'tlsReportSent' | 'tlsReportReceived' }>): string {
+  const domain = shown(event.domain, 80);
+  if (event.kind === 'tls') {
+    const sessions = event.sessions === 1 ? '' : `${event.sessions} sessions  `;
+    const what = `${shown(event.result, 40)} (${shown(event.policy, 20)})`;
+    return `${domain}  ${host(event)}: ${sessions}${what}: ${reply(event.reason)}`;
+  }
+  const counts = `${event.successful} sessions were secured, ${event.failed} were not`;
+  if (event.kind === 'tlsReportSent') return `${domain}  ${shown(event.day, 10)} to ${shown(event.to, 100)}: ${counts}`;
+  const failures = event.failures.length === 0 ? '' : `: ${shown(event.failures.join(', '), MAX_REPLY)}`;
+  return `${domain}  ${instant(event.begin).slice(0, 10)} by ${shown(event.organization, 60)}: ${counts}${failures}`;
 }
 
 function dsn(event: Extract<Event, { kind: 'dsn' }>): string {

@@ -105,7 +105,7 @@ function holdsAll(text: string, words: readonly string[]): boolean {
 
 function ofKind(kind: EventKind | undefined): readonly Condition[] {
   if (kind === undefined) return [];
-  return [{ term: termOf('kind', kind), word: `"${kind}"`, matches: (event) => event.kind === kind }];
+  return [{ term: termOf('kind', kind), word: folded(`"${kind}"`), matches: (event) => event.kind === kind }];
 }
 
 function ofAddress(

@@ -1,0 +1,93 @@
+/**
+ * Sums up how sessions were secured, by domain and policy: what a day's report says (RFC 8460 §4).
+ *
+ * Bounded: domains beyond the limit are not reported on, and of kinds of failure beyond theirs only the sum is kept.
+ */
+
+import { type TlsPolicyType } from '../mail/tls-result.ts';
+import { type DomainResults, type FailureCount, type PolicyResults } from './tls-report.ts';
+
+/** As the event log has it: like ones counted together. */
+export interface CountedSession {
+  readonly domain: string;
+  readonly policyType: string;
+  readonly host: string;
+  readonly address: string;
+  readonly result: string;
+  readonly reason: string;
+  readonly sessions: number;
+}
+
+export interface TlsResultsLimits {
+  readonly domains: number;
+  readonly failures: number;
+}
+
+interface Counts {
+  readonly hosts: Set<string>;
+  successful: number;
+  failed: number;
+  readonly failures: Map<string, FailureCount>;
+}
+
+const DEFAULT_LIMITS: TlsResultsLimits = { domains: 50_000, failures: 100 };
+const MAX_HOSTS = 50;
+const POLICY_TYPES: readonly TlsPolicyType[] = ['tlsa', 'sts', 'no-policy-found'];
+
+export class TlsResults {
+  readonly #limits: TlsResultsLimits;
+  readonly #domains = new Map<string, Map<TlsPolicyType, Counts>>();
+  /** Domains that there was no room for. */
+  overflow = 0;
+
+  constructor(limits = DEFAULT_LIMITS) {
+    this.#limits = limits;
+  }
+
+  add(session: CountedSession): void {
+    const counts = this.#countsFor(session.domain, session.policyType);
+    if (counts === undefined) return;
+    if (session.host !== '' && counts.hosts.size < MAX_HOSTS) counts.hosts.add(session.host);
+    if (session.result === 'successful') counts.successful += session.sessions;
+    else this.#fail(counts, session);
+  }
+
+  /** In the order in which the domains first came up. */
+  *results(): IterableIterator<DomainResults> {
+    for (const [domain, policies] of this.#domains)
+      yield { domain, policies: [...policies].map(([type, counts]) => resultsOf(type, counts)) };
+  }
+
+  #countsFor(domain: string, type: string): Counts | undefined {
+    const policyType = POLICY_TYPES.find((each) => each === type);
+    if (policyType === undefined) return undefined;
+    let policies = this.#domains.get(domain);
+    if (policies === undefined) {
+      if (this.#domains.size >= this.#limits.domains) {
+        this.overflow++;
+        return undefined;
+      }
+      policies = new Map();
+      this.#domains.set(domain, policies);
+    }
+    let counts = policies.get(policyType);
+    if (counts === undefined) {
+      counts = { hosts: new Set(), successful: 0, failed: 0, failures: new Map() };
+      policies.set(policyType, counts);
+    }
+    return counts;
+  }
+
+  #fail(counts: Counts, { result, host, address, reason, sessions }: CountedSession): void {
+    counts.failed += sessions;
+    const key = `${result}\n${host}\n${address}`;
+    const before = counts.failures.get(key);
+    if (before === undefined && counts.failures.size >= this.#limits.failures) return;
+    counts.failures.set(key, { result, host, address, reason, sessions: sessions + (before?.sessions ?? 0) });
+  }
+}
+
+function resultsOf(policyType: TlsPolicyType, { hosts, successful, failed, failures }: Counts): PolicyResults {
+  const mxHosts = [...hosts].sort();
+  return { policyType, policyLines: [], mxHosts, successful, failed, failures: [...failures.values()] };
+}
