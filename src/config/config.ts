@@ -26,6 +26,7 @@ import {
   RELAY_OPTIONS,
   TLS_OPTIONS,
 } from '../receive/config.ts';
+import { TLS_REPORT_OPTIONS } from '../reports/config.ts';
 import { SPOOL_OPTIONS } from '../spool/config.ts';
 import { crossCheck } from './cross-check.ts';
 import { routesInOrder } from './route-order.ts';
@@ -61,6 +62,7 @@ export const OPTIONS = {
     MTA_STS_OPTIONS,
     'The MTA-STS policy of the local and relay domains, served by HTTP at `mta-sts.` and the domain.',
   ),
+  tlsReports: group(TLS_REPORT_OPTIONS, 'Reports on encryption (TLS-RPT, RFC 8460), sent and received.'),
   memory: group(MEMORY_OPTIONS, 'How much memory is taken.'),
   workers: optional(
     count(1, 'Threads for sessions and deliveries. Not given: one for each core but one, at least one.', {

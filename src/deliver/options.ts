@@ -2,7 +2,6 @@
 
 import { type Duration, MINUTE, SECOND } from '../lib/time.ts';
 import { type QueueId } from '../mail/queue-id.ts';
-import { type TlsSession } from '../mail/tls-result.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Random } from '../ports/random.ts';
@@ -33,11 +32,6 @@ export interface AgentOptions {
   readonly convertSigned: 'convert' | 'fail';
   /** Our own listeners and whatever else must never be dialled. */
   readonly prohibited: (address: string, port: number) => boolean;
-  /**
-   * A session was opened, or could not be, and this is how it was secured (RFC 8460 §4). Absent: nobody wants to know.
-   * `domain`: that of the recipients, whose policy it was.
-   */
-  readonly onTlsSession?: (domain: string, session: TlsSession) => void;
   /** Hosts that were seen to offer encryption. Absent: nothing is remembered. */
   readonly tlsMemory?: TlsMemory;
   /** A part of the content of a message that was dispatched as blocks. Rejects when it is gone. */

@@ -50,10 +50,17 @@ export function readable(event: Event, { colour = false, zone = 0 }: ReadableOpt
   const kind = event.kind.padEnd(KIND_WIDTH);
   const id = ('queueId' in event ? shown(event.queueId, 40) : '').padEnd(ID_WIDTH);
   const shownKind = colour ? `\u001b[${COLOURS[event.kind]}m${kind}\u001b[0m` : kind;
-  return `${timeOfDay(event.at, zone)}  ${shownKind}  ${id}  ${storyOf(event)}`;
+  return `${timeOfDay(event.at, zone)}  ${shownKind}  ${id}  ${isOfTls(event) ? ofTls(event) : storyOf(event)}`;
 }
 
-function storyOf(event: Event): string {
+type OfTls = Extract<Event, { kind: 'tls' | 'tlsReportSent' | 'tlsReportReceived' }>;
+type Other = Exclude<Event, OfTls>;
+
+function isOfTls(event: Event): event is OfTls {
+  return event.kind.startsWith('tls');
+}
+
+function storyOf(event: Other): string {
   switch (event.kind) {
     case 'accepted':
       return `${way(event)}  ${size(event.octets)} by ${event.protocol} from ${shown(event.clientAddress, 60)}${signed(event.signedBy)}${subject(event.subject)}`;
@@ -79,7 +86,7 @@ function storyOf(event: Event): string {
 }
 
 type Rest = Exclude<
-  Event,
+  Other,
   { kind: 'accepted' | 'rejected' | 'attempt' | 'delivered' | 'deferred' | 'failed' | 'expired' | 'dsn' | 'relayed' }
 >;
 
@@ -102,16 +109,12 @@ function rest(event: Rest): string {
       return `${shown(event.target)}  by ${shown(event.by)} (${shown(event.rule)})`;
     case 'rerouted':
       return `${shown(event.target)}  to ${shown(event.route)} by ${shown(event.by)} (${shown(event.rule)})`;
-    case 'tls':
-    case 'tlsReportSent':
-    case 'tlsReportReceived':
-      return ofTls(event);
     default:
       return event satisfies never;
   }
 }
 
-function ofTls(event: Extract<Event, { kind: 'tls' | 'tlsReportSent' | 'tlsReportReceived' }>): string {
+function ofTls(event: OfTls): string {
   const domain = shown(event.domain, 80);
   if (event.kind === 'tls') {
     const sessions = event.sessions === 1 ? '' : `${event.sessions} sessions  `;

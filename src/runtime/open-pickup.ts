@@ -7,9 +7,10 @@ import { type PickupFile, type TakenIn } from '../receive/local-message.ts';
 import { type Kept, type Page } from '../spool/spool.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type Reply } from '../mail/reply.ts';
-import { openPickupFolders } from './pickup-folder.ts';
+import { openPickupFolders, type PickupFolders } from './pickup-folder.ts';
 import { Pickup } from './pickup.ts';
 import { type Threads } from './threads.ts';
+import { type PickupSource } from './worker.ts';
 import { systemTimers } from './timers.ts';
 
 export interface OpenPickupOptions {
@@ -37,8 +38,14 @@ export async function openPickup({ config, threads, log }: OpenPickupOptions): P
   }
 }
 
+/** Of messages that the server itself makes: they may come from any sender. */
+export function reportPickup(folders: PickupFolders, threads: Threads, log: Log): Pickup {
+  const asks = asksOf(threads, 'report');
+  return new Pickup({ ...{ folders, log, timers: systemTimers, now: () => Date.now() }, ...asks });
+}
+
 /** The threads answer what `worker-thread.ts` and `queue-manager-thread.ts` say. */
-function asksOf(threads: Threads) {
+function asksOf(threads: Threads, from: PickupSource = 'user') {
   let turn = 0;
   const ask = async (method: string, argument: unknown): Promise<TakenIn> => {
     const { workers } = threads;
@@ -47,7 +54,7 @@ function asksOf(threads: Threads) {
     return (await worker.thread.ask(method, argument)) as TakenIn;
   };
   return {
-    takeIn: (file: PickupFile) => ask('takeIn', file),
+    takeIn: (file: PickupFile) => ask('takeIn', { file, from }),
     tellRefused: (file: PickupFile, why: Reply) => ask('tellRefused', { file, why }),
     isKnown: async (id: QueueId) => (await threads.queueManager.ask('isKnown', id)) as boolean,
     letGo: async (ids: readonly QueueId[]) => void (await threads.queueManager.ask('letGo', ids)),

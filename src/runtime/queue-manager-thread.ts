@@ -88,6 +88,8 @@ const post = serveAsks({
   // Of mail from the pickup folder: known until its file is gone.
   isKnown: async (id: QueueId) => (await spool?.message(id)) !== undefined,
   kept: (after: QueueId | undefined) => spool?.kept(after, KEPT_PAGE),
+  /** An event of no commit. */
+  record: (line: string) => manager().record(line),
   letGo: (ids: readonly QueueId[]) => manager().letGo(ids),
   explainEntries: (id: string) => explainEntries(id),
   sites: (query: PageQuery) => manager().sites(query),

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import process from 'node:process';
 import { type Config } from '../config/config.ts';
-import { type AddressFamily } from '../deliver/smtp/addresses.ts';
 import { type DnsServer, readResolvConf } from '../dns/resolv-conf.ts';
 import { canonicalIp, isLoopback, Networks } from '../lib/ip.ts';
 import { MINUTE, SECOND } from '../lib/time.ts';
@@ -24,10 +23,11 @@ import { type ReceiveSettings } from '../receive/ports.ts';
 import { activeSigner } from '../receive/signer.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
+import { FAMILIES } from './address-families.ts';
 import { type Certificates } from './boot.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
 import { RoutePlan } from './route-plan.ts';
-import { type StsSettings } from './sts.ts';
+import { stsSettings } from './sts-settings.ts';
 import { signingSettings } from './signing-settings.ts';
 import { type WorkerSettings } from './worker.ts';
 
@@ -64,17 +64,11 @@ export function workerSettings(config: Config, certificates: Certificates): Work
     signing: signingSettings(config.signing),
     plan: planOf(config),
     listeners: config.listeners.map((listener) => listenerSettings(config, listener, certificates)),
-    dns: {
-      servers: dnsServers(config),
-      timeoutMs: config.dns.timeout,
-      attempts: config.dns.attempts,
-      trustAd: config.dns.trustAd,
-      cacheOctets: config.dns.cache,
-      maxTtl: config.dns.maxTtl,
-    },
+    dns: dnsSettings(config),
     delivery: deliverySettings(config),
     maxHosts: MAX_HOSTS,
     sts: stsSettings(config),
+    tlsReports: config.tlsReports.send,
     isOurs: ourListeners(config),
     memoryOctets: config.memory.content,
   };
@@ -217,14 +211,6 @@ function listenerSettings(
   };
 }
 
-const FAMILIES: Readonly<Record<Config['dns']['family'], AddressFamily>> = {
-  both: 'both',
-  ipv4: 'ipv4',
-  ipv6: 'ipv6',
-  preferIpv4: 'ipv4First',
-  preferIpv6: 'ipv6First',
-};
-
 function deliverySettings(config: Config): WorkerSettings['delivery'] {
   const { deliver, hostname, dns } = config;
   const { address4, address6, tls } = deliver;
@@ -244,11 +230,9 @@ function deliverySettings(config: Config): WorkerSettings['delivery'] {
   };
 }
 
-function stsSettings({ deliver, dns }: Config): StsSettings | undefined {
-  const { enabled, ca, port, privateAddresses } = deliver.mtaSts;
-  if (!enabled) return undefined;
-  const pem = ca === undefined ? undefined : readFileSync(ca, 'utf8');
-  return { port, ca: pem, privateAddresses, family: FAMILIES[dns.family] };
+export function dnsSettings(config: Config): WorkerSettings['dns'] {
+  const { timeout, attempts, trustAd, cache, maxTtl } = config.dns;
+  return { servers: dnsServers(config), timeoutMs: timeout, attempts, trustAd, cacheOctets: cache, maxTtl };
 }
 
 /** Where our own listeners answer: mail that is sent there comes back. */

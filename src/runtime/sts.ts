@@ -4,12 +4,13 @@
 
 import { join } from 'node:path';
 import { type AddressFamily } from '../deliver/smtp/addresses.ts';
-import { fetchStsPolicy } from '../deliver/sts/fetch.ts';
+import { fetchStsPolicy, type StsProblem } from '../deliver/sts/fetch.ts';
 import { PENDING_TTL, type StsFinding, StsPolicies } from '../deliver/sts/policies.ts';
 import { openPolicyFolder, type PolicyFolder } from '../deliver/sts/policy-folder.ts';
 import { isPrivate } from '../lib/ip.ts';
 import { HOUR, MINUTE } from '../lib/time.ts';
 import { type Route } from '../mail/route.ts';
+import { type TlsSession } from '../mail/tls-result.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Resolver } from '../ports/resolver.ts';
@@ -85,6 +86,11 @@ export class WorkerSts {
         .finally(() => this.#sweepLater());
     });
   }
+}
+
+/** A policy that could not be had, as reports tell it: no session was begun for it. */
+export function problemSession({ resultType, reason }: StsProblem): TlsSession {
+  return { policy: 'opportunistic', policyType: 'sts', host: '', address: '', result: resultType, reason };
 }
 
 /** The answer to a look-up with the policy of its domain. */

@@ -12,6 +12,7 @@ import { type TlsSession } from '../mail/tls-result.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Resolver } from '../ports/resolver.ts';
 import { type Timer, type Timers } from '../ports/timers.ts';
+import { type Dispatch } from '../queue/dispatch.ts';
 import { parseTlsRptRecord, tlsRptRecordName } from '../tlspolicy/tls-report.ts';
 
 export interface TlsCountsDeps {
@@ -23,6 +24,8 @@ export interface TlsCountsDeps {
   readonly reports: () => boolean;
   readonly tell: (event: TlsEvent) => void;
 }
+
+type Sent = Pick<Dispatch, 'route' | 'recipients' | 'sender'>;
 
 const GATHER: Duration = MINUTE;
 /** Of one minute; more are told at once. */
@@ -42,6 +45,16 @@ export class TlsCounts {
     const at = this.#deps.clock.now();
     if (session.result !== 'successful') this.#count(domain, session, at);
     else if (this.#deps.reports()) void this.#countIfAsked(domain, session, at); // A resolver never rejects.
+  }
+
+  /**
+   * The sessions of one dispatch. Other routes than by MX follow no policy of the domain; and what has the null
+   * reverse-path may be a report, and there are no reports about reports (RFC 8460 §5.3 and what would follow).
+   */
+  addAll({ route, recipients, sender }: Sent, sessions: readonly TlsSession[]): void {
+    const domain = recipients[0]?.forwardPath.domain;
+    if (route.kind !== 'mx' || sender.reversePath === null || domain === undefined || domain.startsWith('[')) return;
+    for (const session of sessions) this.add(domain, session);
   }
 
   /** Tells what is gathered. */

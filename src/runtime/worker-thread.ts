@@ -19,7 +19,7 @@ import { openPolicies } from './sts.ts';
 import { serveAsks } from './thread.ts';
 import { systemTimers } from './timers.ts';
 import { showWorker } from './worker-metrics.ts';
-import { WorkerRuntime, type WorkerSettings } from './worker.ts';
+import { type PickupSource, WorkerRuntime, type WorkerSettings } from './worker.ts';
 
 const boot = workerData as WorkerBoot;
 const clock = new SystemClock(boot.clockOffset);
@@ -73,7 +73,7 @@ serveAsks({
     worker().abandon();
   },
   addresses: () => worker().addresses,
-  takeIn: (file: PickupFile) => worker().takeIn(file),
+  takeIn: ({ file, from }: { file: PickupFile; from: PickupSource }) => worker().takeIn(file, from),
   tellRefused: ({ file, why }: { file: PickupFile; why: Reply }) => worker().tellRefused(file, why),
   figures: () => worker().figures(),
   metrics: () => {

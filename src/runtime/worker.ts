@@ -48,7 +48,8 @@ import { type KeptDispatch, type QueueManagerToWorker, type WorkerToQueueManager
 import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
-import { type StsSettings, withSts, WorkerSts } from './sts.ts';
+import { problemSession, type StsSettings, withSts, WorkerSts } from './sts.ts';
+import { TlsCounts } from './tls-counts.ts';
 import { countLookup, countRejected, countRelayed, type WorkerLoad } from './worker-metrics.ts';
 
 export interface WorkerSettings {
@@ -62,6 +63,8 @@ export interface WorkerSettings {
   readonly maxHosts: number;
   /** Absent: no policy is asked for. */
   readonly sts?: StsSettings | undefined;
+  /** Receivers that ask for reports on encryption get them. */
+  readonly tlsReports?: boolean;
   /** One of our own listeners answers there. */
   readonly isOurs: (address: string, port: number) => boolean;
   /** Octets of content in memory. */
@@ -92,6 +95,9 @@ export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'
   readonly userOf: LocalIntakeDeps['userOf'];
 }
 
+/** Who puts files there: users of this machine, or the server itself. */
+export type PickupSource = 'user' | 'report';
+
 export class WorkerRuntime {
   readonly #deps: WorkerDeps;
   readonly #submissions = new Calls<Extract<QueueManagerToWorker, { kind: 'submitted' }>>();
@@ -106,6 +112,7 @@ export class WorkerRuntime {
   #settings: WorkerSettings;
   #resolver: StubResolver;
   #sts: WorkerSts | undefined;
+  readonly #tlsCounts: TlsCounts;
   #agent: Agent;
   #intake: IntakeState = 'open';
   #receive: ReceiveSettings;
@@ -125,6 +132,12 @@ export class WorkerRuntime {
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
     this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
     this.#resolver = this.#newResolver();
+    this.#tlsCounts = new TlsCounts({
+      ...{ clock: deps.steadyClock, timers: deps.timers },
+      resolver: () => this.#resolver,
+      reports: () => this.#settings.tlsReports === true,
+      tell: (event) => this.#tell(event),
+    });
     this.#sts = this.#newSts();
     this.#agent = this.#newAgent();
     this.#receiveDeps = this.#makeReceiveDeps();
@@ -192,15 +205,19 @@ export class WorkerRuntime {
     const pause = (): Promise<void> => new Promise((resolve) => void timers.after(REPORT_PAUSE, resolve));
     const until = steadyClock.monotonic() + REPORT_TIME;
     while (this.#deliveries > 0 && steadyClock.monotonic() < until) await pause();
+    this.#tlsCounts.flush();
     // The link sends what was posted at the end of the turn.
     await new Promise((resolve) => void setImmediate(resolve));
     this.#sts?.close();
     this.#resolver.close();
   }
 
-  /** A file of the pickup folder. */
-  takeIn(file: PickupFile): Promise<TakenIn> {
-    return takeIn(file, this.#localDeps());
+  /** A file of a pickup folder. */
+  takeIn(file: PickupFile, from: PickupSource): Promise<TakenIn> {
+    const deps = this.#localDeps();
+    const { settings } = deps;
+    if (from === 'user') return takeIn(file, deps);
+    return takeIn(file, { ...deps, settings: () => ({ ...settings(), mayNameSender: () => true }) });
   }
 
   /** One that was refused and set aside: its sender is told. */
@@ -268,6 +285,7 @@ export class WorkerRuntime {
     if (content.kind === 'pieces') this.#keptContents.giveBack(dispatch.message);
     this.#deliveries -= 1;
     this.#contentOut -= octets;
+    if (report.tlsSessions !== undefined) this.#tlsCounts.addAll(dispatch, report.tlsSessions);
     this.#deps.link.post({ kind: 'report', report });
   }
 
@@ -306,7 +324,10 @@ export class WorkerRuntime {
         helloNames: new Set([delivery.helloName.toLowerCase()]),
         ...{ maxHosts, ownAddresses, random: this.#deps.random, family: delivery.family },
       });
-      return policy === undefined || site.kind !== 'site' ? site : withSts(site, await policy);
+      if (policy === undefined || site.kind !== 'site') return site;
+      const finding = await policy;
+      if (finding.problem !== undefined) this.#tlsCounts.add(routingDomain, problemSession(finding.problem));
+      return withSts(site, finding);
     } catch (error) {
       this.#deps.log.error('looking up a destination failed', { route: route.name, error: String(error) });
       return { kind: 'deferred', status: '4.3.0', diagnostic: 'postrider: internal error in the look-up', ttl: 60_000 };

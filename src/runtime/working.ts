@@ -22,6 +22,7 @@ import { EXIT } from './exit-codes.ts';
 import { Faces } from './faces.ts';
 import { operatorLog } from './operator-log.ts';
 import { openPickup } from './open-pickup.ts';
+import { openTlsReports, type TlsReports } from './open-tls-reports.ts';
 import { type Pickup } from './pickup.ts';
 import { checkPorts } from './port-check.ts';
 import { reload } from './reload.ts';
@@ -100,6 +101,7 @@ class Working {
   #faces: Faces | undefined;
   #lock: SpoolLock | undefined;
   #pickup: Pickup | undefined;
+  #tlsReports: TlsReports | undefined;
   #addresses: readonly ListeningAddress[] = [];
   #draining = false;
   readonly #hadParent = process.send !== undefined;
@@ -132,6 +134,7 @@ class Working {
     this.#addresses = await threads.start();
     // Before anybody is told that the server is up: then `sendmail` finds its folder.
     this.#pickup = await openPickup({ config: this.#config, threads, log: this.#log });
+    await this.#openTlsReports(threads);
     this.#faces = await this.#openFaces(threads);
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
@@ -248,11 +251,20 @@ class Working {
         threads.reloaded(this.#boot(), certificates);
       },
     });
-    if (answer.result === 'swapped') this.#addresses = await this.#addressesNow(threads);
+    if (answer.result === 'swapped') {
+      this.#addresses = await this.#addressesNow(threads);
+      await this.#openTlsReports(threads);
+    }
     for (const problem of answer.problems) this.#log.error(`reload refused, the old configuration stays: ${problem}`);
     for (const path of answer.needsRestart) this.#log.warn('a changed option needs a restart', { path });
     if (answer.result === 'swapped') this.#log.info('reloaded');
     return answer;
+  }
+
+  /** Anew after each reload. */
+  async #openTlsReports(threads: Threads): Promise<void> {
+    await this.#tlsReports?.stop();
+    this.#tlsReports = await openTlsReports({ config: this.#config, threads, clock: this.#clock, log: this.#log });
   }
 
   /** Every worker listens on the same. While none is there, nobody listens anywhere; what was known stays. */
@@ -297,7 +309,7 @@ class Working {
     if (threads === undefined) return;
     threads.stopping();
     const within = this.#config.drainTime;
-    await this.#pickup?.stop();
+    await Promise.all([this.#pickup?.stop(), this.#tlsReports?.stop()]);
     const workers = threads.workers.map(({ thread }) => thread);
     const queueDrained = threads.queueManager.ask('drain', within);
     // A worker that dies meanwhile has nothing that could be lost: the others, and the spool, end in good order.

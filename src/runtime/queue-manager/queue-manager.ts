@@ -243,6 +243,11 @@ export class QueueManager {
     return this.#settler.settle({ letGo: ids });
   }
 
+  /** An event that belongs to no commit. */
+  record(line: string): void {
+    this.#outbox.tell(line);
+  }
+
   clockMoved(): void {
     this.#teller.clockMoved();
     this.#perform(this.#scheduler.wake(this.#now()));

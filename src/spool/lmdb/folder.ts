@@ -17,7 +17,7 @@ export interface SpoolFolders {
 }
 
 const PARTS = ['store', 'content', 'incoming', 'corrupt'] as const;
-const ALSO_OURS = new Set<string>([...PARTS, 'control.sock', 'pickup', 'mta-sts', 'lost+found']);
+const ALSO_OURS = new Set<string>([...PARTS, 'control.sock', 'pickup', 'mta-sts', 'reports', 'lost+found']);
 const GROUP_AND_OTHERS = 0o077;
 
 export function foldersOf(folder: string): SpoolFolders {

@@ -1,0 +1,14 @@
+/** MTA-STS as the configuration has it. */
+
+import { readFileSync } from 'node:fs';
+import { type Config } from '../config/config.ts';
+import { FAMILIES } from './address-families.ts';
+import { type StsSettings } from './sts.ts';
+
+/** Undefined: no policy is asked for. */
+export function stsSettings({ deliver, dns }: Config): StsSettings | undefined {
+  const { enabled, ca, port, privateAddresses } = deliver.mtaSts;
+  if (!enabled) return undefined;
+  const pem = ca === undefined ? undefined : readFileSync(ca, 'utf8');
+  return { port, ca: pem, privateAddresses, family: FAMILIES[dns.family] };
+}
