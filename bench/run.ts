@@ -15,6 +15,7 @@ import { measureQueued } from './queued.ts';
 import { type Row, summaryOf } from './report.ts';
 import { PEER_NAMES, type PeerOptions, PEERS } from './peers.ts';
 import { type MeasuredServer, type Product, startCeiling, startProduct } from './servers.ts';
+import { startSigned } from './signed.ts';
 
 export interface Bench {
   readonly options: BenchOptions;
@@ -58,6 +59,7 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
   relay: (bench) => flow(bench, 'relay'),
   reuse: (bench) => flow(bench, 'reuse'),
   large: (bench) => flow(bench, 'large'),
+  signed,
   drain,
   mixed,
   'drain-mixed': drainMixed,
@@ -77,6 +79,21 @@ async function flow(bench: Bench, name: FlowName): Promise<void> {
     await inTurns(bench, name, servers, (server) => measureFlow(server, sink, wanted));
   } finally {
     for (const server of servers.values()) await server.stop();
+  }
+}
+
+/** The product alone: what signing adds. */
+async function signed(bench: Bench): Promise<void> {
+  const { options, sink, builds } = bench;
+  const build = builds.get('postrider');
+  if (build === undefined || !options.servers.includes('postrider')) return;
+  const wanted = flowOf('reuse', options.messages);
+  const { products, stop } = await startSigned(build, sink, options.profile);
+  try {
+    for (const product of products.values()) await warmUp('postrider', product, { sink, flow: wanted });
+    await inTurns(bench, 'signed', products, (product) => measureFlow(product, sink, wanted));
+  } finally {
+    await stop();
   }
 }
 

@@ -11,14 +11,15 @@ import { parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, headerEnd, type HeaderField, headerFields } from '../mail/header.ts';
 import { parseMailbox, formatMailbox } from '../mail/path.ts';
 import { BodyHash } from '../mailauth/dkim/body-hash.ts';
-import { type Canonicalization } from '../mailauth/dkim/canonical-body.ts';
 import { signedNames } from '../mailauth/dkim/header-selection.ts';
 import {
   type Canonicalizations,
+  fieldBeginning,
   signatureInput,
   type SignatureTags,
   signedField,
   signedFieldOctets,
+  signedFields,
   signedOctets,
   unsignedField,
 } from '../mailauth/dkim/signature-field.ts';
@@ -87,7 +88,9 @@ export class Signer {
       if (keys.length === 0) return undefined;
       const obstacle = obstacleIn(section, fields, authors.length);
       if (obstacle !== undefined) return { kind: 'fault', reason: obstacle, lasting: true };
-      return new Signing({ section, fields }, this.#plans(keys, { fields, now, form: rule ?? this.#settings.form }));
+      const { canonicalization, fields: more } = rule ?? this.#settings.form;
+      const header = { section, fields, canonicalization, names: signedNames(fields, more) };
+      return new Signing(header, keys, this.#times(now));
     } catch (error) {
       return { kind: 'fault', reason: reasonOf(error), lasting: false };
     }
@@ -113,33 +116,24 @@ export class Signer {
     });
   }
 
-  #plans(
-    keys: readonly SigningKey[],
-    {
-      fields,
-      now,
-      form,
-    }: { readonly fields: readonly HeaderField[]; readonly now: Instant; readonly form: SigningForm },
-  ): readonly Plan[] {
+  #times(now: Instant): Times {
     const { expireAfter } = this.#settings;
     const signedAt = Math.floor(now / SECOND);
-    const expiresAt = expireAfter === undefined ? undefined : signedAt + Math.ceil(expireAfter / SECOND);
-    const names = signedNames(fields, form.fields);
-    const { canonicalization } = form;
-    return keys.map(({ domain, selector, algorithm, key, octets }) => ({
-      tags: { algorithm, canonicalization, domain, selector, names, signedAt, expiresAt },
-      ...{ key, octets },
-    }));
+    return { signedAt, expiresAt: expireAfter === undefined ? undefined : signedAt + Math.ceil(expireAfter / SECOND) };
   }
 }
 
-interface Plan extends Pick<SigningKey, 'key' | 'octets'> {
-  readonly tags: Omit<SignatureTags, 'bodyHash'>;
-}
+type Times = Pick<SignatureTags, 'signedAt' | 'expiresAt'>;
 
-interface Header {
+interface Header extends Pick<SignatureTags, 'canonicalization' | 'names'> {
   readonly section: Buffer;
   readonly fields: readonly HeaderField[];
+}
+
+/** One signature. */
+interface Plan {
+  readonly key: SigningKey;
+  readonly beginning: string;
 }
 
 /** The signatures of one message, being made. */
@@ -151,50 +145,42 @@ export class Signing {
   readonly by: string;
   readonly #header: Header;
   readonly #plans: readonly Plan[];
-  readonly #hashes = new Map<Canonicalization, BodyHash>();
+  readonly #body: BodyHash;
 
-  constructor(header: Header, plans: readonly Plan[]) {
+  constructor(header: Header, keys: readonly SigningKey[], times: Times) {
     this.#header = header;
-    this.#plans = plans;
-    this.octets = plans.reduce((sum, { tags, octets }) => sum + signedFieldOctets(tags, octets), 0);
-    this.by = plans.map(({ tags }) => `d=${tags.domain} s=${tags.selector}`).join(', ');
-    for (const { tags } of plans) {
-      const form = tags.canonicalization.body;
-      if (!this.#hashes.has(form)) this.#hashes.set(form, new BodyHash(form));
-    }
+    this.#plans = keys.map((key) => ({ key, beginning: fieldBeginning({ ...key, ...header, ...times }) }));
+    this.octets = this.#plans.reduce((sum, { key, beginning }) => sum + signedFieldOctets(beginning, key.octets), 0);
+    this.by = keys.map(({ domain, selector }) => `d=${domain} s=${selector}`).join(', ');
+    this.#body = new BodyHash(header.canonicalization.body);
   }
 
   /** The next octets of the body; neither changed nor kept. */
   push(chunk: Buffer): void {
-    for (const hash of this.#hashes.values()) hash.push(chunk);
+    this.#body.push(chunk);
   }
 
   /** The body is over: the fields, of `octets` octets. Rejects with a reason. */
   async finish(): Promise<Buffer> {
-    const bodyHashes = new Map([...this.#hashes].map(([form, hash]) => [form, hash.finish()]));
-    const fields = await Promise.all(
-      this.#plans.map((plan) => this.#field(plan, bodyHashes.get(plan.tags.canonicalization.body) ?? '')),
-    );
-    const signed = Buffer.from(fields.join(''), 'latin1');
-    if (signed.length !== this.octets)
-      throw new Error(`the signatures have ${signed.length} octets, not ${this.octets}`);
-    return signed;
-  }
-
-  async #field(plan: Plan, bodyHash: string): Promise<string> {
-    const tags = { ...plan.tags, bodyHash };
-    const unsigned = unsignedField(tags);
-    const { section, fields } = this.#header;
-    const signature = await signed(plan, signedOctets(section, fields, { tags, unsigned }));
-    return signedField(unsigned, signature.toString('base64'));
+    const { section, fields, canonicalization } = this.#header;
+    const bodyHash = this.#body.finish();
+    const lines = signedFields(section, fields, this.#header);
+    const made = this.#plans.map(async ({ key, beginning }) => {
+      const unsigned = unsignedField(beginning, bodyHash);
+      const signature = await signed(key, signedOctets(lines, unsigned, canonicalization.header));
+      return signedField(unsigned, signature.toString('base64'));
+    });
+    const all = Buffer.from((await Promise.all(made)).join(''), 'latin1');
+    if (all.length !== this.octets) throw new Error(`the signatures have ${all.length} octets, not ${this.octets}`);
+    return all;
   }
 }
 
-function signed({ tags, key }: Plan, octets: Buffer): Promise<Buffer> {
-  const hash = tags.algorithm === 'rsa-sha256' ? 'sha256' : null;
+function signed({ algorithm, domain, key }: SigningKey, octets: Buffer): Promise<Buffer> {
+  const hash = algorithm === 'rsa-sha256' ? 'sha256' : null;
   return new Promise((resolve, reject) => {
-    sign(hash, signatureInput(tags.algorithm, octets), key, (error, signature) => {
-      if (error) reject(new Error(`signing for ${tags.domain} failed: ${error.message}`));
+    sign(hash, signatureInput(algorithm, octets), key, (error, signature) => {
+      if (error) reject(new Error(`signing for ${domain} failed: ${error.message}`));
       else resolve(signature);
     });
   });

@@ -10,6 +10,8 @@ import { type Canonicalization } from './canonical-body.ts';
 const FOLD = /\r\n(?=[ \t])/g;
 const SPACES = /[ \t]+/g;
 const ENDS = /^ | $/g;
+/** Anything but single spaces. */
+const UNUSUAL = /[ \t][ \t]|[\t\r]/;
 
 /** `field`: name, colon and value, with or without the CRLF at its end; the result is without. */
 export function canonicalField(field: string, form: Canonicalization): string {
@@ -17,10 +19,7 @@ export function canonicalField(field: string, form: Canonicalization): string {
   if (form === 'simple') return line;
   const colon = line.indexOf(':');
   const name = line.slice(0, colon).replaceAll(SPACES, '').toLowerCase();
-  const value = line
-    .slice(colon + 1)
-    .replaceAll(FOLD, '')
-    .replaceAll(SPACES, ' ')
-    .replaceAll(ENDS, '');
-  return `${name}:${value}`;
+  const written = line.slice(colon + 1);
+  const value = UNUSUAL.test(written) ? written.replaceAll(FOLD, '').replaceAll(SPACES, ' ') : written;
+  return `${name}:${value.replaceAll(ENDS, '')}`;
 }

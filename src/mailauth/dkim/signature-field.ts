@@ -31,18 +31,18 @@ export interface SignatureTags {
   /** `t=`, `x=`: seconds since 1970. */
   readonly signedAt: number;
   readonly expiresAt: number | undefined;
-  /** `bh=`, in base64. */
-  readonly bodyHash: string;
 }
 
 const MAX_LINE = 78;
 const FIRST_VALUE_CHARACTERS = MAX_LINE - ' b='.length;
 const VALUE_CHARACTERS = MAX_LINE - 1;
-const ANY_BODY_HASH = '='.repeat(BODY_HASH_CHARACTERS);
+const FOLD = '\r\n ';
+/** From the body hash to the signature. */
+const BETWEEN = ';\r\n b=';
 
-/** The field with an empty `b=`, which is its last tag; without a CRLF at its end. */
-export function unsignedField(tags: SignatureTags): string {
-  const { algorithm, canonicalization, domain, selector, signedAt, expiresAt, bodyHash } = tags;
+/** All that is known before the body is: the field up to `bh=`. */
+export function fieldBeginning(tags: SignatureTags): string {
+  const { algorithm, canonicalization, domain, selector, signedAt, expiresAt, names } = tags;
   const words = [
     'v=1;',
     `a=${algorithm};`,
@@ -52,35 +52,45 @@ export function unsignedField(tags: SignatureTags): string {
     `t=${signedAt};`,
     ...(expiresAt === undefined ? [] : [`x=${expiresAt};`]),
   ];
-  const lines = folded('DKIM-Signature:', words, ' ');
-  return [...lines, ...folded(' h=', namesIn(tags.names), ''), ` bh=${bodyHash};`, ' b='].join('\r\n');
+  return [...folded('DKIM-Signature:', words, ' '), ...folded(' h=', namesIn(names), ''), ' bh='].join('\r\n');
+}
+
+/** With an empty `b=`, which is the last tag; without a CRLF at the end. */
+export function unsignedField(beginning: string, bodyHash: string): string {
+  return `${beginning}${bodyHash}${BETWEEN}`;
 }
 
 /** The whole field, with the CRLF at its end. `signature`: base64. */
 export function signedField(unsigned: string, signature: string): string {
-  const lines = [signature.slice(0, FIRST_VALUE_CHARACTERS)];
+  let field = `${unsigned}${signature.slice(0, FIRST_VALUE_CHARACTERS)}`;
   for (let at = FIRST_VALUE_CHARACTERS; at < signature.length; at += VALUE_CHARACTERS)
-    lines.push(signature.slice(at, at + VALUE_CHARACTERS));
-  return `${unsigned}${lines.join('\r\n ')}\r\n`;
+    field += `${FOLD}${signature.slice(at, at + VALUE_CHARACTERS)}`;
+  return `${field}\r\n`;
 }
 
 /** Octets of the whole field, which are the same for every body and every signature of so many octets. */
-export function signedFieldOctets(tags: Omit<SignatureTags, 'bodyHash'>, signatureOctets: number): number {
+export function signedFieldOctets(beginning: string, signatureOctets: number): number {
   const characters = Math.ceil(signatureOctets / 3) * 4;
-  return signedField(unsignedField({ ...tags, bodyHash: ANY_BODY_HASH }), '='.repeat(characters)).length;
+  const folds = Math.max(0, Math.ceil((characters - FIRST_VALUE_CHARACTERS) / VALUE_CHARACTERS));
+  const fixed = BODY_HASH_CHARACTERS + BETWEEN.length + '\r\n'.length;
+  return beginning.length + fixed + characters + folds * FOLD.length;
 }
 
-/** What is hashed: the chosen fields of the header section, and the field itself without a value of `b=` (RFC 6376 §3.7). */
-export function signedOctets(
+/** The chosen fields of the header section as they are hashed, which are the same for every signature with these names. */
+export function signedFields(
   section: Buffer,
   fields: readonly HeaderField[],
-  field: { readonly tags: SignatureTags; readonly unsigned: string },
-): Buffer {
-  const { canonicalization, names } = field.tags;
-  const lines = selectFields(fields, names).map(({ start, end }) =>
-    canonicalField(section.toString('latin1', start, end), canonicalization.header),
-  );
-  return Buffer.from([...lines, canonicalField(field.unsigned, canonicalization.header)].join('\r\n'), 'latin1');
+  { names, canonicalization }: Pick<SignatureTags, 'names' | 'canonicalization'>,
+): string {
+  let lines = '';
+  for (const { start, end } of selectFields(fields, names))
+    lines += `${canonicalField(section.toString('latin1', start, end), canonicalization.header)}\r\n`;
+  return lines;
+}
+
+/** What is hashed: those fields, and the field itself without a value of `b=` (RFC 6376 §3.7). */
+export function signedOctets(lines: string, unsigned: string, form: Canonicalization): Buffer {
+  return Buffer.from(`${lines}${canonicalField(unsigned, form)}`, 'latin1');
 }
 
 /** What the key signs: with RSA the octets, which the operation hashes; with Ed25519 their hash (RFC 8463 §3). */
