@@ -7,11 +7,12 @@
  */
 
 import { type FSWatcher, watch } from 'node:fs';
-import { lstat, opendir, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { lstat, opendir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DAY, HOUR, SECOND } from '../lib/time.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type Reply } from '../mail/reply.ts';
+import { counter } from '../observe/metrics.ts';
 import { type Log } from '../ports/log.ts';
 import { type Timer, type Timers } from '../ports/timers.ts';
 import { type PickupFile, type TakenIn } from '../receive/local-message.ts';
@@ -45,6 +46,12 @@ const UNFINISHED_FOR = DAY;
 const MAX_REMEMBERED = 10_000;
 const NOT_OURS = 'its name is none that `postrider sendmail` gives';
 
+const NOBODY_WAITS = { files: 0, why: '' };
+
+const picked = counter('postrider_pickup_total', 'Looks at files of the pickup folder, by what came of it.', {
+  outcome: ['accepted', 'later', 'refused', 'gone'],
+});
+
 interface Done {
   readonly name: string;
   readonly id: QueueId;
@@ -62,6 +69,8 @@ export class Pickup {
   #timer: Timer | undefined;
   #watcher: FSWatcher | undefined;
   #sweptAt = -Infinity;
+  /** Of this look at the folder. */
+  #waiting = NOBODY_WAITS;
 
   constructor(deps: PickupDeps) {
     this.#deps = deps;
@@ -110,6 +119,7 @@ export class Pickup {
       try {
         await this.#sweep();
         await this.#scan();
+        this.#tellWaiting();
       } catch (error) {
         this.#deps.log.error('the pickup folder cannot be read', { error: String(error) });
       }
@@ -117,6 +127,13 @@ export class Pickup {
     if (!this.#stopped) this.#timer = this.#deps.timers.after(SCAN_EVERY, () => this.poke());
   }
 
+  /** One line for all of them, however many there are. */
+  #tellWaiting(): void {
+    if (this.#waiting.files > 0) this.#deps.log.info('messages from local users wait to be picked up', this.#waiting);
+    this.#waiting = NOBODY_WAITS;
+  }
+
+  /** Resolves when what it has handed out has come to an end. */
   async #scan(): Promise<void> {
     for await (const { name } of await opendir(this.#deps.folders.drop)) {
       if (this.#stopped) return;
@@ -125,6 +142,7 @@ export class Pickup {
       const taking = this.#take(name).finally(() => this.#underWay.delete(name));
       this.#underWay.set(name, taking);
     }
+    await Promise.all(this.#underWay.values());
   }
 
   /** Never rejects. */
@@ -135,7 +153,8 @@ export class Pickup {
       const taken = await this.#takenIn(name, id);
       if (taken.kind === 'accepted') await this.#finish(name, id);
       if (taken.kind === 'refused') await this.#refused({ name, id }, taken);
-      if (taken.kind === 'later') this.#deps.log.info('a message from a local user waits', { file: name, ...taken });
+      if (taken.kind === 'later') this.#waiting = { files: this.#waiting.files + 1, why: taken.reason };
+      picked.add(1, { outcome: taken.kind });
     } catch (error) {
       // A worker that died, or the server is stopping: the next look at the folder finds it again.
       if (!this.#stopped) this.#deps.log.warn('a file could not be picked up', { file: name, error: String(error) });
@@ -213,10 +232,10 @@ export class Pickup {
 
   /** What lies there is never written over. */
   async #freeName(name: string): Promise<string> {
-    const taken = new Set(await readdir(this.#deps.folders.bad));
-    let free = name;
-    for (let n = 1; taken.has(free); n++) free = `${name}.${n}`;
-    return join(this.#deps.folders.bad, free);
+    const path = join(this.#deps.folders.bad, name);
+    let free = path;
+    for (let n = 1; !(await isGone(free)); n++) free = `${path}.${n}`;
+    return free;
   }
 
   #remember(name: string): void {
