@@ -191,7 +191,9 @@ test('while no mail is taken it waits, and then comes', async () => {
   try {
     await product.control.pause({ what: 'intake' });
     assert.equal((await here.hand(['ann'], 'Subject: s\n\nx\n')).code, 0);
-    await until('it to be told', async () => product.running.output().includes('messages from local users wait to be picked up'));
+    await until('it to be told', async () =>
+      product.running.output().includes('messages from local users wait to be picked up'),
+    );
     assert.equal(dropOf(here).length, 1);
     await product.control.unpause({ what: 'intake' });
     // Another message brings the first along.
