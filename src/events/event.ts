@@ -64,6 +64,12 @@ interface AttemptFields extends EntryFields {
   readonly host: string;
   readonly address: string;
   readonly tls: string | undefined;
+  /** What decided on encryption: `requiretls`, `dane`, `sts`, `configured` (the route) or `opportunistic`. Absent where nobody was dialled. */
+  readonly tlsPolicy: string | undefined;
+  /** What came of it, as reports name it (RFC 8460 §4.3): `successful`, `certificate-host-mismatch`, … */
+  readonly tlsResult: string | undefined;
+  /** What was demanded, and why; absent where nothing was. */
+  readonly tlsReason: string | undefined;
   /** The reply on one line, with its enhanced status; our own words begin with `postrider:`. */
   readonly reply: string;
   readonly status: string;

@@ -12,7 +12,7 @@ describe('readable', () => {
     accepted: `accepted    ${ID}  <ann@a.test> → <bob@b.test>, <carl@c.test>  4.0 KiB by ESMTP from 192.0.2.7  signed d=a.test s=2026a, d=a.test s=2026b  "Hello"`,
     rejected: `rejected    ${NO_ID}  recipient from 192.0.2.66 <x@spam.test> → <nobody@b.test>: 550 5.1.1 No such user`,
     attempt: `attempt     ${ID}  <bob@b.test>  attempt 1 by mx to mx.b.test`,
-    delivered: `delivered   ${ID}  <bob@b.test>  mx.b.test [192.0.2.25]: 250 2.0.0 Ok: queued  (12ms / 3ms / 45ms / 60ms)`,
+    delivered: `delivered   ${ID}  <bob@b.test>  mx.b.test [192.0.2.25]: 250 2.0.0 Ok: queued  (12ms / 3ms / 45ms / 60ms)  secured by DANE`,
     deferred: `deferred    ${ID}  <bob@b.test>  mx.b.test [192.0.2.25]: 450 4.7.1 Greylisted, come back later  (greylisted; again in 5m)`,
     failed: `failed      ${ID}  <bob@b.test>  mx.b.test [192.0.2.25]: 550 5.1.1 No such user  (12ms / 3ms / 45ms / 60ms)`,
     expired: `expired     ${ID}  <bob@b.test>  after 17 attempts: postrider: no answer from mx.b.test`,

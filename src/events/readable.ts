@@ -69,7 +69,7 @@ function storyOf(event: Other): string {
     case 'attempt':
       return `${recipients(event)}  attempt ${event.attempt} by ${shown(event.route, 60)} to ${shown(event.site, 80)}`;
     case 'delivered':
-      return `${recipients(event)}  ${host(event)}: ${reply(event.reply)}  ${delays(event.delays)}`;
+      return `${recipients(event)}  ${host(event)}: ${reply(event.reply)}  ${delays(event.delays)}${secured(event.tlsPolicy)}`;
     case 'deferred':
       return `${recipients(event)}  ${host(event)}: ${reply(event.reply)}  (${shown(event.reason, 40)}; again in ${span(event.nextAttemptAt - event.at)})`;
     case 'failed':
@@ -158,6 +158,18 @@ function address(text: string): string {
 function host({ host, address }: { readonly host: string; readonly address: string }): string {
   if (host === '') return address === '' ? 'here' : shown(address, 60);
   return address === '' || address === host ? shown(host, 80) : `${shown(host, 80)} [${shown(address, 60)}]`;
+}
+
+const OBEYED = new Map([
+  ['requiretls', 'REQUIRETLS'],
+  ['dane', 'DANE'],
+  ['sts', 'MTA-STS'],
+]);
+
+/** By which policy, where one was obeyed. */
+function secured(policy: string | undefined): string {
+  const name = OBEYED.get(policy ?? '');
+  return name === undefined ? '' : `  secured by ${name}`;
 }
 
 function reply(text: string): string {

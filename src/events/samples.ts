@@ -19,6 +19,9 @@ const attempt = {
   host: 'mx.b.test',
   address: '192.0.2.25',
   tls: 'TLSv1.3 TLS_AES_256_GCM_SHA384',
+  tlsPolicy: 'dane',
+  tlsResult: 'successful',
+  tlsReason: 'DANE: TLSA records of mx.b.test',
   delays: { beforeQueue: 12, inQueue: 3, connect: 45, transmit: 60 },
 };
 

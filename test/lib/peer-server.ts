@@ -53,12 +53,12 @@ export class PeerServer {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
-  listen(where: string = '127.0.0.1'): Promise<this> {
+  listen(where: string = '127.0.0.1', port = 0): Promise<this> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       const done = (): void => resolve(this);
       if (where.startsWith('/')) this.#server.listen(where, done);
-      else this.#server.listen(0, where, done);
+      else this.#server.listen(port, where, done);
     });
   }
 

@@ -59,7 +59,7 @@ export async function certify(wish: Wish): Promise<Party> {
     signingAlgorithm: ECDSA,
     extensions: extensionsOf(wish),
   });
-  const cert = made.toString('pem');
+  const cert = `${made.toString('pem')}\n`;
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
   const key = `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`;
   return { certificate: new X509Certificate(cert), cert, key, keys, subject };

@@ -5,6 +5,7 @@ import { type Entry, type EntryRecipient } from '../../mail/entry.ts';
 import { type Outcome } from '../../mail/outcome.ts';
 import { formatMailbox } from '../../mail/path.ts';
 import { partsOf } from '../../mail/queue-name.ts';
+import { type TlsSession } from '../../mail/tls-result.ts';
 import {
   type AttemptEvent,
   type DeferredEvent,
@@ -68,8 +69,14 @@ function attemptFields(facts: AttemptFacts, recipients: readonly EntryRecipient[
     host: report?.host ?? '',
     address: report?.address ?? '',
     tls: report?.tls,
+    ...policyFields(report?.tlsSession),
     delays: delaysOf(facts),
   };
+}
+
+function policyFields(session: TlsSession | undefined) {
+  const tlsReason = session?.policy === 'opportunistic' ? undefined : session?.reason;
+  return { tlsPolicy: session?.policy, tlsResult: session?.result, tlsReason };
 }
 
 function delaysOf({ entry, startedAt, report }: AttemptFacts): Delays {
