@@ -19,6 +19,7 @@ import { type PickupFile, type TakenIn } from '../receive/local-message.ts';
 import { isCode, syncFolder } from '../spool/lmdb/files.ts';
 import { type Kept, type Page } from '../spool/spool.ts';
 import { pickupId, UNFINISHED } from '../wire/sendmail/pickup-name.ts';
+import { BoundedLog } from './bounded-log.ts';
 import { type PickupFolders } from './pickup-folder.ts';
 
 export interface PickupDeps {
@@ -59,6 +60,8 @@ interface Done {
 
 export class Pickup {
   readonly #deps: PickupDeps;
+  /** What users of this machine can bring about. */
+  readonly #bounded: BoundedLog;
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #stuck = new Set<string>();
   #done: Done[] = [];
@@ -74,6 +77,7 @@ export class Pickup {
 
   constructor(deps: PickupDeps) {
     this.#deps = deps;
+    this.#bounded = new BoundedLog(deps.log, deps.now);
   }
 
   /** First what an earlier run left. */
@@ -157,7 +161,8 @@ export class Pickup {
       picked.add(1, { outcome: taken.kind });
     } catch (error) {
       // A worker that died, or the server is stopping: the next look at the folder finds it again.
-      if (!this.#stopped) this.#deps.log.warn('a file could not be picked up', { file: name, error: String(error) });
+      if (!this.#stopped)
+        this.#bounded.say('warn', 'a file could not be picked up', { file: name, error: String(error) });
     }
   }
 
@@ -191,7 +196,7 @@ export class Pickup {
     } catch (error) {
       if (isCode(error, 'ENOENT')) return true;
       this.#remember(name);
-      this.#deps.log.error('a file that was picked up cannot be removed; it is not taken again', {
+      this.#bounded.say('error', 'a file that was picked up cannot be removed; it is not taken again', {
         file: name,
         error: String(error),
       });
@@ -205,27 +210,31 @@ export class Pickup {
     if (path === undefined || reply === undefined) return;
     const told = await this.#deps.tellRefused({ path, id }, reply);
     if (told.kind === 'accepted') return;
-    this.#deps.log.warn('the sender of a file that was set aside could not be told', {
+    this.#bounded.say('warn', 'the sender of a file that was set aside could not be told', {
       ...{ file: name, why: 'reason' in told ? told.reason : told.kind },
     });
   }
 
   /** Where it is then; undefined when it could not be moved. */
   async #setAside(name: string, reason: string): Promise<string | undefined> {
-    const { folders, log } = this.#deps;
+    const { folders } = this.#deps;
     try {
       const path = await this.#freeName(name);
       await rename(join(folders.drop, name), path);
-      log.error('a file in the pickup folder is no message that can be taken; it was set aside', {
+      this.#bounded.say('error', 'a file in the pickup folder is no message that can be taken; it was set aside', {
         ...{ file: name, folder: folders.bad, why: reason },
       });
       return path;
     } catch (error) {
       if (isCode(error, 'ENOENT')) return undefined;
       this.#remember(name);
-      log.error('a file in the pickup folder is no message that can be taken, and cannot be set aside', {
-        ...{ file: name, why: reason, error: String(error) },
-      });
+      this.#bounded.say(
+        'error',
+        'a file in the pickup folder is no message that can be taken, and cannot be set aside',
+        {
+          ...{ file: name, why: reason, error: String(error) },
+        },
+      );
       return undefined;
     }
   }
