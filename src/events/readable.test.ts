@@ -51,6 +51,10 @@ describe('readable', () => {
   test('the null reverse-path is <>', () => {
     assert.match(readable({ ...EVENTS.accepted, sender: '' }), / <> → /);
   });
+  test('a user of this machine by name', () => {
+    const local = { clientAddress: '', clientName: 'uid 1000 (ann)', protocol: 'LOCAL' };
+    assert.match(readable({ ...EVENTS.accepted, ...local }), / by LOCAL from uid 1000 \(ann\) /);
+  });
 
   test('an encoded subject is read', () => {
     assert.match(readable({ ...EVENTS.accepted, subject: '=?utf-8?Q?Gr=C3=BC=C3=9Fe?=' }), /"Grüße"$/);

@@ -63,9 +63,9 @@ function isOfTls(event: Event): event is OfTls {
 function storyOf(event: Other): string {
   switch (event.kind) {
     case 'accepted':
-      return `${way(event)}  ${size(event.octets)} by ${event.protocol} from ${shown(event.clientAddress, 60)}${signed(event.signedBy)}${subject(event.subject)}`;
+      return `${way(event)}  ${size(event.octets)} by ${event.protocol} from ${client(event)}${signed(event.signedBy)}${subject(event.subject)}`;
     case 'rejected':
-      return `${event.stage} from ${shown(event.clientAddress, 60)}${rejectedPaths(event)}: ${reply(event.reply)}`;
+      return `${event.stage} from ${client(event)}${rejectedPaths(event)}: ${reply(event.reply)}`;
     case 'attempt':
       return `${recipients(event)}  attempt ${event.attempt} by ${shown(event.route, 60)} to ${shown(event.site, 80)}`;
     case 'delivered':
@@ -89,6 +89,17 @@ type Rest = Exclude<
   Other,
   { kind: 'accepted' | 'rejected' | 'attempt' | 'delivered' | 'deferred' | 'failed' | 'expired' | 'dsn' | 'relayed' }
 >;
+
+/** A user of this machine has no address, but a name. */
+function client({
+  clientAddress,
+  clientName,
+}: {
+  readonly clientAddress: string;
+  readonly clientName: string;
+}): string {
+  return shown(clientAddress === '' ? clientName : clientAddress, 60);
+}
 
 /** What operators and rules do. */
 function rest(event: Rest): string {
