@@ -1,7 +1,7 @@
 /** Mail from local programs, while the server runs, is stopped, is killed, and has no room. */
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
@@ -228,6 +228,41 @@ describe('another user of this machine', { skip: otherUserAbsent() }, () => {
       assert.match(mailq.output(), /^mailq: you may not use .*control\.sock/);
     } finally {
       await product.stop();
+    }
+  });
+});
+
+describe('a server that is an ordinary user, as it should be', { skip: otherUserAbsent() }, () => {
+  const as = (id: number) => ['setpriv', `--reuid=${id}`, `--regid=${id}`, '--clear-groups'] as const;
+  const [SERVER, ANN] = [64_200, 64_201];
+
+  test('reads what others hand in, and removes it; they cannot read or remove what is there', async () => {
+    const here = place();
+    const product = await here.start({}, { expected: 'failing' });
+    await product.kill();
+    const base = join(product.folder, '..');
+    for (const path of ['', ...readdirSync(base, { recursive: true })])
+      chownSync(join(base, String(path)), SERVER, SERVER);
+    const running = await here.start({}, { under: as(SERVER) });
+    try {
+      await running.control.pause({ what: 'intake' });
+      assert.deepEqual(await here.hand(['ann'], 'Subject: s\n\nx\n', as(ANN)), { code: 0, output: '' });
+      assert.equal((await here.hand(['bob'], '\n')).code, 0);
+      for (const name of dropOf(here)) {
+        const path = join(here.pickup, 'drop', name);
+        const other = startProcess({ argv: [...as(ANN + 1), 'sh', '-c', `cat ${path} || rm -f ${path}`] });
+        assert.notEqual(await other.exited, 0);
+      }
+      await running.control.unpause({ what: 'intake' });
+      assert.equal((await here.hand(['eve'], '\n', as(ANN))).code, 0);
+      const [message] = await waitForMaildir(join(here.mail, 'ann'), undefined, 1);
+      assert.match(String(message?.content), /\(from uid 64201 \(uid-64201\)\)/);
+      assert.equal(message?.returnPath, '<uid-64201@in.test>');
+      await waitForMaildir(join(here.mail, 'bob'), undefined, 1);
+      await until('the folder to be empty', async () => dropOf(here).length === 0);
+      assert.deepEqual(readdirSync(join(here.pickup, 'bad')), []);
+    } finally {
+      await running.stop();
     }
   });
 });
