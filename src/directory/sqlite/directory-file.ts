@@ -84,7 +84,7 @@ function prepare(database: DatabaseSync): void {
 
 function checkForm(database: DatabaseSync, file: string): void {
   if (numberOf(database, 'application_id') !== APPLICATION_ID)
-    throw new Error('it is a database of another program; name another file in directory.file');
+    throw new Error('it is a database of another program; move it away');
   const format = numberOf(database, 'user_version');
   if (format > FORMAT)
     throw new Error(`it has format ${format}, and this version knows ${FORMAT}; run the version that wrote it`);

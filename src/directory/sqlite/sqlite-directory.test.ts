@@ -67,7 +67,7 @@ describe('the directory in SQLite', () => {
         other.exec('CREATE TABLE t (a)');
         other.close();
       },
-      /of another program; name another file in directory.file/,
+      /of another program; move it away/,
     ],
     [
       'a newer format',
