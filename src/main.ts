@@ -8,7 +8,8 @@ import { processTerminal } from './cli/terminal.ts';
 
 enableCompileCache();
 
-const openOffline: Wiring['openOffline'] = async (folder) => (await import('./runtime/offline.ts')).openOffline(folder);
+const openOffline: Wiring['openOffline'] = async (folder, hostname) =>
+  (await import('./runtime/offline.ts')).openOffline(folder, hostname);
 
 const wiring: Wiring = {
   runParent: async (options) => (await import('./runtime/parent.ts')).runParent(options),

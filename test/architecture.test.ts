@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: ['lib', 'mail', 'ports', 'queue', 'receive', 'spool', 'directory', 'events', 'observe'],
   sandbox: ['lib', 'mail', 'ports', 'wire', 'dns', 'observe'],
   // Of events only how they are read: the command line shows them.
-  cli: ['lib', 'mail', 'ports', 'wire', 'events', 'api', 'config', 'runtime', 'sandbox'],
+  cli: ['lib', 'mail', 'ports', 'wire', 'directory', 'events', 'api', 'config', 'runtime', 'sandbox'],
   config: ['lib', 'mail'],
 };
 

@@ -40,6 +40,21 @@ export const ENTRY: EntryView = {
   inFlight: false,
 };
 
+const TENANT = { name: 'acme', suspended: false, limits: { messagesPerHour: 100 } };
+const CREDENTIAL = {
+  ...{ user: 'app', kind: 'smtp', tenant: 'acme', disabled: false },
+  ...{ senders: ['example.com'], limits: {} },
+};
+const DOMAIN = { name: 'example.com', tenant: 'acme', changedAt: 1000 };
+const SPF = {
+  ...{ purpose: 'spf', name: 'example.com', type: 'TXT', value: 'v=spf1 a:mx.test mx ~all', weight: 'needed' },
+  ...{ why: 'which hosts may send as the domain', line: 'example.com. 3600 IN TXT "v=spf1 a:mx.test mx ~all"' },
+};
+const KEY = {
+  ...{ domain: 'example.com', selector: 'p202611r', algorithm: 'rsa-sha256', state: 'signing', since: 1000 },
+  ...{ name: 'p202611r._domainkey.example.com', record: 'v=DKIM1; k=rsa; p=MIIB' },
+};
+
 export interface FakeAdmin extends Admin {
   readonly asked: (readonly [call: string, argument: unknown])[];
   answers: Partial<Record<keyof Admin, unknown>>;
@@ -93,6 +108,25 @@ const ANSWERS: Readonly<Record<keyof Admin, unknown>> = {
   drain: { ...STATUS, state: 'draining' },
   status: STATUS,
   sites: { sites: [], next: undefined },
+  tenants: { tenants: [TENANT] },
+  addTenant: TENANT,
+  changeTenant: { ...TENANT, suspended: true },
+  removeTenant: TENANT,
+  credentials: { credentials: [CREDENTIAL] },
+  addCredential: { credential: CREDENTIAL, secret: 'made-up-secret' },
+  changeCredential: { credential: CREDENTIAL, secret: undefined },
+  removeCredential: CREDENTIAL,
+  domains: { domains: [DOMAIN] },
+  domain: { ...DOMAIN, records: [SPF] },
+  addDomain: { ...DOMAIN, records: [SPF] },
+  removeDomain: DOMAIN,
+  checkDomain: { records: [{ ...SPF, problem: 'there is no such TXT record at example.com: publish it' }] },
+  keys: { keys: [KEY] },
+  addKey: { ...KEY, state: 'published' },
+  changeKey: KEY,
+  removeKey: KEY,
+  rotateKeys: { keys: [{ ...KEY, state: 'published' }] },
+  switchKeys: { keys: [KEY] },
 };
 
 /** An answer that is an Error rejects. */

@@ -6,34 +6,19 @@
  */
 
 import { HOLD_REASONS } from '../mail/hold-reason.ts';
-import { type Duration, MINUTE, SECOND } from '../lib/time.ts';
+import { MINUTE } from '../lib/time.ts';
+import { type Call, get, NAME, object, post } from './call.ts';
 import { type Admin, MAX_PAGE } from './contract.ts';
+import { DIRECTORY_CALLS } from './directory-calls.ts';
 
-export interface Call {
-  readonly method: 'GET' | 'POST';
-  /** Below `/api/v1`. */
-  readonly path: string;
-  readonly argument: JsonSchema;
-  /** How long an answer may take. */
-  readonly patience: Duration;
-  readonly doc: string;
-}
-
-export interface JsonSchema {
-  readonly type: 'object';
-  readonly properties: Readonly<Record<string, object>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties: false;
-}
+export { type Call } from './call.ts';
 
 export const API_PREFIX = '/api/v1';
 
-const SHORT = 10 * SECOND;
 // A change of a million entries, or a copy of a large spool.
 const LONG = 30 * MINUTE;
 
 const TEXT = { type: 'string', maxLength: 1000 } as const;
-const NAME = { type: 'string', minLength: 1, maxLength: 1000 } as const;
 const INSTANT = { type: 'integer', minimum: 0, maximum: 8.64e15 } as const;
 
 const FILTER = {
@@ -94,24 +79,8 @@ export const CALLS: { readonly [K in keyof Admin]: Call } = {
   drain: post('/drain', NOTHING, 'Finishes what is in flight and stops.'),
   status: get('/status', NOTHING, 'What the server is doing.'),
   sites: get('/sites', object(PAGE), 'Egress paths and what they may do now.'),
+  ...DIRECTORY_CALLS,
 };
-
-function object(properties: Readonly<Record<string, object>>, ...required: readonly string[]): JsonSchema {
-  return {
-    type: 'object',
-    properties,
-    ...(required.length > 0 && { required }),
-    additionalProperties: false,
-  };
-}
-
-function get(path: string, argument: JsonSchema, doc: string): Call {
-  return { method: 'GET', path, argument, patience: SHORT, doc };
-}
-
-function post(path: string, argument: JsonSchema, doc: string, patience: Duration = SHORT): Call {
-  return { method: 'POST', path, argument, patience, doc };
-}
 
 function change(path: string, doc: string): Call {
   return post(path, object(CHANGE, 'select'), doc, LONG);

@@ -13,6 +13,7 @@ import { type HoldReason } from '../mail/hold-reason.ts';
 import { type PriorityClass } from '../mail/priority-class.ts';
 import { type Rule, type RuleTarget } from '../mail/rule.ts';
 import { type Explanation } from '../queue/scheduling.ts';
+import { type DirectoryAdmin, type DirectoryChecks } from './directory-contract.ts';
 
 /** Reads are pages of at most this many entries. */
 export const MAX_PAGE = 1000;
@@ -248,7 +249,7 @@ export interface QueueAdmin {
 }
 
 /** What only a running server can do. */
-export interface Admin extends QueueAdmin {
+export interface Admin extends QueueAdmin, DirectoryAdmin, DirectoryChecks {
   /** About a queue id, or about an address to which nothing was sent yet. */
   explain(query: { readonly target: string }): Promise<ExplanationView>;
   suspend(request: SuspendRequest): Promise<Suspended>;

@@ -57,7 +57,8 @@ export function buildApi(deps: ApiDeps, access: Access | undefined): FastifyInst
     if (deps.ownPolicy !== undefined) serveOwnPolicies(app, deps.ownPolicy);
     app.addHook('onRequest', guardWith(access));
   }
-  for (const [name, call] of Object.entries(CALLS)) addCall(app, deps.admin, name as keyof Admin, call);
+  for (const [name, call] of Object.entries(CALLS))
+    if (access === undefined || call.access === undefined) addCall(app, deps.admin, name as keyof Admin, call);
   addPlainRoutes(app, deps);
   if (deps.sandbox !== undefined) addSandboxRoutes(app, deps.sandbox);
   return app;

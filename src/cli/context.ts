@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { type Command } from 'commander';
 import { connectControl, type Control, ControlError } from '../api/control-client.ts';
 import { type QueueAdmin } from '../api/contract.ts';
+import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { findConfigFile, loadConfig } from '../config/load.ts';
 import { formatProblem } from '../lib/schema-reading.ts';
 import { coloured, type Terminal } from './terminal.ts';
@@ -26,7 +27,7 @@ export const SANDBOX_FOLDER = join('.postrider', 'sandbox');
 export const SANDBOX_SPOOL = join(SANDBOX_FOLDER, 'spool');
 
 export interface OpenQueue {
-  readonly admin: QueueAdmin;
+  readonly admin: QueueAdmin & DirectoryAdmin;
   /** The server is down and the spool was opened here. */
   readonly offline: boolean;
   /** By the server's clock, which in a sandbox may be far from ours. */
@@ -35,7 +36,10 @@ export interface OpenQueue {
 }
 
 /** Opens the spool of a stopped server. */
-export type OpenOffline = (spoolFolder: string) => Promise<QueueAdmin & { close(): Promise<void> }>;
+export type OpenOffline = (
+  spoolFolder: string,
+  hostname?: string,
+) => Promise<QueueAdmin & DirectoryAdmin & { close(): Promise<void> }>;
 
 export class Context {
   readonly terminal: Terminal;
@@ -72,7 +76,7 @@ export class Context {
     } catch (error) {
       if (!(error instanceof ControlError) || error.kind !== 'notRunning') throw error;
     }
-    const admin = await this.#openOffline(folder);
+    const admin = await this.#openOffline(folder, await this.#hostname());
     return { admin, offline: true, now: this.terminal.now(), close: () => admin.close() };
   }
 
@@ -83,6 +87,14 @@ export class Context {
     } finally {
       await queue.close();
     }
+  }
+
+  /** As the configuration says, if there is one. */
+  async #hostname(): Promise<string | undefined> {
+    const { config } = this.options;
+    const file = config === undefined ? findConfigFile(this.terminal.cwd) : resolve(this.terminal.cwd, config);
+    const loaded = file === undefined ? undefined : await loadConfig(file, 1);
+    return loaded?.ok === true ? loaded.config.hostname : undefined;
   }
 
   /** `--spool`; else what the configuration says; else the sandbox's. */

@@ -6,6 +6,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { type FastifyInstance } from 'fastify';
 import { ENTRY, fakeAdmin, type FakeAdmin, NOT_FOUND } from '../api/admin.fixtures.contract.ts';
 import { ControlError, controlSocketOf } from '../api/control-client.ts';
+import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { type QueueAdmin } from '../api/contract.ts';
 import { buildApi, listenControl } from '../api/server.ts';
 import { loadConfig } from '../config/load.ts';
@@ -284,7 +285,9 @@ describe('a stopped server', () => {
     let closed = 0;
     const offline = fakeAdmin();
     const openOffline = () =>
-      Promise.resolve(Object.assign(offline as QueueAdmin, { close: () => Promise.resolve(void (closed += 1)) }));
+      Promise.resolve(
+        Object.assign(offline as QueueAdmin & DirectoryAdmin, { close: () => Promise.resolve(void (closed += 1)) }),
+      );
     const { code, out, err } = await run(['queue', '--spool', join(folder, 'none')], { openOffline });
     assert.equal(code, 0, err);
     assert.match(out, new RegExp(ENTRY.id));
@@ -296,7 +299,9 @@ describe('a stopped server', () => {
     const offline = fakeAdmin();
     offline.answers.retry = NOT_FOUND;
     const openOffline = () =>
-      Promise.resolve(Object.assign(offline as QueueAdmin, { close: () => Promise.resolve(void (closed += 1)) }));
+      Promise.resolve(
+        Object.assign(offline as QueueAdmin & DirectoryAdmin, { close: () => Promise.resolve(void (closed += 1)) }),
+      );
     assert.equal((await run(['queue', 'retry', ID, '--spool', join(folder, 'none')], { openOffline })).code, 1);
     assert.equal(closed, 1);
   });

@@ -12,6 +12,7 @@ import { EXIT } from '../runtime/exit-codes.ts';
 import { VERSION } from '../runtime/version.ts';
 import { addConfig, addInit, ConfigurationFailure } from './configuration.ts';
 import { CommandFailure, Context, type OpenOffline, UsageError } from './context.ts';
+import { addDirectory } from './directory.ts';
 import { addExplain, addMessage } from './message.ts';
 import { addOperate } from './operate.ts';
 import { addQueue } from './queue.ts';
@@ -57,6 +58,7 @@ export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly pro
   addMessage(program, context);
   addExplain(program, context);
   addOperate(program, context);
+  addDirectory(program, context);
   addUpkeep(program, context, wiring.compact);
   addSendmail(program);
   addSink(program, context);

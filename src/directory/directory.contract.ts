@@ -63,7 +63,11 @@ export function directoryContract(open: () => DirectoryStore): void {
     assert.equal(store.domain(A), undefined);
     assert.deepEqual(store.signingKeys(A), []);
     store.putCredential({ ...ANN, scram: undefined });
+    assert.equal(store.signs, false);
+    store.putKeys([key('s0', { state: 'published' })]);
+    assert.equal(store.signs, false);
     store.putKeys([key('s1')]);
+    assert.equal(store.signs, true);
     assert.equal(store.credential('ann')?.scram, undefined);
     assert.equal(store.credential('ann')?.user, 'ann');
     assert.equal(store.signingKeys(A).length, 1);

@@ -96,6 +96,8 @@ export interface DirectoryStore extends DirectoryReader {
   removeDomain(name: Domain): boolean;
   removeCredential(user: string): boolean;
   removeKey(domain: Domain, selector: string): boolean;
+  /** Whether any domain has a key that signs. */
+  readonly signs: boolean;
   /** What makes up secrets of users who do not exist: the same after a restart. */
   readonly pepper: Uint8Array;
   /** Forgets what it has read. */

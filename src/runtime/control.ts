@@ -28,10 +28,13 @@ import {
   type Suspended,
   type SuspendRequest,
 } from '../api/contract.ts';
+import { type DirectoryAdmin, type DirectoryChecks } from '../api/directory-contract.ts';
 import { parseMailbox } from '../mail/path.ts';
 import { parseQueueId } from '../mail/queue-id.ts';
 import { type Rule } from '../mail/rule.ts';
 import { type Clock } from '../ports/clock.ts';
+import { type Resolver } from '../ports/resolver.ts';
+import { directoryCalls, type DirectoryOperations } from './directory-operations.ts';
 import { type Explaining, explainAddress, explainMessage } from './explaining.ts';
 import { type ListeningAddress, type Threads } from './threads.ts';
 import { VERSION } from './version.ts';
@@ -44,6 +47,9 @@ export interface ControlDeps {
   /** Begins to stop; returns at once. */
   readonly drain: () => void;
   readonly explaining: () => Explaining;
+  readonly directory: DirectoryOperations;
+  /** Asks a worker, which has a cache of answers. */
+  readonly resolver: Resolver;
 }
 
 export interface ControlFacts {
@@ -62,7 +68,8 @@ interface QueueManagerStatus {
   readonly spool: Status['spool'];
 }
 
-export class Control implements Admin {
+/** Of the contract what concerns the queue and the server; `controlOf` adds the directory's half. */
+class ServerControl implements Omit<Admin, keyof DirectoryAdmin | keyof DirectoryChecks> {
   readonly #deps: ControlDeps;
 
   constructor(deps: ControlDeps) {
@@ -200,4 +207,14 @@ export class Control implements Admin {
   #ask<Result>(method: string, argument?: unknown): Promise<Result> {
     return this.#deps.threads.queueManager.ask(method, argument) as Promise<Result>;
   }
+}
+
+export type Control = Admin;
+
+export function controlOf(deps: ControlDeps): Admin {
+  const server = new ServerControl(deps);
+  const { directory, resolver } = deps;
+  return Object.assign(server, directoryCalls(directory), {
+    checkDomain: (request: { readonly domain: string }) => directory.check(request, resolver),
+  });
 }

@@ -4,8 +4,11 @@
  */
 
 import { existsSync } from 'node:fs';
+import { hostname as systemHostname } from 'node:os';
 import { join } from 'node:path';
 import { type MessageStory, type QueueAdmin, Refusal } from '../api/contract.ts';
+import { type DirectoryAdmin } from '../api/directory-contract.ts';
+import { backupDirectory, checkDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { openHistory } from '../events/history.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type Log } from '../ports/log.ts';
@@ -13,6 +16,8 @@ import { backupSpool, checkSpool, compactSpool, type CompactReport } from '../sp
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { type Spool } from '../spool/spool.ts';
 import { SystemClock } from './clock.ts';
+import { openDirectory } from './directory-care.ts';
+import { directoryCalls, directoryFile, DirectoryOperations } from './directory-operations.ts';
 import { operatorLog } from './operator-log.ts';
 import { EntryLocks } from './queue-manager/entry-locks.ts';
 import { QueueOperations } from './queue-manager/queue-admin.ts';
@@ -23,10 +28,10 @@ import { systemTimers } from './timers.ts';
 
 type OpenSpool = Awaited<ReturnType<typeof openLmdbSpool>>;
 
-export type OfflineQueue = QueueAdmin & { close(): Promise<void> };
+export type OfflineQueue = QueueAdmin & DirectoryAdmin & { close(): Promise<void> };
 
 /** Rejects with a `Refusal` when the folder holds no spool, or somebody holds the spool. */
-export async function openOffline(folder: string): Promise<OfflineQueue> {
+export async function openOffline(folder: string, hostname = systemHostname()): Promise<OfflineQueue> {
   const lock = await lockExisting(folder);
   const log = quietLog();
   const spool = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: nothing }).catch(
@@ -38,8 +43,10 @@ export async function openOffline(folder: string): Promise<OfflineQueue> {
   const changes = changesOf(spool, log);
   await changes.load();
   const operations = operationsOf(folder, spool, changes);
-  return Object.assign(operations, {
+  const directory = offlineDirectory(folder, hostname);
+  return Object.assign(operations, directory.calls, {
     close: async () => {
+      directory.close();
       await spool.close();
       lock.release();
     },
@@ -96,12 +103,31 @@ function operationsOf(folder: string, spool: OpenSpool, changes: QueueChanges): 
         // The check opens the store by itself, and a store is open once in a process.
         await spool.close();
         const { figures, problems } = await checkSpool(folder);
-        return { messages: figures.messages, entries: figures.entries, problems };
+        return {
+          messages: figures.messages,
+          entries: figures.entries,
+          problems: [...problems, ...checkDirectory(directoryFile(folder))],
+        };
       },
-      backup: (target) => backupSpool(spool, target),
+      backup: async (target) => {
+        const report = await backupSpool(spool, target);
+        backupDirectory(directoryFile(folder), directoryFile(target));
+        return report;
+      },
     },
     story: async (id) => storyIn(join(folder, 'events', 'history.db'), id),
   });
+}
+
+/** Nobody else has it open: what is changed is found by the server when it starts. */
+function offlineDirectory(folder: string, hostname: string) {
+  const store = openDirectory(folder);
+  const clock = new SystemClock();
+  const operations = new DirectoryOperations({
+    ...{ store, changed: nothing, now: () => clock.now() },
+    facts: () => ({ hostname, stsRecord: () => undefined }),
+  });
+  return { calls: directoryCalls(operations), close: () => store.close() };
 }
 
 /** What the archivist had stored when the server stopped. */

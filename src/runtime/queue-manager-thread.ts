@@ -2,8 +2,11 @@
 
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { type PageQuery, type QueueFilter, Refusal } from '../api/contract.ts';
+import { type Config } from '../config/config.ts';
 import { EventLog } from '../events/event-log.ts';
 import { lastLoggedAt } from '../events/last-logged.ts';
+import { type DirectoryStore } from '../directory/directory.ts';
+import { backupDirectory, openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { type Entry } from '../mail/entry.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { queueName } from '../mail/queue-name.ts';
@@ -17,6 +20,7 @@ import { backupSpool } from '../spool/lmdb/maintenance.ts';
 import { type Boot, type Joining } from './boot.ts';
 import { SystemClock } from './clock.ts';
 import { loadSource } from './config-source.ts';
+import { directoryFile } from './directory-operations.ts';
 import { PortLink } from './link.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
@@ -49,9 +53,16 @@ const post = serveAsks({
   reload: async (source: Boot['config']) => {
     const config = await loadSource(source);
     plan = planOf(config);
+    inForce = config;
     // What an operator switched by hand stays until it is changed in the configuration.
     if (config.softBounce !== configured) softBounce = configured = config.softBounce;
-    manager().reconfigure(queueSettings(config, softBounce), schedulerOptions(config));
+    manager().reconfigure(queueSettings(config, softBounce, directory), schedulerOptions(config));
+  },
+  directoryChanged: () => {
+    directory?.refresh();
+    if (inForce === undefined) return;
+    const { signer } = queueSettings(inForce, softBounce, directory);
+    manager().reconfigure({ ...manager().settings, signer });
   },
   clockMoved: () => manager().clockMoved(),
   drain: (within: number) => manager().drain(within),
@@ -128,6 +139,9 @@ let plan: RoutePlan | undefined;
 let opened: { readonly manager: QueueManager; readonly operations: QueueOperations } | undefined;
 let spool: Awaited<ReturnType<typeof openLmdbSpool>> | undefined;
 let eventLog: EventLog | undefined;
+let inForce: Config | undefined;
+/** Keys for our own reports. */
+let directory: DirectoryStore | undefined;
 
 function manager(): QueueManager {
   if (opened === undefined) throw new Error('the queue manager has not started');
@@ -164,8 +178,10 @@ async function start(): Promise<{ readonly incoming: string }> {
   });
   spool = store;
   eventLog = events;
-  const settings = queueSettings(config, softBounce);
+  directory = openSqliteDirectory(directoryFile(folder), 'read');
+  const settings = queueSettings(config, softBounce, directory);
   plan = planOf(config);
+  inForce = config;
   const scheduler = new Scheduler({
     ...schedulerOptions(config),
     partitions: Array.from({ length: PARTITIONS }, (_, partition) => partition),
@@ -189,7 +205,11 @@ async function start(): Promise<{ readonly incoming: string }> {
       check: async () => {
         throw new Refusal('conflict', CHECK_A_COPY);
       },
-      backup: (target) => backupSpool(store, target),
+      backup: async (target) => {
+        const report = await backupSpool(store, target);
+        backupDirectory(directoryFile(folder), directoryFile(target));
+        return report;
+      },
     },
     story: async () => [], // The archivist has it; the main thread joins both.
   });

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import process from 'node:process';
 import { type Config } from '../config/config.ts';
+import { type DirectoryStore } from '../directory/directory.ts';
 import { type DnsServer, readResolvConf } from '../dns/resolv-conf.ts';
 import { canonicalIp, isLoopback, Networks } from '../lib/ip.ts';
 import { MINUTE, SECOND } from '../lib/time.ts';
@@ -21,6 +22,7 @@ import { Aliases, MAX_ALIAS_TARGETS } from '../receive/aliases.ts';
 import { type LocalSettings } from '../receive/local-message.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
 import { activeSigner } from '../receive/signer.ts';
+import { type KeyDirectory } from '../receive/signing-keys.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
 import { FAMILIES } from './address-families.ts';
@@ -74,7 +76,11 @@ export function workerSettings(config: Config, certificates: Certificates): Work
   };
 }
 
-export function queueSettings(config: Config, softBounce: boolean): QueueSettings {
+export function queueSettings(
+  config: Config,
+  softBounce: boolean,
+  directory?: KeyDirectory & Pick<DirectoryStore, 'signs'>,
+): QueueSettings {
   const plan = planOf(config);
   const { maxReturnedOctets, returnUnasked, doubleBounce, perSenderAndHour, sendersRemembered } = config.bounce;
   return {
@@ -89,7 +95,7 @@ export function queueSettings(config: Config, softBounce: boolean): QueueSetting
     maxLeases: MAX_LEASES,
     recordAhead: RECORD_AHEAD,
     entriesOf: (message, recipients) => plan.entriesOf(message, recipients),
-    signer: activeSigner(signingSettings(config.signing)),
+    signer: activeSigner(signingSettings(config.signing), directory?.signs === true ? directory : undefined),
   };
 }
 

@@ -2,13 +2,17 @@
 
 import { workerData } from 'node:worker_threads';
 import { type Reply } from '../mail/reply.ts';
+import { type DirectoryStore } from '../directory/directory.ts';
+import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { type Route } from '../mail/route.ts';
 import { snapshot } from '../observe/metrics.ts';
+import { type DnsType } from '../ports/resolver.ts';
 import { type WorkerBoot } from './boot.ts';
 import { type PickupFile } from '../receive/local-message.ts';
 import { SharedCounts } from '../receive/limits.ts';
 import { steadyClock, SystemClock } from './clock.ts';
 import { type ConfigSource, loadSource } from './config-source.ts';
+import { directoryFile } from './directory-operations.ts';
 import { PortLink } from './link.ts';
 import { localUsers } from './local-users.ts';
 import { LoopDelay } from './loop-delay.ts';
@@ -32,18 +36,21 @@ interface Reload {
 
 let runtime: WorkerRuntime | undefined;
 let prepared: WorkerSettings | undefined;
+let directory: DirectoryStore | undefined;
 
 serveAsks({
   start: async () => {
     const { id, port, incoming, reusePort } = boot;
     const counts = new SharedCounts(boot.counts, id);
     const config = await loadSource(boot.config);
+    directory = openSqliteDirectory(directoryFile(config.spool.folder), 'read');
     const settings = workerSettings(config, boot.certificates);
     runtime = new WorkerRuntime({
       ...{
         id,
         incoming,
         counts,
+        directory,
         reusePort,
         settings,
         clock,
@@ -72,6 +79,8 @@ serveAsks({
     prepared = undefined;
     worker().abandon();
   },
+  directoryChanged: () => worker().directoryChanged(),
+  lookUp: ({ name, type }: { name: string; type: DnsType }) => worker().lookUp(name, type),
   addresses: () => worker().addresses,
   takeIn: ({ file, from }: { file: PickupFile; from: PickupSource }) => worker().takeIn(file, from),
   tellRefused: ({ file, why }: { file: PickupFile; why: Reply }) => worker().tellRefused(file, why),

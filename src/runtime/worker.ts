@@ -13,6 +13,7 @@ import { findSite, nullMxSender } from '../deliver/smtp/mx.ts';
 import { eventLine } from '../events/format.ts';
 import { type Event } from '../events/event.ts';
 import { type AddressLiteral } from '../mail/path.ts';
+import { type DirectoryStore } from '../directory/directory.ts';
 import { type Domain } from '../mail/domain.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type Reply, reply } from '../mail/reply.ts';
@@ -20,6 +21,7 @@ import { type RelayRoute, type Route } from '../mail/route.ts';
 import { formatDate } from '../mail/date.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
+import { type DnsAnswer, type DnsRecords, type DnsType } from '../ports/resolver.ts';
 import { type Random } from '../ports/random.ts';
 import { type Timers } from '../ports/timers.ts';
 import { type Dispatch, type DispatchContent } from '../queue/dispatch.ts';
@@ -91,6 +93,8 @@ export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'
   readonly incoming: string;
   /** MTA-STS policies on disk. Absent: no policy is asked for. */
   readonly policies?: PolicyFolder | undefined;
+  /** Users, domains and keys. Absent: there are none. */
+  readonly directory?: DirectoryStore | undefined;
   /** Users of this machine. */
   readonly userOf: LocalIntakeDeps['userOf'];
 }
@@ -127,7 +131,7 @@ export class WorkerRuntime {
     this.#deps = deps;
     this.#settings = deps.settings;
     this.#receive = deps.settings.receive;
-    this.#signer = activeSigner(deps.settings.signing);
+    this.#signer = signerOf(deps, deps.settings);
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
     this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
@@ -177,7 +181,7 @@ export class WorkerRuntime {
     this.#settings = settings;
     // Told by the queue manager, which hears of the reload first.
     this.#receive = { ...settings.receive, softBounce: this.#receive.softBounce };
-    this.#signer = activeSigner(settings.signing);
+    this.#signer = signerOf(this.#deps, settings);
     const before = { agent: this.#agent, resolver: this.#resolver };
     this.#resolver = this.#newResolver();
     this.#sts?.close();
@@ -223,6 +227,16 @@ export class WorkerRuntime {
   /** One that was refused and set aside: its sender is told. */
   tellRefused(file: PickupFile, why: Reply): Promise<TakenIn> {
     return tellRefused(file, why, this.#localDeps());
+  }
+
+  /** Users, domains or keys are others now. */
+  directoryChanged(): void {
+    this.#deps.directory?.refresh();
+    this.#signer = signerOf(this.#deps, this.#settings);
+  }
+
+  lookUp<T extends DnsType>(name: string, type: T): Promise<DnsAnswer<DnsRecords[T]>> {
+    return this.#resolver.resolve(name, type);
   }
 
   /** Where an address would lead, for `explain`. */
@@ -421,6 +435,11 @@ export class WorkerRuntime {
       hasNullMx: async (domain) => ((await nullMxSender(domain as Domain, this.#resolver)) ? 'yes' : 'no'),
     };
   }
+}
+
+/** Where no domain has a key nothing is looked at for one. */
+function signerOf({ directory }: WorkerDeps, { signing }: WorkerSettings): Signer | undefined {
+  return activeSigner(signing, directory?.signs === true ? directory : undefined);
 }
 
 /** All of it, or the block that is being sent and the one that waits for it; what is lent is counted where it was taken. */

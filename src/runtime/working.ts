@@ -15,8 +15,10 @@ import { type Boot, type Certificates } from './boot.ts';
 import { readCertificates, selfSigned } from './certificates.ts';
 import { clockOffset, SystemClock } from './clock.ts';
 import { ConfigProblems, type ConfigSource, loadSource } from './config-source.ts';
-import { Control } from './control.ts';
+import { controlOf } from './control.ts';
+import { DirectoryCare, openDirectory } from './directory-care.ts';
 import { controlSocket } from './control-lock.ts';
+import { type DirectoryStore } from '../directory/directory.ts';
 import { type Explaining, type ExplainedEntry } from './explaining.ts';
 import { EXIT } from './exit-codes.ts';
 import { Faces } from './faces.ts';
@@ -102,6 +104,8 @@ class Working {
   #lock: SpoolLock | undefined;
   #pickup: Pickup | undefined;
   #tlsReports: TlsReports | undefined;
+  #directory: DirectoryStore | undefined;
+  #care: DirectoryCare | undefined;
   #addresses: readonly ListeningAddress[] = [];
   #draining = false;
   readonly #hadParent = process.send !== undefined;
@@ -129,13 +133,15 @@ class Working {
       );
     }
     await checkPorts(this.#config.listeners);
+    // Before the threads that read it.
+    this.#directory = openDirectory(folder);
     const threads = this.#makeThreads();
     this.#threads = threads;
     this.#addresses = await threads.start();
     // Before anybody is told that the server is up: then `sendmail` finds its folder.
     this.#pickup = await openPickup({ config: this.#config, threads, log: this.#log });
     await this.#openTlsReports(threads);
-    this.#faces = await this.#openFaces(threads);
+    this.#faces = await this.#openFaces(threads, this.#directory);
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
     if (process.connected) process.send?.('ready');
@@ -173,8 +179,12 @@ class Working {
     return selfSigned(join(spool.folder, 'tls'), hostname, this.#clock.now());
   }
 
-  #openFaces(threads: Threads): Promise<Faces> {
-    const control = new Control({
+  #openFaces(threads: Threads, directory: DirectoryStore): Promise<Faces> {
+    const care = new DirectoryCare(directory, {
+      ...{ threads, clock: this.#clock, log: this.#log, config: () => this.#config },
+    });
+    this.#care = care;
+    const control = controlOf({
       threads,
       clock: this.#clock,
       facts: () => ({
@@ -187,6 +197,7 @@ class Working {
       reload: () => this.#reload(),
       drain: () => void this.#drain(),
       explaining: () => this.#explaining(threads),
+      ...{ directory: care.directory, resolver: care.resolver },
     });
     const { movableClock, sandbox } = this.#options;
     return Faces.open({
@@ -317,6 +328,7 @@ class Working {
     await queueDrained;
     await Promise.allSettled(workers.map((thread) => thread.ask('drainDeliveries', CUT_OFF_MS)));
     await this.#faces?.close();
+    await this.#care?.close();
     await threads.queueManager.ask('close');
     await threads.archivist.ask('close');
     this.#lock?.release();

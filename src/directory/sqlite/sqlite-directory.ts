@@ -112,6 +112,10 @@ class SqliteDirectory implements DirectoryStore {
     return remembered(this.#known.keys, domain, () => this.keys(domain).filter(({ state }) => state === 'signing'));
   }
 
+  get signs(): boolean {
+    return this.#one(`SELECT 1 FROM signing_key WHERE state = 'signing' LIMIT 1`) !== undefined;
+  }
+
   tenants(): readonly TenantRecord[] {
     return this.#all('SELECT * FROM tenant ORDER BY name').map(tenantOf);
   }

@@ -1,0 +1,58 @@
+/** What can be asked of the directory, of a running server and of a stopped one. Part of the `Admin` contract. */
+
+import {
+  type CredentialChange,
+  type CredentialMade,
+  type CredentialView,
+  type KeyView,
+  type NewCredential,
+  type NewKey,
+} from '../directory/administration.ts';
+import { type DomainRecord, type KeyState, type TenantRecord } from '../directory/directory.ts';
+import { type CheckedRecord, type WantedRecord } from '../directory/domain-records.ts';
+import { type SendingLimits } from '../mail/identity.ts';
+
+/** A domain, and what it needs in DNS. */
+export interface DomainView extends DomainRecord {
+  readonly records: readonly (WantedRecord & { readonly line: string })[];
+}
+
+export interface KeyShown extends KeyView {
+  /** Name and text of its record. */
+  readonly name: string;
+  readonly record: string;
+}
+
+export interface DirectoryAdmin {
+  tenants(): Promise<{ readonly tenants: readonly TenantRecord[] }>;
+  addTenant(request: { readonly name: string; readonly limits?: SendingLimits }): Promise<TenantRecord>;
+  changeTenant(request: {
+    readonly name: string;
+    readonly limits?: SendingLimits;
+    readonly suspended?: boolean;
+  }): Promise<TenantRecord>;
+  removeTenant(request: { readonly name: string }): Promise<TenantRecord>;
+  credentials(): Promise<{ readonly credentials: readonly CredentialView[] }>;
+  addCredential(request: NewCredential): Promise<CredentialMade>;
+  changeCredential(request: CredentialChange): Promise<CredentialMade>;
+  removeCredential(request: { readonly user: string }): Promise<CredentialView>;
+  domains(): Promise<{ readonly domains: readonly DomainRecord[] }>;
+  domain(request: { readonly domain: string }): Promise<DomainView>;
+  addDomain(request: { readonly domain: string; readonly tenant?: string }): Promise<DomainView>;
+  removeDomain(request: { readonly domain: string }): Promise<DomainRecord>;
+  keys(request: { readonly domain?: string }): Promise<{ readonly keys: readonly KeyShown[] }>;
+  addKey(request: NewKey): Promise<KeyShown>;
+  changeKey(request: {
+    readonly domain: string;
+    readonly selector: string;
+    readonly state: KeyState;
+  }): Promise<KeyShown>;
+  removeKey(request: { readonly domain: string; readonly selector: string }): Promise<KeyShown>;
+  rotateKeys(request: { readonly domain: string }): Promise<{ readonly keys: readonly KeyShown[] }>;
+  switchKeys(request: { readonly domain: string }): Promise<{ readonly keys: readonly KeyShown[] }>;
+}
+
+/** What needs to ask the world: a running server does. */
+export interface DirectoryChecks {
+  checkDomain(request: { readonly domain: string }): Promise<{ readonly records: readonly CheckedRecord[] }>;
+}

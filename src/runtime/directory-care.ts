@@ -1,0 +1,104 @@
+/**
+ * The directory of a running server: written here, in the main thread, and read by all others, which are told of each
+ * change. Keys are moved on each hour.
+ */
+
+import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
+import { type Config } from '../config/config.ts';
+import { type DirectoryStore } from '../directory/directory.ts';
+import { type Clock } from '../ports/clock.ts';
+import { type Log } from '../ports/log.ts';
+import { type DnsAnswer, type DnsRecords, type DnsType, type Resolver } from '../ports/resolver.ts';
+import { type Timer } from '../ports/timers.ts';
+import { DirectoryOperations, directoryFile } from './directory-operations.ts';
+import { moveKeysOn, ROTATION_EVERY } from './key-rotation.ts';
+import { stsRecordText } from '../tlspolicy/mta-sts.ts';
+import { ownStsPolicy } from './own-sts.ts';
+import { type Threads } from './threads.ts';
+import { systemTimers } from './timers.ts';
+
+export interface DirectoryCareDeps {
+  readonly threads: Pick<Threads, 'workers' | 'queueManager'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly config: () => Config;
+}
+
+const NOBODY = { kind: 'temporary', reason: 'no worker is running' } as const;
+
+export class DirectoryCare {
+  readonly directory: DirectoryOperations;
+  /** Asks a worker, which keeps answers. */
+  readonly resolver: Resolver;
+  readonly #deps: DirectoryCareDeps;
+  readonly #store: DirectoryStore;
+  #timer: Timer | undefined;
+  #moving: Promise<void> = Promise.resolve();
+
+  constructor(store: DirectoryStore, deps: DirectoryCareDeps) {
+    this.#deps = deps;
+    this.#store = store;
+    this.resolver = { resolve: (name, type) => this.#lookUp(name, type) };
+    this.directory = new DirectoryOperations({
+      store,
+      now: () => deps.clock.now(),
+      changed: () => this.#changed(),
+      facts: () => ({
+        hostname: deps.config().hostname,
+        stsRecord: () => stsRecordOf(deps.config()),
+      }),
+    });
+    this.#moveLater();
+  }
+
+  /** A key move that is under way is waited for. */
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#moving;
+    this.#store.close();
+  }
+
+  /** A thread that ends meanwhile begins anew with what is there then. */
+  #changed(): void {
+    const { workers, queueManager } = this.#deps.threads;
+    for (const thread of [queueManager, ...workers.map((worker) => worker.thread)])
+      thread.ask('directoryChanged').catch((error: unknown) => {
+        this.#deps.log.warn('a thread has not heard of a change of the directory', { error: String(error) });
+      });
+  }
+
+  async #lookUp<T extends DnsType>(name: string, type: T): Promise<DnsAnswer<DnsRecords[T]>> {
+    const [worker] = this.#deps.threads.workers;
+    // The worker answers what its own resolver gives for this type.
+    return worker === undefined ? NOBODY : ((await worker.thread.ask('lookUp', { name, type })) as never);
+  }
+
+  #moveLater(): void {
+    this.#timer = systemTimers.after(ROTATION_EVERY, () => {
+      this.#moving = this.#move().finally(() => this.#moveLater());
+    });
+  }
+
+  async #move(): Promise<void> {
+    const { clock, log, config } = this.#deps;
+    try {
+      await moveKeysOn({
+        ...{ store: this.#store, resolver: this.resolver, log, now: () => clock.now() },
+        longestWait: () => Math.max(...Object.values(config().queue.retry.classes).map((each) => each.giveUpAfter)),
+        switchKeys: (domain) => this.directory.switchKeys({ domain }),
+        removed: () => this.#changed(),
+      });
+    } catch (error) {
+      log.warn('signing keys could not be looked after, again in an hour', { error: String(error) });
+    }
+  }
+}
+
+function stsRecordOf(config: Config): string | undefined {
+  const policy = ownStsPolicy(config);
+  return policy === undefined ? undefined : stsRecordText(policy);
+}
+
+export function openDirectory(spoolFolder: string): DirectoryStore {
+  return openSqliteDirectory(directoryFile(spoolFolder), 'write');
+}

@@ -1,0 +1,63 @@
+/**
+ * Moves signing keys on by themselves: a published key signs once its record is seen in DNS, and a retired one goes
+ * when no mail that it signed can be waiting any more.
+ */
+
+import { type DirectoryStore, type SigningKeyRecord } from '../directory/directory.ts';
+import { dkimRecord, textProblem, wantedRecords } from '../directory/domain-records.ts';
+import { DAY, type Duration, HOUR, type Instant } from '../lib/time.ts';
+import { type Domain } from '../mail/domain.ts';
+import { type Log } from '../ports/log.ts';
+import { type Resolver } from '../ports/resolver.ts';
+
+export interface RotationDeps {
+  readonly store: DirectoryStore;
+  readonly resolver: Resolver;
+  readonly log: Log;
+  readonly now: () => Instant;
+  /** The longest that a message may wait here. */
+  readonly longestWait: () => Duration;
+  readonly switchKeys: (domain: Domain) => Promise<unknown>;
+  readonly removed: () => void;
+}
+
+export const ROTATION_EVERY = HOUR;
+/** Beyond our own queue: others wait, too, before they verify. */
+const BEYOND = 2 * DAY;
+/** A record that has just been published is not everywhere yet. */
+const SETTLING = HOUR;
+
+export async function moveKeysOn(deps: RotationDeps): Promise<void> {
+  const keys = deps.store.keys();
+  const published = keys.filter(({ state, since }) => state === 'published' && deps.now() - since >= SETTLING);
+  for (const domain of new Set(published.map((key) => key.domain)))
+    await switchIfSeen(
+      deps,
+      domain,
+      keys.filter((key) => key.domain === domain && key.state === 'published'),
+    );
+  for (const key of keys.filter(({ state }) => state === 'retired')) forgetIfOld(deps, key);
+}
+
+async function switchIfSeen(deps: RotationDeps, domain: Domain, keys: readonly SigningKeyRecord[]): Promise<void> {
+  for (const key of keys) if (!(await isSeen(deps, key))) return;
+  await deps.switchKeys(domain);
+  deps.log.info('signing keys were switched: their records are in DNS', {
+    domain,
+    selectors: keys.map(({ selector }) => selector).join(' '),
+  });
+}
+
+async function isSeen({ resolver }: RotationDeps, key: SigningKeyRecord): Promise<boolean> {
+  const [record] = wantedRecords({ domain: key.domain, hostname: '', keys: [key], stsRecord: undefined });
+  if (record?.value !== dkimRecord(key)) return false;
+  const answer = await resolver.resolve(record.name, 'TXT');
+  return answer.kind === 'found' && textProblem(record, answer.records) === undefined;
+}
+
+function forgetIfOld({ store, log, now, longestWait, removed }: RotationDeps, key: SigningKeyRecord): void {
+  if (now() - key.since < longestWait() + BEYOND) return;
+  store.removeKey(key.domain, key.selector);
+  removed();
+  log.info('a retired signing key is gone: its record may leave DNS', { domain: key.domain, selector: key.selector });
+}
