@@ -186,6 +186,13 @@ describe('a message of a local user', () => {
     assert.deepEqual([w.submitted[0]?.envelope.ret, w.submitted[0]?.envelope.envid], ['HDRS', 'x']);
   });
 
+  test('to a thousand, whose addresses are long', async () => {
+    const w = world();
+    const recipients = Array.from({ length: 1000 }, (_, i) => `${'x'.repeat(60)}${i}@far.test`);
+    assert.deepEqual(await take(w, fileOf(message({ recipients }))), { kind: 'accepted' });
+    assert.equal(w.planned.length, 1000);
+  });
+
   test('aliases are expanded, and everybody is there once', async () => {
     const w = world();
     await take(w, fileOf(message({ recipients: ['team', 'ann@here.test', 'postmaster'] })));

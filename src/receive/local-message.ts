@@ -7,6 +7,7 @@
 
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { type Parsed, unparsed } from '../lib/parsed.ts';
 import { type Mailbox, parseMailbox, type ReversePath } from '../mail/path.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type Reply } from '../mail/reply.ts';
@@ -104,9 +105,7 @@ async function readMessage(handle: FileHandle, deps: MessageDeps): Promise<Local
   const facts = await handle.stat();
   const unfit = whyUnfit(facts);
   if (unfit !== undefined) return refused(unfit);
-  const beginning = Buffer.alloc(Math.min(facts.size, MAX_HEAD_OCTETS));
-  const { bytesRead } = await handle.read(beginning, 0, beginning.length, 0);
-  const head = decodeHead(beginning.subarray(0, bytesRead));
+  const head = await readHead(handle, facts.size);
   if (!head.ok) return refused(head.reason);
   const { contentOctets, headOctets } = head.value;
   const there = facts.size - headOctets;
@@ -115,6 +114,19 @@ async function readMessage(handle: FileHandle, deps: MessageDeps): Promise<Local
   const addresses = addressesOf(head.value.envelope, { user, settings: deps.settings() });
   if ('reason' in addresses) return refused(addresses.reason);
   return { handle, head: head.value, uid: facts.uid, user, ...addresses };
+}
+
+/** Nearly every envelope is short; one of a thousand recipients is not. */
+const USUAL_HEAD = 16_384;
+
+async function readHead(handle: FileHandle, size: number): Promise<Parsed<PickupHead>> {
+  for (const most of [USUAL_HEAD, MAX_HEAD_OCTETS]) {
+    const beginning = Buffer.allocUnsafe(Math.min(size, most));
+    const { bytesRead } = await handle.read(beginning, 0, beginning.length, 0);
+    const head = decodeHead(beginning.subarray(0, bytesRead));
+    if (head.ok || most === MAX_HEAD_OCTETS || size <= most) return head;
+  }
+  return unparsed('its envelope has no end');
 }
 
 interface Sending {

@@ -211,18 +211,18 @@ describe('the pickup folder', () => {
     await w.pickup.stop();
   });
 
-  test('eight files are with workers at once, and a stop waits for them', async () => {
+  test('64 files are with workers at once, and a stop waits for them', async () => {
     const gate = Promise.withResolvers<void>();
     const w = world({ answer: () => gate.promise.then(() => ({ kind: 'accepted' })) });
-    for (let i = 0; i < 20; i++) w.put();
+    for (let i = 0; i < 100; i++) w.put();
     await w.pickup.start();
-    await until('eight', async () => w.taken.length === 8);
+    await until('64', async () => w.taken.length === 64);
     const stopped = w.pickup.stop();
     gate.resolve();
     await stopped;
     assert.equal(w.letGo.length, w.taken.length);
-    assert.ok(w.taken.length < 20, String(w.taken.length));
-    assert.equal(readdirSync(w.drop).length, 20 - w.taken.length);
+    assert.ok(w.taken.length < 100, String(w.taken.length));
+    assert.equal(readdirSync(w.drop).length, 100 - w.taken.length);
   });
 
   test('a folder that is gone is told, and looked at again', async () => {

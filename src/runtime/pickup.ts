@@ -37,8 +37,8 @@ export interface PickupDeps {
   readonly kept: (after: QueueId | undefined) => Promise<Page<Kept, QueueId>>;
 }
 
-/** Files that are with workers at once. */
-const AT_ONCE = 8;
+/** Files that are under way at once: with so many, each sync of a disk serves several. */
+const AT_ONCE = 64;
 /** For file systems that do not tell of changes, and for what could not be taken before. */
 const SCAN_EVERY = 10 * SECOND;
 const SWEEP_EVERY = HOUR;
