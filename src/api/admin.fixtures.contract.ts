@@ -1,5 +1,6 @@
 /** An `Admin` that remembers what it was asked, for the tests of the faces. */
 
+import { EVENTS } from '../events/samples.ts';
 import { type Admin, type EntryView, Refusal, type Status } from './contract.ts';
 
 export const STATUS: Status = {
@@ -82,6 +83,7 @@ const ANSWERS: Readonly<Record<keyof Admin, unknown>> = {
   flush: CHANGED,
   message: { id: ENTRY.message, message: undefined, entries: [ENTRY], events: [] },
   content: Buffer.from([0x53, 0x3a, 0x0d, 0x0a, 0xff, 0x00]),
+  tlsReports: { reports: [EVENTS.tlsReportReceived], next: undefined },
   rules: { rules: [RULE] },
   check: { messages: 3, entries: 4, problems: [] },
   backup: { messages: 3, files: 1 },

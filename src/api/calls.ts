@@ -80,6 +80,11 @@ export const CALLS: { readonly [K in keyof Admin]: Call } = {
   status: get('/status', NOTHING, 'What the server is doing.'),
   sites: get('/sites', object(PAGE), 'Egress paths and what they may do now.'),
   ...DIRECTORY_CALLS,
+  tlsReports: get(
+    '/tls-reports',
+    object({ kind: { type: 'string', enum: ['received', 'sent'] }, domain: NAME, ...PAGE }),
+    'Reports on encryption, of others on our domains and ours on theirs.',
+  ),
 };
 
 function change(path: string, doc: string): Call {

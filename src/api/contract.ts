@@ -7,6 +7,7 @@
  * a socket. What the caller did wrong rejects with a `Refusal`; anything else that rejects is a bug.
  */
 
+import { type Event } from '../events/event.ts';
 import { type Duration, type Instant } from '../lib/time.ts';
 import { type Lane } from '../mail/entry.ts';
 import { type HoldReason } from '../mail/hold-reason.ts';
@@ -207,6 +208,21 @@ export interface PageQuery {
   readonly limit?: number;
 }
 
+export interface TlsReportsQuery {
+  /** `received`: what others reported on our domains; also when not given. */
+  readonly kind?: 'received' | 'sent';
+  readonly domain?: string;
+  readonly limit?: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
+export interface TlsReportsPage {
+  /** Newest first. Of the kind `tlsReportReceived` or `tlsReportSent`. */
+  readonly reports: readonly Event[];
+  readonly next: string | undefined;
+}
+
 export interface Reloaded {
   /** `kept`: the new configuration is not valid, the old one stays. */
   readonly result: 'swapped' | 'kept';
@@ -262,6 +278,7 @@ export interface Admin extends QueueAdmin, DirectoryAdmin, DirectoryChecks {
   drain(): Promise<Status>;
   status(): Promise<Status>;
   sites(query: PageQuery): Promise<SitesPage>;
+  tlsReports(query: TlsReportsQuery): Promise<TlsReportsPage>;
 }
 
 /** The caller asked for something that cannot be done; the text says why and what to do instead. */

@@ -125,6 +125,8 @@ describe('commands ask what they are told', () => {
     ['reload', 'reload', {}],
     ['drain', 'drain', {}],
     ['sites --limit 3', 'sites', { limit: 3 }],
+    ['tls-reports', 'tlsReports', { kind: 'received', limit: 100 }],
+    ['tls-reports --sent --domain b.test --limit 3', 'tlsReports', { kind: 'sent', domain: 'b.test', limit: 3 }],
     ['rules', 'rules', {}],
     ['check', 'check', {}],
     ['backup /nowhere/copy', 'backup', { folder: '/nowhere/copy' }],

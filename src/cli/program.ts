@@ -22,6 +22,7 @@ import { addSendmail } from './sendmail/commands.ts';
 import { addSink } from './sink.ts';
 import { addServe, type Serving } from './serve.ts';
 import { coloured, type Terminal } from './terminal.ts';
+import { addTlsReports } from './tls-reports.ts';
 import { addUpkeep, type Compact } from './upkeep.ts';
 
 /** What commands need of the runtime. */
@@ -60,6 +61,7 @@ export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly pro
   addOperate(program, context);
   addDirectory(program, context);
   addUpkeep(program, context, wiring.compact);
+  addTlsReports(program, context);
   addSendmail(program);
   addSink(program, context);
   addLoad(program, context);

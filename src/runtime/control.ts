@@ -27,8 +27,11 @@ import {
   type Status,
   type Suspended,
   type SuspendRequest,
+  type TlsReportsPage,
+  type TlsReportsQuery,
 } from '../api/contract.ts';
 import { type DirectoryAdmin, type DirectoryChecks } from '../api/directory-contract.ts';
+import { type EventPage } from '../events/search.ts';
 import { parseMailbox } from '../mail/path.ts';
 import { parseQueueId } from '../mail/queue-id.ts';
 import { type Rule } from '../mail/rule.ts';
@@ -197,6 +200,18 @@ class ServerControl implements Omit<Admin, keyof DirectoryAdmin | keyof Director
 
   sites(query: PageQuery): Promise<SitesPage> {
     return this.#ask('sites', query);
+  }
+
+  /** A page may be short where another domain is asked for: the next goes on. */
+  async tlsReports({ kind = 'received', domain, limit = 100, after }: TlsReportsQuery): Promise<TlsReportsPage> {
+    const last = after === undefined ? undefined : Number(after);
+    if (last !== undefined && !Number.isSafeInteger(last))
+      throw new Refusal('invalid', `"${after}" is no place to go on`);
+    const wanted = { kind: kind === 'sent' ? 'tlsReportSent' : 'tlsReportReceived', limit };
+    const query = last === undefined ? wanted : { ...wanted, after: last };
+    const { events, next } = (await this.#deps.threads.archivist.ask('search', query)) as EventPage;
+    const reports = events.filter((event) => domain === undefined || ('domain' in event && event.domain === domain));
+    return { reports, next: next === undefined ? undefined : String(next) };
   }
 
   async #story(id: string): Promise<MessageStory['events']> {

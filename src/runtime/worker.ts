@@ -47,6 +47,7 @@ import { KeptMessages } from './kept-messages.ts';
 import { type Link } from './link.ts';
 import { ListenerSet, type ListenerSetDeps } from './listener-set.ts';
 import { type KeptDispatch, type QueueManagerToWorker, type WorkerToQueueManager } from './messages.ts';
+import { isReport, withReport } from './report-intake.ts';
 import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
@@ -67,6 +68,8 @@ export interface WorkerSettings {
   readonly sts?: StsSettings | undefined;
   /** Receivers that ask for reports on encryption get them. */
   readonly tlsReports?: boolean;
+  /** Reports of others come to this address, in lower case. */
+  readonly reportsTo?: string | undefined;
   /** One of our own listeners answers there. */
   readonly isOurs: (address: string, port: number) => boolean;
   /** Octets of content in memory. */
@@ -427,7 +430,11 @@ export class WorkerRuntime {
       intake: () => this.#intake,
       routeOf: (recipient, facts) => this.#settings.plan.routeOf(recipient, facts),
       entriesOf: (message, recipients) => this.#settings.plan.entriesOf(message, recipients),
-      submit: (message) => this.#submit(message),
+      submit: (message) => {
+        const { reportsTo } = this.#settings;
+        if (reportsTo === undefined || !isReport(message, reportsTo)) return this.#submit(message);
+        return withReport(message, this.#deps.log).then((read) => this.#submit(read));
+      },
       formatDate: (at) => formatDate(at),
       eventLine,
       tell: (event) => this.#tell(event),

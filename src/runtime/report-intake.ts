@@ -1,0 +1,42 @@
+/** Reports of others that come by mail become events, stored in the commit of the message that carried them. */
+
+import { eventLine } from '../events/format.ts';
+import { type TlsReportReceivedEvent } from '../events/event.ts';
+import { formatMailbox } from '../mail/path.ts';
+import { type Log } from '../ports/log.ts';
+import { readTlsReport } from '../reports/read-tls-report.ts';
+import { type NewMessage } from '../spool/spool.ts';
+import { type ReceivedReport } from '../tlspolicy/tls-report.ts';
+
+/** Of one report; nobody serves so many domains to one sender. */
+const MAX_EVENTS = 20;
+const MAX_FAILURES = 20;
+
+/** Whether the message is for whom reports come to. `address`: in lower case. */
+export function isReport({ entries }: NewMessage, address: string): boolean {
+  return entries.some(({ recipients }) =>
+    recipients.some(({ forwardPath }) => formatMailbox(forwardPath).toLowerCase() === address),
+  );
+}
+
+/** Whatever it is, the message is taken like any other. */
+export async function withReport(message: NewMessage, log: Log): Promise<NewMessage> {
+  const { content, id } = message;
+  // A report of a day has a few KB, and what is in a file has hundreds.
+  if (content.kind !== 'octets') return message;
+  const report = await readTlsReport(Buffer.from(content.octets));
+  if (report.ok) return { ...message, events: [...message.events, ...eventsOf(report.value, message).map(eventLine)] };
+  log.info('a message for tlsReports.address is no report', { message: id, reason: report.reason });
+  return message;
+}
+
+function eventsOf(report: ReceivedReport, message: NewMessage): readonly TlsReportReceivedEvent[] {
+  const { organization, reportId, begin, end, policies } = report;
+  return policies.slice(0, MAX_EVENTS).map(({ domain, policyType, successful, failed, failures }) => ({
+    ...{ kind: 'tlsReportReceived', at: message.acceptedAt, queueId: message.id },
+    ...{ organization, reportId, domain, policyType, begin, end, successful, failed },
+    failures: failures
+      .slice(0, MAX_FAILURES)
+      .map(({ sessions, result, host }) => `${sessions} ${result}${host === '' ? '' : ` at ${host}`}`),
+  }));
+}
