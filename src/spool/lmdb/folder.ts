@@ -17,7 +17,13 @@ export interface SpoolFolders {
 }
 
 const PARTS = ['store', 'content', 'incoming', 'corrupt'] as const;
-const ALSO_OURS = new Set<string>([...PARTS, 'control.sock', 'pickup', 'mta-sts', 'reports', 'lost+found']);
+/** SQLite's, with what it keeps beside its file. */
+const DIRECTORY = ['directory.db', 'directory.db-wal', 'directory.db-shm', 'directory.db-journal'] as const;
+const ALSO_OURS = new Set<string>([
+  ...PARTS,
+  ...DIRECTORY,
+  ...['control.sock', 'pickup', 'mta-sts', 'reports', 'lost+found'],
+]);
 const GROUP_AND_OTHERS = 0o077;
 
 export function foldersOf(folder: string): SpoolFolders {
