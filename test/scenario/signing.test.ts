@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type PostriderConfig } from '../../src/config/config.ts';
 import { type Event } from '../../src/events/event.ts';
-import { testKey, verifySignatures } from '../lib/dkim.ts';
+import { keyOfRecord, testKey, verifySignatures } from '../lib/dkim.ts';
 import { type HeardReply, LineClient } from '../lib/line-client.ts';
 import { removeFolder, testFolder } from '../lib/processes.ts';
 import { type Product, startProduct } from '../lib/product.ts';
@@ -147,6 +147,23 @@ describe('signing', () => {
     assert.deepEqual(signersIn(report), ['rsa pass']);
   });
 
+  test('begins with the keys that a domain gets in the directory, without a reload', async () => {
+    const added = await product.cli('domain', 'add', 'directory.test', '--json');
+    assert.equal(added.code, 0, added.output);
+    const shown = await product.cli('key', 'list', 'directory.test', '--json');
+    const records = new Map<string, string>();
+    for (const { name, value } of dkimRecords(JSON.parse(added.output))) records.set(name, value);
+    assert.equal(records.size, 2, added.output + shown.output);
+    const results = await until('signatures by the new keys', async () => {
+      const recipient = `d${(count += 1)}@far.test`;
+      await sendTo(recipient, undefined, 'From: ann@directory.test\r\n');
+      const content = Buffer.from((await arrived(recipient)).content, 'latin1');
+      const verified = verifySignatures(content, (name) => keyOfRecord(records.get(name) ?? ''));
+      return verified.length > 0 && verified.map(({ result }) => result);
+    });
+    assert.deepEqual(results, ['pass', 'pass']);
+  });
+
   test('ends with a reload that takes the keys away', async () => {
     await reload({});
     assert.deepEqual(await signersOf(), []);
@@ -165,3 +182,12 @@ test('a server whose key cannot be read does not start, and says which', async (
   assert.match(product.running.output(), /signing\.keys\[0\]\.file: cannot be read: .*none\.pem/);
   await removeFolder(folder);
 });
+
+/** Wherever in the answer there are records below `_domainkey`. */
+function dkimRecords(answer: unknown): readonly { readonly name: string; readonly value: string }[] {
+  if (typeof answer !== 'object' || answer === null) return [];
+  const { name, value } = answer as { name?: unknown; value?: unknown };
+  if (typeof name === 'string' && typeof value === 'string')
+    return name.includes('._domainkey.') ? [{ name, value }] : [];
+  return Object.values(answer).flatMap(dkimRecords);
+}
