@@ -21,9 +21,9 @@ import { addressPattern, hostOrAddress, network, nextHopAddress } from '../mail/
 import { name } from '../receive/config.ts';
 
 const PORT = { min: 1, max: 65_535 };
-const LEVELS = ['none', 'opportunistic', 'encrypt', 'verify'] as const;
+const LEVELS = ['none', 'opportunistic', 'encrypt', 'verify', 'dane'] as const;
 const LEVELS_DOC =
-  '`none`; `opportunistic`: if offered, whoever it is; `encrypt`: always, whoever it is; `verify`: always, with a certificate for the name of the host.';
+  '`none`; `opportunistic`: if offered, whoever it is; `encrypt`: always, whoever it is; `verify`: always, with a certificate for the name of the host; `dane`: always, with a certificate that the DNS names (RFC 7672). What receivers publish (DANE, MTA-STS) is obeyed beyond this, except with `none`.';
 
 const BASE = {
   name: required(name('out', 'Unique among the routes; stands in events.')),

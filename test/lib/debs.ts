@@ -24,6 +24,8 @@ const PACKAGES = {
   dovecot: ['dovecot-core', 'dovecot-imapd', 'dovecot-pop3d', 'dovecot-lmtpd'],
   swaks: ['swaks', 'libnet-ssleay-perl'],
   unbound: ['unbound'],
+  // A name server, and what signs its zones; the last lets a program have a resolver of its own.
+  dnssec: ['nsd', 'ldnsutils', 'libresolv-wrapper'],
   dkim: ['python3-dkim', 'python3-nacl', 'libmail-dkim-perl', 'opendkim', 'rspamd'],
   // Programs that hand in mail with a `sendmail` command.
   programs: ['bsd-mailx', 'mailutils', 'php-cli', 'git-email', 'libmailtools-perl'],
