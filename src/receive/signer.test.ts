@@ -201,6 +201,41 @@ describe('the signatures', () => {
     );
   });
 
+  test('of any header section are made, or refused with a reason (property)', async () => {
+    const piece = fc.constantFrom(
+      'From: ',
+      'a@example.com',
+      '<',
+      ',',
+      '\r\n',
+      '\r\n ',
+      '\r',
+      ' ',
+      '"',
+      '(',
+      'To',
+      ':',
+      'x\u00ff',
+      'Subject: ',
+    );
+    const signer = new Signer(settings());
+    let signed = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 12 }), fc.boolean(), async (pieces, begins) => {
+        const text = `${begins ? 'From: a@example.com\r\n' : ''}${pieces.join('')}`.replaceAll('\r\n\r\n', '\r\n');
+        const section = Buffer.from(`${text}\r\n`, 'latin1');
+        const signing = signer.begin(section, NOW);
+        if (signing?.kind !== 'signing') return assert.notEqual(signing?.reason, '');
+        const fields = await signing.finish();
+        assert.equal(fields.length, signing.octets);
+        signed += 1;
+        return undefined;
+      }),
+      { numRuns: 300 },
+    );
+    assert.ok(signed > 10);
+  });
+
   test('of a message without a body, and without an empty line', async () => {
     for (const message of ['From: a@example.com\r\n\r\n', 'From: a@example.com\r\n']) {
       const signed = await new Signer(settings()).sign(Buffer.from(message), NOW);
