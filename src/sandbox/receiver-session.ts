@@ -4,6 +4,7 @@
  */
 
 import { type Socket } from 'node:net';
+import { type SecureContext, TLSSocket } from 'node:tls';
 import { assertNever } from '../lib/assert-never.ts';
 import { OctetCollector } from '../lib/octet-collector.ts';
 import { MINUTE, SECOND } from '../lib/time.ts';
@@ -43,9 +44,15 @@ const LINGER = 2 * SECOND;
 const FULL = reply(452, '4.3.1', 'The sandbox is busy with other messages; try again later');
 const OK = reply(250, '2.0.0', 'OK');
 
-/** `hostname`: what the server calls itself. */
-export function receiveMail(socket: Socket, hostname: string, reception: Reception, deps: ReceiverDeps): void {
-  new ReceiverSession(socket, hostname, reception, deps).begin();
+export interface ReceiverHost {
+  /** What the server calls itself. */
+  readonly hostname: string;
+  /** Absent: it has no TLS. */
+  readonly secureContext: SecureContext | undefined;
+}
+
+export function receiveMail(socket: Socket, host: ReceiverHost, reception: Reception, deps: ReceiverDeps): void {
+  new ReceiverSession(socket, host, reception, deps).begin();
 }
 
 function machineOptions(hostname: string): ServerOptions {
@@ -53,8 +60,8 @@ function machineOptions(hostname: string): ServerOptions {
 }
 
 class ReceiverSession {
-  readonly #socket: Socket;
-  readonly #hostname: string;
+  #socket: Socket;
+  readonly #host: ReceiverHost;
   readonly #reception: Reception;
   readonly #deps: ReceiverDeps;
   readonly #machine: SmtpServer;
@@ -63,23 +70,33 @@ class ReceiverSession {
   #turn: Timer | undefined;
   #linger: Timer | undefined;
   #closing = false;
+  /** The reply to STARTTLS is on its way, and TLS begins behind it. */
+  #securing = false;
   #reversePath = '';
   #recipients: string[] = [];
   /** Nothing once the budget was exceeded. */
   #content: OctetCollector | undefined;
   #held = 0;
 
-  constructor(socket: Socket, hostname: string, reception: Reception, deps: ReceiverDeps) {
+  constructor(socket: Socket, host: ReceiverHost, reception: Reception, deps: ReceiverDeps) {
     this.#socket = socket;
-    this.#hostname = hostname;
+    this.#host = host;
     this.#reception = reception;
     this.#deps = deps;
-    this.#machine = new SmtpServer(machineOptions(hostname), 'absent');
+    this.#machine = new SmtpServer(
+      machineOptions(host.hostname),
+      host.secureContext === undefined ? 'absent' : 'available',
+    );
   }
 
   begin(): void {
+    this.#socket.setNoDelay(true);
+    this.#listen();
+    this.#run(this.#machine.start());
+  }
+
+  #listen(): void {
     const socket = this.#socket;
-    socket.setNoDelay(true);
     socket.setTimeout(IDLE, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#closed());
@@ -87,7 +104,17 @@ class ReceiverSession {
     socket.on('data', (chunk: Buffer) => {
       if (!this.#closing) this.#run(this.#machine.receive(chunk));
     });
-    this.#run(this.#machine.start());
+  }
+
+  #secure(): void {
+    const plain = this.#socket;
+    for (const event of ['close', 'drain', 'data', 'timeout']) plain.removeAllListeners(event);
+    const secured = new TLSSocket(plain, { isServer: true, secureContext: this.#host.secureContext });
+    // Node tells of some errors by this event alone.
+    secured.on('_tlsError', () => secured.destroy());
+    this.#socket = secured;
+    this.#listen();
+    secured.once('secure', () => this.#run(this.#machine.tlsStarted()));
   }
 
   /** Performs what there is to perform; a question is the last of its actions, and answered at once. */
@@ -122,7 +149,8 @@ class ReceiverSession {
           this.#closing = true;
           break;
         case 'startTls':
-          break; // Never offered, so never asked for.
+          this.#securing = true;
+          break;
         default:
           assertNever(action);
       }
@@ -155,7 +183,7 @@ class ReceiverSession {
       case 'finish':
         return this.#finish();
       case 'startTls':
-        return 'unavailable';
+        return 'go'; // Asked for only where it is offered.
       default:
         return assertNever(question);
     }
@@ -175,7 +203,7 @@ class ReceiverSession {
     if (content === undefined) return FULL;
     const receivedAt = this.#deps.clock.now();
     const { id } = this.#deps.mail.keep(
-      { recipients, reversePath: reversePath === '' ? '<>' : reversePath, receivedAt, server: this.#hostname },
+      { recipients, reversePath: reversePath === '' ? '<>' : reversePath, receivedAt, server: this.#host.hostname },
       // The collector's buffer may be twice as large as what is in it.
       Buffer.from(content),
     );
@@ -202,6 +230,10 @@ class ReceiverSession {
     if (pace === 0 && this.#turn === undefined) this.#write(this.#replies.splice(0).join(''));
     else if (this.#replies.length > 0) this.#turn ??= this.#deps.timers.after(pace, () => this.#takeTurn());
     if (this.#replies.length === 0 && this.#closing) return this.#leave();
+    if (this.#replies.length === 0 && this.#securing) {
+      this.#securing = false;
+      return this.#secure();
+    }
     if (this.#replies.length > 0 || this.#socket.writableNeedDrain) this.#socket.pause();
     else this.#socket.resume();
     return undefined;

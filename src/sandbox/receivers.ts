@@ -5,6 +5,7 @@
 
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type SecureContext } from 'node:tls';
 import { type Behaviour, type Reception } from './behaviour.ts';
 import { ownHost, sharedHost } from './host.ts';
 import { receiveMail, type ReceiverDeps } from './receiver-session.ts';
@@ -15,6 +16,8 @@ export interface SimulatedDomain {
   readonly behaviour: Behaviour | undefined;
   /** Domains whose mail is taken here too. */
   readonly also?: readonly string[];
+  /** Offers STARTTLS. */
+  readonly secureContext?: SecureContext;
 }
 
 export interface Receivers {
@@ -35,6 +38,7 @@ export const hostOf = (domain: string): string => `mx.${domain}`;
 interface Place {
   readonly address: string;
   readonly hostname: string;
+  readonly secureContext: SecureContext | undefined;
   readonly receive: (client: string) => Reception;
 }
 
@@ -70,10 +74,17 @@ function separatePlan(domains: readonly SimulatedDomain[]): Plan {
   const addressed = domains.map((each, at) => ({ ...each, address: `127.0.1.${at + 1}` }));
   return {
     addresses: new Map(addressed.map(({ domain, address }) => [domain, address])),
-    places: addressed.flatMap(({ domain, also = [], behaviour, address }) =>
+    places: addressed.flatMap(({ domain, also = [], behaviour, address, secureContext }) =>
       behaviour === undefined
         ? []
-        : [{ address, hostname: hostOf(domain), receive: ownHost(behaviour, new Set([domain, ...also])) }],
+        : [
+            {
+              address,
+              hostname: hostOf(domain),
+              secureContext,
+              receive: ownHost(behaviour, new Set([domain, ...also])),
+            },
+          ],
     ),
   };
 }
@@ -82,11 +93,14 @@ function sharedPlan(domains: readonly SimulatedDomain[]): Plan {
   const served = domains.flatMap(({ domain, also = [], behaviour }) =>
     behaviour === undefined ? [] : [domain, ...also].map((name) => [name, behaviour] as const),
   );
+  // One certificate for all: who checks it asks for the one domain that has one.
+  const secureContext = domains.find((each) => each.secureContext !== undefined)?.secureContext;
+  const receive = sharedHost(new Map(served));
   return {
     addresses: new Map(
       domains.map(({ domain, behaviour }) => [domain, behaviour === undefined ? NOBODY : SHARED_ADDRESS]),
     ),
-    places: [{ address: SHARED_ADDRESS, hostname: 'mx.test', receive: sharedHost(new Map(served)) }],
+    places: [{ address: SHARED_ADDRESS, hostname: 'mx.test', secureContext, receive }],
   };
 }
 
@@ -121,7 +135,7 @@ async function openAll(
 }
 
 async function listen(
-  { address, hostname, receive }: Place,
+  { address, hostname, secureContext, receive }: Place,
   port: number,
   deps: ReceiverDeps,
   sockets: Set<Socket>,
@@ -130,7 +144,7 @@ async function listen(
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     // The client may be gone already, and then it has no address.
-    receiveMail(socket, hostname, receive(socket.remoteAddress ?? ''), deps);
+    receiveMail(socket, { hostname, secureContext }, receive(socket.remoteAddress ?? ''), deps);
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.listen({ port, host: address });

@@ -5,12 +5,28 @@ import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { HandClock } from '../../test/lib/hand-clock.ts';
 import { LineClient } from '../../test/lib/line-client.ts';
+import { agentFor, dispatchOf, MX } from '../../test/lib/delivery.ts';
 import { until } from '../../test/lib/wait.ts';
+import { StubResolver } from '../dns/stub-resolver.ts';
 import { SECOND } from '../lib/time.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import { type SmallInternet, startSmallInternet } from './small-internet.ts';
 
 const SILENT = { error: () => {}, warn: () => {}, info: () => {} };
+function resolverAt(server: { readonly address: string; readonly port: number }): StubResolver {
+  return new StubResolver({
+    servers: [server],
+    ...{ timeoutMs: 5000, attempts: 2, trustAd: 'loopback', cacheOctets: 100_000 },
+    clock: { now: () => 0, monotonic: () => 0 },
+    timers: {
+      after(delay, wake) {
+        const handle = setTimeout(wake, delay);
+        return { cancel: () => clearTimeout(handle) };
+      },
+    },
+  });
+}
+
 const OPTIONS = { keepMessages: 100, greylistFor: 10 * SECOND };
 
 for (const separateAddresses of [true, false])
@@ -196,10 +212,26 @@ for (const separateAddresses of [true, false])
       assert.equal(config.routes[0].port, internet.smtpPort);
       assert.deepEqual(config.dns.servers, [`127.0.0.1:${internet.dns.port}`]);
     });
+    test('dane.test has the certificate that the DNS names, and the DNS says that it is vouched for', async (t) => {
+      const stub = resolverAt(internet.dns);
+      t.after(() => stub.close());
+      const { agent } = agentFor(t, { resolver: stub });
+      const route = { ...MX, port: internet.smtpPort, tls: 'opportunistic' } as const;
+      const site = await stub.resolve('dane.test', 'MX');
+      assert.ok(site.kind === 'found' && site.authenticated);
+      const letter = { hosts: [{ name: 'mx.dane.test', preference: 10 }], secure: true, to: ['bob@dane.test'] };
+      const report = await agent.deliver(dispatchOf(route, letter));
+      assert.deepEqual(
+        [report.outcomes[0]?.kind, report.tlsSession?.policy, report.tlsSession?.result],
+        ['delivered', 'dane', 'successful'],
+      );
+      const other = await stub.resolve('inbox.test', 'MX');
+      assert.ok(other.kind === 'found' && !other.authenticated);
+    });
     test('every domain says what it does', () =>
       assert.deepEqual(
         internet.domains.map(({ domain }) => domain),
-        ['inbox.test', 'greylist.test', 'limits.test', 'down.test', 'strict.test', 'slow.test'],
+        ['inbox.test', 'greylist.test', 'limits.test', 'down.test', 'strict.test', 'slow.test', 'dane.test'],
       ));
   });
 

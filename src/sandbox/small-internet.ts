@@ -3,14 +3,16 @@
  * sees mail delivered, deferred, throttled and bounced without a second machine.
  */
 
+import { type SecureContext } from 'node:tls';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Timers } from '../ports/timers.ts';
 import { acceptsAll, DEFAULT_LIMITS, greylists, knowsOnly, limits, repliesSlowly } from './behaviour.ts';
+import { type ReceiverCertificate, receiverCertificate } from './certificate.ts';
 import { type SandboxOptions } from './config.ts';
 import { type DnsServer, startDnsServer } from './dns-server.ts';
 import { type Query, ReceivedMail, type ReceivedMessage } from './received-mail.ts';
-import { type Receivers, type SimulatedDomain, startReceivers } from './receivers.ts';
+import { hostOf, type Receivers, type SimulatedDomain, startReceivers } from './receivers.ts';
 import { zoneOf } from './zone.ts';
 
 export interface SmallInternetDeps {
@@ -38,14 +40,16 @@ export interface SmallInternet {
 /** The product's own name in the sandbox. Mail for it (reports to senders, for one) arrives at `inbox.test`. */
 export const SANDBOX_HOSTNAME = 'sandbox.test';
 const INBOX = 'inbox.test';
+const SECURED = 'dane.test';
 
 export async function startSmallInternet(deps: SmallInternetDeps): Promise<SmallInternet> {
   const { clock, timers, log, options, separateAddresses = true } = deps;
-  const domains = simulatedDomains(options, clock);
+  const certificate = await receiverCertificate(hostOf(SECURED), clock.now());
+  const domains = simulatedDomains(options, clock, certificate.context);
   const mail = new ReceivedMail(options.keepMessages);
   const receiverDeps = { clock, timers, mail, budget: { octets: 0 } };
   const receivers = await startReceivers(domains, receiverDeps, separateAddresses);
-  const dns = await dnsFor(receivers);
+  const dns = await dnsFor(receivers, certificate);
   log.info('the small internet is up', { dns: `${dns.address}:${dns.port}`, smtpPort: receivers.port });
   return {
     dns: { address: dns.address, port: dns.port },
@@ -59,16 +63,23 @@ export async function startSmallInternet(deps: SmallInternetDeps): Promise<Small
   };
 }
 
-async function dnsFor(receivers: Receivers): Promise<DnsServer> {
+async function dnsFor(receivers: Receivers, { tlsa }: ReceiverCertificate): Promise<DnsServer> {
+  const { port, addresses } = receivers;
   try {
-    return await startDnsServer(zoneOf(receivers.addresses, new Map([[SANDBOX_HOSTNAME, INBOX]])));
+    const aliases = new Map([[SANDBOX_HOSTNAME, INBOX]]);
+    return await startDnsServer(zoneOf(addresses, aliases, [{ domain: SECURED, port, tlsa }]));
   } catch (error) {
     await receivers.close();
     throw error;
   }
 }
 
-function simulatedDomains({ greylistFor }: SandboxOptions, clock: Clock): readonly SimulatedDomain[] {
+function simulatedDomains(
+  { greylistFor }: SandboxOptions,
+  clock: Clock,
+  secureContext: SecureContext,
+): readonly SimulatedDomain[] {
+  const secured = { ...acceptsAll(), does: 'accepts everything; DANE: its certificate is named in the DNS' };
   return [
     { domain: INBOX, behaviour: acceptsAll(), also: [SANDBOX_HOSTNAME] },
     { domain: 'greylist.test', behaviour: greylists(greylistFor, clock) },
@@ -76,5 +87,6 @@ function simulatedDomains({ greylistFor }: SandboxOptions, clock: Clock): readon
     { domain: 'down.test', behaviour: undefined },
     { domain: 'strict.test', behaviour: knowsOnly('known@strict.test') },
     { domain: 'slow.test', behaviour: repliesSlowly() },
+    { domain: SECURED, behaviour: secured, secureContext },
   ];
 }

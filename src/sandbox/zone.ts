@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net';
 import { RCODE, type DecodedQuery, type NewReply } from '../wire/dns/message.ts';
-import { recordTypeOf, type ResourceRecord } from '../wire/dns/record.ts';
+import { type RecordData, recordTypeOf, type ResourceRecord } from '../wire/dns/record.ts';
 import { hostOf } from './receivers.ts';
 
 const TTL = 60;
@@ -15,9 +15,24 @@ const ROOT: ResourceRecord = {
 
 export type Zone = ReadonlyMap<string, readonly ResourceRecord[]>;
 
+/** What is published of the certificate of a domain's host; of such a domain it is said that DNSSEC vouches for it. */
+export interface PublishedCertificate {
+  readonly domain: string;
+  readonly port: number;
+  readonly tlsa: RecordData['TLSA'];
+}
+
 /** `addresses`: of the host of each domain. `aliases`: domains whose mail is taken by the host of another. */
-export function zoneOf(addresses: ReadonlyMap<string, string>, aliases: ReadonlyMap<string, string>): Zone {
+export function zoneOf(
+  addresses: ReadonlyMap<string, string>,
+  aliases: ReadonlyMap<string, string>,
+  certificates: readonly PublishedCertificate[] = [],
+): Zone {
   const zone = new Map<string, readonly ResourceRecord[]>([['test', [ROOT]]]);
+  for (const { domain, port, tlsa } of certificates) {
+    const name = `_${port}._tcp.${hostOf(domain)}`;
+    zone.set(name, [{ name, type: 'TLSA', ttl: TTL, data: tlsa }]);
+  }
   for (const [domain, address] of addresses) {
     zone.set(domain, [exchange(domain, hostOf(domain))]);
     zone.set(hostOf(domain), [
@@ -28,17 +43,23 @@ export function zoneOf(addresses: ReadonlyMap<string, string>, aliases: Readonly
   return zone;
 }
 
+/** The signatures are left out: the product trusts a resolver on this machine to have checked them. */
+const SIGNED = /(?:^|\.)dane\.test$/;
+
 function exchange(name: string, host: string): ResourceRecord {
   return { name, type: 'MX', ttl: TTL, data: { preference: 10, exchange: host } };
 }
 
 /** Never truncated: no answer has more than one record. */
-export function answerFrom(zone: Zone, { id, question, recursionDesired, edns }: DecodedQuery): NewReply {
-  const known = zone.get(question.name.toLowerCase());
+export function answerFrom(zone: Zone, query: DecodedQuery): NewReply {
+  const { id, question, recursionDesired, edns } = query;
+  const name = question.name.toLowerCase();
+  const known = zone.get(name);
   const type = recordTypeOf(question.type);
   const records = known?.filter((record) => record.type === type) ?? [];
   return {
     ...{ id, question, recursionDesired, edns, records },
+    authenticated: query.wantsAuthenticated && SIGNED.test(name),
     rcode: known === undefined ? RCODE.nxDomain : RCODE.noError,
     authority: records.length === 0 ? [ROOT] : [],
   };
