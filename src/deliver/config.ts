@@ -40,6 +40,11 @@ export const DELIVER_OPTIONS = {
         text('/etc/postrider/tls/ca.pem', 'PEM file with the authorities to trust, in place of the usual ones.'),
       ),
       minVersion: choice(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2', 'The oldest version spoken to receivers.'),
+      downgrade: choice(
+        ['tell', 'defer', 'ignore'],
+        'tell',
+        'A receiver that offered encryption within the last month and does not now: send in clear and tell it by an event, let the mail wait, or take no notice.',
+      ),
     },
     'Encryption to receivers.',
   ),

@@ -36,4 +36,6 @@ export interface TlsSession {
   readonly result: 'successful' | TlsResultType;
   /** In words: what was demanded and why, or what failed. */
   readonly reason: string;
+  /** The host offered encryption before: somebody may have taken it out of its reply. */
+  readonly downgraded?: true;
 }

@@ -71,6 +71,7 @@ export function workerSettings(config: Config, certificates: Certificates): Work
     maxHosts: MAX_HOSTS,
     sts: stsSettings(config),
     tlsReports: config.tlsReports.send,
+    downgrade: config.deliver.tls.downgrade,
     reportsTo: config.tlsReports.address?.toLowerCase(),
     isOurs: ourListeners(config),
     memoryOctets: config.memory.content,

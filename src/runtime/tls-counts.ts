@@ -2,7 +2,7 @@
  * Gathers how sessions were secured into events: like ones of a minute are one, so that a busy receiver costs a line a
  * minute and not a line for each connection.
  *
- * Failures are always told. Successes only where the domain asks for reports and we send them: whether it does is looked
+ * Failures of what the domain publishes are always told. All else only where the domain asks for reports and we send them: whether it does is looked
  * up when its first session is over, beside everything else, and is answered from the resolver's cache after that.
  */
 
@@ -43,7 +43,7 @@ export class TlsCounts {
   /** Returns at once. */
   add(domain: string, session: TlsSession): void {
     const at = this.#deps.clock.now();
-    if (session.result !== 'successful') this.#count(domain, session, at);
+    if (isNews(session)) this.#count(domain, session, at);
     else if (this.#deps.reports()) void this.#countIfAsked(domain, session, at); // A resolver never rejects.
   }
 
@@ -82,4 +82,10 @@ export class TlsCounts {
     });
     this.#timer ??= this.#deps.timers.after(GATHER, () => this.flush());
   }
+}
+
+/** That a server which asks for nothing offers no encryption is nothing new, unless it did before. */
+function isNews({ result, policyType, downgraded }: TlsSession): boolean {
+  if (result === 'successful') return false;
+  return policyType !== 'no-policy-found' || downgraded === true;
 }

@@ -19,6 +19,7 @@ import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
 import { systemRandom } from './random.ts';
 import { workerSettings } from './settings.ts';
+import { RememberedHosts } from './remembered-hosts.ts';
 import { openPolicies } from './sts.ts';
 import { serveAsks } from './thread.ts';
 import { systemTimers } from './timers.ts';
@@ -59,6 +60,9 @@ serveAsks({
         timers: systemTimers,
         userOf: localUsers(),
         policies: await openPolicies(config.spool.folder, id),
+        tlsHosts: await RememberedHosts.open({
+          ...{ spool: config.spool.folder, worker: id, clock, timers: systemTimers, log: operatorLog(clock) },
+        }),
       },
       link: new PortLink(port),
       log: operatorLog(clock),

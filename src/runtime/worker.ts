@@ -47,6 +47,7 @@ import { KeptMessages } from './kept-messages.ts';
 import { type Link } from './link.ts';
 import { ListenerSet, type ListenerSetDeps } from './listener-set.ts';
 import { type KeptDispatch, type QueueManagerToWorker, type WorkerToQueueManager } from './messages.ts';
+import { type RememberedHosts, tlsMemoryOf } from './remembered-hosts.ts';
 import { isReport, withReport } from './report-intake.ts';
 import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
@@ -66,6 +67,8 @@ export interface WorkerSettings {
   readonly maxHosts: number;
   /** Absent: no policy is asked for. */
   readonly sts?: StsSettings | undefined;
+  /** What is done about hosts that offered encryption before. */
+  readonly downgrade?: 'tell' | 'defer' | 'ignore';
   /** Receivers that ask for reports on encryption get them. */
   readonly tlsReports?: boolean;
   /** Reports of others come to this address, in lower case. */
@@ -98,6 +101,8 @@ export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'
   readonly policies?: PolicyFolder | undefined;
   /** Users, domains and keys. Absent: there are none. */
   readonly directory?: DirectoryStore | undefined;
+  /** Absent: nothing is remembered. */
+  readonly tlsHosts?: RememberedHosts;
   /** Users of this machine. */
   readonly userOf: LocalIntakeDeps['userOf'];
 }
@@ -213,6 +218,7 @@ export class WorkerRuntime {
     const until = steadyClock.monotonic() + REPORT_TIME;
     while (this.#deliveries > 0 && steadyClock.monotonic() < until) await pause();
     this.#tlsCounts.flush();
+    await this.#deps.tlsHosts?.save();
     // The link sends what was posted at the end of the turn.
     await new Promise((resolve) => void setImmediate(resolve));
     this.#sts?.close();
@@ -402,6 +408,7 @@ export class WorkerRuntime {
     return {
       ...this.#settings.delivery,
       ...{ resolver: this.#resolver, clock, random, timers, log },
+      ...tlsMemoryOf(this.#deps.tlsHosts, this.#settings.downgrade),
       onSlotClosed: (slot) => link.post({ kind: 'slotClosed', slot }),
       readContent: (message, at, octets) => this.#readContent({ message, at, octets }),
     };

@@ -121,6 +121,7 @@ export class Dialer {
   async #openWith(target: Target): Promise<Opened> {
     const opened = await openConnection(target, this.#options);
     this.#tell(target, opened);
+    this.#remember(target, opened);
     if (opened.kind === 'open' || !opened.handshakeFailed || target.demand.level !== 'opportunistic') return opened;
     const inClear = await openConnection({ ...target, demand: { ...target.demand, level: 'none' } }, this.#options);
     if (inClear.kind === 'open') inClear.connection.session = this.#sessions.at(-1);
@@ -134,6 +135,31 @@ export class Dialer {
       opened.connection.session = sessionOf(demand, at, opened.connection.proof.tls);
       this.#sessions.push(opened.connection.session);
     } else if (opened.tlsResult !== undefined) this.#sessions.push(sessionOf(demand, at, opened.tlsResult));
+  }
+
+  /** What a host that offered encryption before does now: it is seen to, or the session is told as what it may be. */
+  #remember({ host, demand }: Target, opened: Opened): void {
+    const { tlsMemory } = this.#options;
+    if (tlsMemory === undefined || demand.level === 'none') return;
+    if (opened.kind === 'open' && opened.connection.proof.tls !== undefined) return tlsMemory.seen(host);
+    const session = this.#sessions.at(-1);
+    const isStripped = opened.kind === 'open' || opened.tlsResult !== undefined;
+    if (!isStripped || session?.host !== host || !tlsMemory.knows(host)) return;
+    const told = {
+      ...session,
+      downgraded: true,
+      reason: `${host} offered encryption before: ${session.reason}`,
+    } as const;
+    this.#sessions[this.#sessions.length - 1] = told;
+    if (opened.kind === 'open') opened.connection.session = told;
+  }
+
+  /** Where the operator wants it so, a host that offered encryption before gets nothing in clear. */
+  #orDefer(host: string, demand: TlsDemand): TlsDemand {
+    const { tlsMemory } = this.#options;
+    const strict = tlsMemory?.withoutTls === 'defer' && this.#destination.tls.sender !== 'optional';
+    if (!strict || demand.level !== 'opportunistic' || !tlsMemory.knows(host)) return demand;
+    return { ...demand, policy: 'configured', level: 'encrypt', reason: `${host} offered encryption before` };
   }
 
   async *#allTargets(): AsyncGenerator<Target, void, undefined> {
@@ -162,7 +188,7 @@ export class Dialer {
     const asks = tls.secure && tls.level !== 'none';
     const dane = asks ? await daneFacts({ host, port }, found, this.#options.resolver) : undefined;
     const decision = decisionFor(host, dane, tls);
-    if (decision.kind === 'demand') return { demand: decision, dane };
+    if (decision.kind === 'demand') return { demand: this.#orDefer(host, decision), dane };
     const { policy, policyType, result, status, reason } = decision;
     this.#sessions.push({ policy, policyType, host, address: '', result, reason });
     this.#fail(host, status, reason, 'tls');
