@@ -7,6 +7,7 @@ import { type RecordData } from '../wire/dns/record.ts';
 
 export interface ReceiverCertificate {
   readonly context: SecureContext;
+  readonly pem: { readonly cert: string; readonly key: string };
   /** DANE-EE, of the key (RFC 7672 §3.1.1). */
   readonly tlsa: RecordData['TLSA'];
 }
@@ -30,9 +31,11 @@ export async function receiverCertificate(hostname: string, now: Instant): Promi
     extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: hostname }])],
   });
   const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
+  const pem = { cert: certificate.toString('pem'), key };
   const publicKey = Buffer.from(await webcrypto.subtle.exportKey('spki', keys.publicKey));
   return {
-    context: createSecureContext({ cert: certificate.toString('pem'), key }),
+    context: createSecureContext(pem),
+    pem,
     tlsa: { usage: 3, selector: 1, matchingType: 1, data: createHash('sha256').update(publicKey).digest() },
   };
 }

@@ -10,7 +10,7 @@ export interface SandboxPorts {
 export const SANDBOX_PORTS: SandboxPorts = { smtp: 2525, http: 8025 };
 
 export function sandboxConfig(
-  { dns, smtpPort }: Pick<SmallInternet, 'dns' | 'smtpPort'>,
+  { dns, smtpPort, policies }: Pick<SmallInternet, 'dns' | 'smtpPort' | 'policies'>,
   ports: SandboxPorts = SANDBOX_PORTS,
 ) {
   return {
@@ -18,6 +18,7 @@ export function sandboxConfig(
     listeners: [{ name: 'smtp', host: '127.0.0.1', port: ports.smtp }],
     http: { host: '127.0.0.1', port: ports.http },
     dns: { servers: [`${dns.address}:${dns.port}`] },
+    deliver: { mtaSts: { port: policies.port, ca: policies.authority, privateAddresses: true } },
     // A real server sends to port 25; the simulated ones could not listen there without privileges.
     routes: [{ kind: 'mx', name: 'mx', port: smtpPort, tls: 'opportunistic' }],
     // Soon enough to be watched.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { Resolver } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { once } from 'node:events';
@@ -9,6 +10,7 @@ import { agentFor, dispatchOf, MX } from '../../test/lib/delivery.ts';
 import { until } from '../../test/lib/wait.ts';
 import { StubResolver } from '../dns/stub-resolver.ts';
 import { SECOND } from '../lib/time.ts';
+import { fetchStsPolicy } from '../deliver/sts/fetch.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import { type SmallInternet, startSmallInternet } from './small-internet.ts';
 
@@ -228,10 +230,36 @@ for (const separateAddresses of [true, false])
       const other = await stub.resolve('inbox.test', 'MX');
       assert.ok(other.kind === 'found' && !other.authenticated);
     });
+    test('sts.test has a policy that its own certificate does not meet', async (t) => {
+      const stub = resolverAt(internet.dns);
+      t.after(() => stub.close());
+      const { port, authority } = internet.policies;
+      const ca = readFileSync(authority, 'utf8');
+      const more = { resolver: stub, timers: clock, family: 'ipv4', timeout: 60_000, prohibited: () => false } as const;
+      const fetched = await fetchStsPolicy('sts.test', { ...more, port, ca });
+      assert.ok(fetched.kind === 'policy');
+      const { policy } = fetched;
+      assert.deepEqual(policy, { mode: 'enforce', mx: ['mx.sts.test'], maxAge: 86_400 });
+      const { agent } = agentFor(t, { resolver: stub });
+      const route = { ...MX, port: internet.smtpPort, tls: 'opportunistic' } as const;
+      const letter = { hosts: [{ name: 'mx.sts.test', preference: 10 }], sts: policy, to: ['bob@sts.test'] };
+      const { outcomes, tlsSession } = await agent.deliver(dispatchOf(route, letter));
+      assert.deepEqual([outcomes[0]?.kind, outcomes[0]?.status, tlsSession?.policy], ['deferred', '4.7.5', 'sts']);
+      assert.match(outcomes[0]!.diagnostic, /the certificate of mx\.sts\.test is not valid.*MTA-STS/);
+    });
     test('every domain says what it does', () =>
       assert.deepEqual(
         internet.domains.map(({ domain }) => domain),
-        ['inbox.test', 'greylist.test', 'limits.test', 'down.test', 'strict.test', 'slow.test', 'dane.test'],
+        [
+          'inbox.test',
+          'greylist.test',
+          'limits.test',
+          'down.test',
+          'strict.test',
+          'slow.test',
+          'dane.test',
+          'sts.test',
+        ],
       ));
   });
 

@@ -12,6 +12,7 @@ import { type ReceiverCertificate, receiverCertificate } from './certificate.ts'
 import { type SandboxOptions } from './config.ts';
 import { type DnsServer, startDnsServer } from './dns-server.ts';
 import { type Query, ReceivedMail, type ReceivedMessage } from './received-mail.ts';
+import { type PolicyHost, startPolicyHost } from './policy-host.ts';
 import { hostOf, type Receivers, type SimulatedDomain, startReceivers } from './receivers.ts';
 import { zoneOf } from './zone.ts';
 
@@ -29,6 +30,8 @@ export interface SmallInternet {
   readonly dns: { readonly address: string; readonly port: number };
   /** On which all simulated servers listen, in place of 25. */
   readonly smtpPort: number;
+  /** Where MTA-STS policies are fetched, in place of port 443, and the file of whom to trust for them. */
+  readonly policies: { readonly port: number; readonly authority: string };
   /** For people: each domain and what it does. */
   readonly domains: readonly { readonly domain: string; readonly does: string }[];
   /** Newest first. */
@@ -41,35 +44,41 @@ export interface SmallInternet {
 export const SANDBOX_HOSTNAME = 'sandbox.test';
 const INBOX = 'inbox.test';
 const SECURED = 'dane.test';
+const WRONGLY_SECURED = 'sts.test';
 
 export async function startSmallInternet(deps: SmallInternetDeps): Promise<SmallInternet> {
   const { clock, timers, log, options, separateAddresses = true } = deps;
   const certificate = await receiverCertificate(hostOf(SECURED), clock.now());
-  const domains = simulatedDomains(options, clock, certificate.context);
+  const wrong = await receiverCertificate(`old.${WRONGLY_SECURED}`, clock.now());
+  const domains = simulatedDomains(options, clock, { right: certificate.context, wrong: wrong.context });
   const mail = new ReceivedMail(options.keepMessages);
   const receiverDeps = { clock, timers, mail, budget: { octets: 0 } };
   const receivers = await startReceivers(domains, receiverDeps, separateAddresses);
-  const dns = await dnsFor(receivers, certificate);
+  const policyHost = await startPolicyHost(WRONGLY_SECURED, hostOf(WRONGLY_SECURED), clock.now());
+  const dns = await dnsFor(receivers, policyHost, certificate);
   log.info('the small internet is up', { dns: `${dns.address}:${dns.port}`, smtpPort: receivers.port });
   return {
     dns: { address: dns.address, port: dns.port },
     smtpPort: receivers.port,
+    policies: { port: policyHost.port, authority: policyHost.authority },
     domains: domains.map(({ domain, behaviour }) => ({ domain, does: behaviour?.does ?? 'nobody listens' })),
     messages: (query) => Promise.resolve(mail.list(query)),
     raw: (id) => Promise.resolve(mail.raw(id)),
     close: async () => {
-      await Promise.all([receivers.close(), dns.close()]);
+      await Promise.all([receivers.close(), policyHost.close(), dns.close()]);
     },
   };
 }
 
-async function dnsFor(receivers: Receivers, { tlsa }: ReceiverCertificate): Promise<DnsServer> {
+async function dnsFor(receivers: Receivers, policyHost: PolicyHost, { tlsa }: ReceiverCertificate): Promise<DnsServer> {
   const { port, addresses } = receivers;
   try {
     const aliases = new Map([[SANDBOX_HOSTNAME, INBOX]]);
-    return await startDnsServer(zoneOf(addresses, aliases, [{ domain: SECURED, port, tlsa }]));
+    return await startDnsServer(
+      zoneOf(addresses, aliases, { certificates: [{ domain: SECURED, port, tlsa }], policies: [WRONGLY_SECURED] }),
+    );
   } catch (error) {
-    await receivers.close();
+    await Promise.all([receivers.close(), policyHost.close()]);
     throw error;
   }
 }
@@ -77,9 +86,10 @@ async function dnsFor(receivers: Receivers, { tlsa }: ReceiverCertificate): Prom
 function simulatedDomains(
   { greylistFor }: SandboxOptions,
   clock: Clock,
-  secureContext: SecureContext,
+  { right, wrong }: { readonly right: SecureContext; readonly wrong: SecureContext },
 ): readonly SimulatedDomain[] {
   const secured = { ...acceptsAll(), does: 'accepts everything; DANE: its certificate is named in the DNS' };
+  const unsafe = { ...acceptsAll(), does: 'MTA-STS asks for a valid certificate, and its own is not: mail waits' };
   return [
     { domain: INBOX, behaviour: acceptsAll(), also: [SANDBOX_HOSTNAME] },
     { domain: 'greylist.test', behaviour: greylists(greylistFor, clock) },
@@ -87,6 +97,7 @@ function simulatedDomains(
     { domain: 'down.test', behaviour: undefined },
     { domain: 'strict.test', behaviour: knowsOnly('known@strict.test') },
     { domain: 'slow.test', behaviour: repliesSlowly() },
-    { domain: SECURED, behaviour: secured, secureContext },
+    { domain: SECURED, behaviour: secured, secureContext: right },
+    { domain: WRONGLY_SECURED, behaviour: unsafe, secureContext: wrong },
   ];
 }

@@ -22,16 +22,27 @@ export interface PublishedCertificate {
   readonly tlsa: RecordData['TLSA'];
 }
 
+export interface Published {
+  readonly certificates?: readonly PublishedCertificate[];
+  /** Domains with an MTA-STS policy, which a web server on this machine has. */
+  readonly policies?: readonly string[];
+}
+
 /** `addresses`: of the host of each domain. `aliases`: domains whose mail is taken by the host of another. */
 export function zoneOf(
   addresses: ReadonlyMap<string, string>,
   aliases: ReadonlyMap<string, string>,
-  certificates: readonly PublishedCertificate[] = [],
+  { certificates = [], policies = [] }: Published = {},
 ): Zone {
   const zone = new Map<string, readonly ResourceRecord[]>([['test', [ROOT]]]);
   for (const { domain, port, tlsa } of certificates) {
     const name = `_${port}._tcp.${hostOf(domain)}`;
     zone.set(name, [{ name, type: 'TLSA', ttl: TTL, data: tlsa }]);
+  }
+  for (const domain of policies) {
+    const [record, host] = [`_mta-sts.${domain}`, `mta-sts.${domain}`];
+    zone.set(record, [{ name: record, type: 'TXT', ttl: TTL, data: 'v=STSv1; id=1' }]);
+    zone.set(host, [{ name: host, type: 'A', ttl: TTL, data: '127.0.0.1' }]);
   }
   for (const [domain, address] of addresses) {
     zone.set(domain, [exchange(domain, hostOf(domain))]);
