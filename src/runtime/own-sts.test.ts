@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Config, readConfig } from '../config/config.ts';
-import { parseStsPolicy, parseStsRecord, stsPolicyId } from '../tlspolicy/mta-sts.ts';
-import { ownStsPolicy, ownStsRecords, ownStsText } from './own-sts.ts';
+import { parseStsPolicy } from '../tlspolicy/mta-sts.ts';
+import { ownStsPolicy, ownStsText } from './own-sts.ts';
 
 function config(mtaSts: object): Config {
   const written = { hostname: 'mx.a.test', local: { domains: ['a.test'] }, relay: { domains: ['r.test'] }, mtaSts };
@@ -18,7 +18,6 @@ describe('our own policy', () => {
   test('is off until it is asked for', () => {
     assert.equal(ownStsPolicy(config({})), undefined);
     assert.equal(ownStsText(config({}), 'a.test'), undefined);
-    assert.deepEqual(ownStsRecords(config({}), 'a.test'), []);
   });
 
   test('names this host unless told', () => {
@@ -36,14 +35,6 @@ describe('our own policy', () => {
 
   test('none takes it back', () => {
     assert.deepEqual(ownStsPolicy(config({ mode: 'none' })), { mode: 'none', mx: [], maxAge: 604_800 });
-  });
-
-  test('its records are what others look for', () => {
-    const served = config({ mode: 'enforce' });
-    const [record, host] = ownStsRecords(served, 'a.test');
-    assert.equal(record!.name, '_mta-sts.a.test');
-    assert.deepEqual(parseStsRecord([record!.value]), { kind: 'found', id: stsPolicyId(ownStsPolicy(served)!) });
-    assert.deepEqual(host, { name: 'mta-sts.a.test', type: 'CNAME', value: 'mx.a.test' });
   });
 
   for (const [name, mtaSts] of [

@@ -3,7 +3,7 @@
 import { type Config } from '../config/config.ts';
 import { SECOND } from '../lib/time.ts';
 import { type StsPolicy } from '../mail/sts-policy.ts';
-import { formatStsPolicy, stsRecordName, stsRecordText } from '../tlspolicy/mta-sts.ts';
+import { formatStsPolicy } from '../tlspolicy/mta-sts.ts';
 
 /** Undefined: none is served. */
 export function ownStsPolicy({ mtaSts, hostname }: Pick<Config, 'mtaSts' | 'hostname'>): StsPolicy | undefined {
@@ -18,20 +18,4 @@ export function ownStsText(config: Config, domain: string): string | undefined {
   const ours = [...local.domains, ...relay.domains].some((each) => each === domain);
   const policy = ours ? ownStsPolicy(config) : undefined;
   return policy === undefined ? undefined : formatStsPolicy(policy);
-}
-
-export interface DnsRecordToPublish {
-  readonly name: string;
-  readonly type: 'TXT' | 'CNAME';
-  readonly value: string;
-}
-
-/** For whoever prints the records of a domain: none while no policy is served. */
-export function ownStsRecords(config: Config, domain: string): readonly DnsRecordToPublish[] {
-  const policy = ownStsPolicy(config);
-  if (policy === undefined) return [];
-  return [
-    { name: stsRecordName(domain), type: 'TXT', value: stsRecordText(policy) },
-    { name: `mta-sts.${domain}`, type: 'CNAME', value: config.hostname },
-  ];
 }
