@@ -20,6 +20,9 @@ function problems(written: object): readonly string[] {
   return read.ok ? [] : read.problems.map(formatProblem);
 }
 
+const FINGERPRINT = Array.from({ length: 32 }, () => 'AB').join(':');
+const REMOTE = { kind: 'smarthost', name: 'a', host: 'smtp.example.net' } as const;
+
 describe('a configuration of one line', () => {
   const standing = config({});
   test('listens on port 25 and offers STARTTLS with a certificate of its own making', () => {
@@ -105,6 +108,7 @@ describe('routes', () => {
         { kind: 'fail', name: 'd', match: { recipients: ['old@example.com'] } },
         { kind: 'relay', name: 'e', host: '192.0.2.1', match: { recipients: ['*'] } },
         { ...everything, auth: { user: 'u', password: 'p' } },
+        { kind: 'mx', name: 'f', tls: 'verify', tlsOptions: { fingerprints: [FINGERPRINT], profile: 'modern' } },
       ],
     });
     const want: readonly Route[] = [
@@ -119,7 +123,14 @@ describe('routes', () => {
         status: '5.7.1',
         text: 'Not accepted here',
       },
-      { kind: 'relay', name: 'e', match: { recipients: ['*'] }, host: '192.0.2.1', port: 25, tls: 'opportunistic' },
+      {
+        kind: 'relay',
+        name: 'e',
+        match: { recipients: ['*'] },
+        host: '192.0.2.1',
+        port: 25,
+        ...{ tls: 'opportunistic', tlsOptions: undefined },
+      },
       {
         kind: 'smarthost',
         name: 'out',
@@ -127,8 +138,13 @@ describe('routes', () => {
         host: 'smtp.example.net',
         port: 587,
         tls: 'verify',
+        tlsOptions: undefined,
         implicitTls: false,
         auth: { user: 'u', password: 'p' },
+      },
+      {
+        ...{ kind: 'mx', name: 'f', match: {}, port: 25, tls: 'verify' },
+        tlsOptions: { fingerprints: ['ab'.repeat(32)], profile: 'modern' },
       },
     ];
     assert.deepEqual(routes, want);
@@ -227,6 +243,11 @@ describe('what does not fit together is refused', () => {
       "routes[0].tls: a login needs encryption, and this is 'opportunistic'; write 'verify'",
     ],
     [
+      'fingerprints that nothing demands',
+      { routes: [{ kind: 'mx', name: 'out', tlsOptions: { fingerprints: [FINGERPRINT] } }] },
+      "routes[0].tls: fingerprints are demanded, and 'opportunistic' takes a server without them; write 'verify'",
+    ],
+    [
       'aliases before a stateless relay',
       {
         local: { domains: ['example.com'], route: 'in', aliases: { a: ['b'] } },
@@ -277,6 +298,7 @@ describe('what fits together is taken', () => {
         ],
       },
     ],
+    ['a login over DANE', { routes: [{ ...REMOTE, tls: 'dane', auth: { user: 'u', password: 'p' } }] }],
     ['no TLS', { tls: { selfSigned: false }, listeners: [{ name: 'a', tls: 'off' }] }],
     [
       'a login on this machine',

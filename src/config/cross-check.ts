@@ -1,7 +1,6 @@
 /** What is wrong between options that are right each by itself. */
 
 import { resolve } from 'node:path';
-import { isLoopback } from '../lib/ip.ts';
 import { type Values } from '../lib/schema.ts';
 import { type Problem } from '../lib/schema-reading.ts';
 import {
@@ -19,6 +18,7 @@ import { type SpoolOptions } from '../spool/config.ts';
 import { repeated, wrong } from './problems.ts';
 import { coversDomain } from './route-order.ts';
 import { type RouteOptions } from './routes.ts';
+import { loginsAreEncrypted, pinsAreDemanded } from './route-tls-checks.ts';
 import { signingKeysAreNamedOnce, signingRulesMatch } from './signing-checks.ts';
 
 export interface Checkable {
@@ -50,6 +50,7 @@ const CHECKS: readonly Check[] = [
   aliasDomainsAreLocal,
   paceRulesAreNamedOnce,
   loginsAreEncrypted,
+  pinsAreDemanded,
   relayIsNoMailbox,
   spillIsInOrder,
   pickupIsOutside,
@@ -192,14 +193,6 @@ function paceRulesAreNamedOnce({ queue }: Checkable): readonly Problem[] {
 }
 
 /** A password in clear text, or shown to whoever answers, is given away. */
-function loginsAreEncrypted({ routes }: Checkable): readonly Problem[] {
-  return routes.flatMap((route, i) => {
-    if (route.kind !== 'smarthost' || route.auth === undefined || isLoopback(route.host)) return [];
-    if (route.tls === 'verify' || route.tls === 'encrypt') return [];
-    return [wrong(`routes[${i}].tls`, `a login needs encryption, and this is '${route.tls}'`, "write 'verify'")];
-  });
-}
-
 function relayIsNoMailbox({ local, routes }: Checkable): readonly Problem[] {
   const i = routes.findIndex(({ kind, name }) => kind === 'relay' && name === local.route);
   if (i === -1 || Object.keys(local.aliases).length === 0) return [];

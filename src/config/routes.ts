@@ -46,6 +46,43 @@ const BASE = {
   ),
 };
 
+const FINGERPRINT = checkedText('3a…', 'A fingerprint.', {
+  expected: 'SHA-256 as 64 hexadecimal digits, with or without colons',
+  parse: (value) => {
+    const digits = value.replaceAll(':', '').toLowerCase();
+    return /^[0-9a-f]{64}$/.test(digits) ? parsed(digits) : unparsed('not 64 hexadecimal digits');
+  },
+});
+
+const TLS_OPTIONS = partial(
+  {
+    fingerprints: list(
+      FINGERPRINT,
+      [],
+      "SHA-256 of the server's certificate, or of its public key: one must match, whoever signed it. With `tls: 'verify'`.",
+    ),
+    clientCertificate: optional(
+      group(
+        {
+          certificate: required(
+            text('/etc/postrider/tls/client.pem', 'PEM file of the certificate, its chain behind it.'),
+          ),
+          key: required(text('/etc/postrider/tls/client-key.pem', 'PEM file of its key.')),
+        },
+        'A certificate to show to the server.',
+      ),
+    ),
+    profile: optional(
+      choice(
+        ['modern', 'intermediate'],
+        'modern',
+        '`modern`: TLS 1.3 alone; `intermediate`: TLS 1.2 too, with good ciphers. Not given: `deliver.tls.minVersion`, and what OpenSSL takes for good.',
+      ),
+    ),
+  },
+  'How TLS is spoken, besides how much of it is demanded.',
+);
+
 const AUTH = group(
   {
     user: required(text('user', 'The user name.')),
@@ -96,12 +133,14 @@ const ROUTE = variants(
       ...BASE,
       port: count(25, 'Port of the hosts.', PORT),
       tls: choice(LEVELS, 'opportunistic', LEVELS_DOC),
+      tlsOptions: optional(TLS_OPTIONS),
     },
     smarthost: {
       ...BASE,
       host: required(hostOrAddress('smtp.example.com', 'Looked up by address, not by MX.')),
       port: count(587, 'Its port.', PORT),
       tls: choice(LEVELS, 'verify', LEVELS_DOC),
+      tlsOptions: optional(TLS_OPTIONS),
       implicitTls: flag(false, 'TLS from the first octet (port 465).'),
       auth: optional(AUTH),
     },
@@ -125,6 +164,7 @@ const ROUTE = variants(
       ),
       port: count(25, 'Its port.', PORT),
       tls: choice(LEVELS, 'opportunistic', LEVELS_DOC),
+      tlsOptions: optional(TLS_OPTIONS),
     },
   },
   'A way to go.',

@@ -61,6 +61,8 @@ export interface DeliveryTls {
   /** PEM; in place of the system's. */
   readonly ca?: string | readonly string[];
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  /** PEM, by the file of the certificate as routes name it. */
+  readonly clientCertificates?: ReadonlyMap<string, { readonly cert: string; readonly key: string }>;
 }
 
 /** RFC 5321 §4.5.3.2, and what bounds the whole. A clock starts anew at each whole reply, never at single octets. */

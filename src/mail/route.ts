@@ -23,11 +23,22 @@ export interface RouteMatch {
   readonly clients?: readonly string[];
 }
 
+/** How TLS is spoken with the next hop, besides how much of it is demanded. */
+export interface RouteTls {
+  /** SHA-256 in lower-case hex, of the server's certificate or of its public key: one must match, whoever signed it. */
+  readonly fingerprints?: readonly string[];
+  /** PEM files of the certificate that we show. */
+  readonly clientCertificate?: { readonly certificate: string; readonly key: string } | undefined;
+  /** `modern`: TLS 1.3 alone; `intermediate`: TLS 1.2 too, with the ciphers that are good enough. */
+  readonly profile?: 'modern' | 'intermediate' | undefined;
+}
+
 /** To the hosts that the MX records of the recipient's domain name. */
 export interface MxRoute extends RouteBase {
   readonly kind: 'mx';
   readonly port: number;
   readonly tls: TlsLevel;
+  readonly tlsOptions?: RouteTls | undefined;
 }
 
 export interface SmarthostRoute extends RouteBase {
@@ -36,6 +47,7 @@ export interface SmarthostRoute extends RouteBase {
   readonly host: string;
   readonly port: number;
   readonly tls: TlsLevel;
+  readonly tlsOptions?: RouteTls | undefined;
   /** TLS from the first octet (port 465). */
   readonly implicitTls: boolean;
   readonly auth: { readonly user: string; readonly password: string } | undefined;
@@ -78,4 +90,5 @@ export interface RelayRoute extends RouteBase {
   readonly host: string;
   readonly port: number;
   readonly tls: TlsLevel;
+  readonly tlsOptions?: RouteTls | undefined;
 }

@@ -44,6 +44,22 @@ describe('an address', () => {
     );
   });
 
+  test('of a domain that publishes how it is encrypted says what is obeyed', async () => {
+    const sts = { mode: 'enforce', mx: ['*.far.test'], maxAge: 60 } as const;
+    const lookUp = async (): Promise<SiteAnswer> => ({ ...SITE, authenticated: true, sts }) as SiteAnswer;
+    const { ways } = await explainAddress(explaining({ lookUp }), address('bob@far.test'));
+    assert.deepEqual(
+      ways[0]!.explanations.slice(0, 2).map(({ by, what }) => `${by}: ${what}`),
+      [
+        'DANE: DNSSEC vouches for the hosts: their TLSA records are obeyed',
+        'MTA-STS: the policy in mode enforce allows *.far.test',
+      ],
+    );
+    const plan = new RoutePlan([{ ...ROUTES[1]!, tls: 'none' } as Route], DEFAULT_RETRY);
+    const without = await explainAddress(explaining({ lookUp, plan }), address('bob@far.test'));
+    assert.equal(without.ways[0]!.explanations.length, 1);
+  });
+
   test('that is an alias is explained by each of its targets', async () => {
     const expand = () => [address('a@local.test'), address('b@far.test')];
     const { ways } = await explainAddress(explaining({ expand }), address('team@local.test'));

@@ -45,7 +45,7 @@ async function wayOfEntry(explaining: Explaining, { entry, explanations }: Expla
   return {
     ...{ recipients: entry.recipients, routingDomain: entry.routingDomain, entry },
     ...placeOf(route, answer),
-    explanations: [...explanations, ...lookUpWords(answer)],
+    explanations: [...explanations, ...lookUpWords(answer, route)],
   };
 }
 
@@ -57,7 +57,7 @@ async function wayOfAddress(explaining: Explaining, target: Mailbox): Promise<Wa
   return {
     ...{ recipients: [formatMailbox(target)], routingDomain, entry: undefined },
     ...placeOf(route, answer),
-    explanations: [...lookUpWords(answer), ...standing],
+    explanations: [...lookUpWords(answer, route), ...standing],
   };
 }
 
@@ -74,7 +74,24 @@ function placeOf(route: Route | undefined, answer: SiteAnswer | undefined): Pick
   };
 }
 
-function lookUpWords(answer: SiteAnswer | undefined): readonly Explanation[] {
-  if (answer === undefined || answer.kind === 'site') return [];
+function lookUpWords(answer: SiteAnswer | undefined, route: Route | undefined): readonly Explanation[] {
+  if (answer === undefined) return [];
+  if (answer.kind === 'site') return policyWords(answer, route);
   return [{ what: `${answer.kind}: ${answer.status} ${answer.diagnostic}`, by: 'DNS', until: undefined }];
+}
+
+/** What the domain publishes of its encryption. */
+function policyWords(
+  { authenticated, sts }: Extract<SiteAnswer, { kind: 'site' }>,
+  route: Route | undefined,
+): readonly Explanation[] {
+  if (route?.kind !== 'mx' || route.tls === 'none') return [];
+  const words: Explanation[] = [];
+  if (authenticated)
+    words.push({ what: 'DNSSEC vouches for the hosts: their TLSA records are obeyed', by: 'DANE', until: undefined });
+  if (sts !== undefined && sts.mode !== 'none') {
+    const allowed = sts.mx.length === 0 ? 'none of the hosts' : sts.mx.join(', ');
+    words.push({ what: `the policy in mode ${sts.mode} allows ${allowed}`, by: 'MTA-STS', until: undefined });
+  }
+  return words;
 }

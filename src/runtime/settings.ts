@@ -1,5 +1,6 @@
 /** Turns a configuration into what the parts take: compiled patterns, networks, limits. */
 
+import { type DeliveryTls } from '../deliver/options.ts';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import process from 'node:process';
@@ -221,7 +222,7 @@ function listenerSettings(
 
 function deliverySettings(config: Config): WorkerSettings['delivery'] {
   const { deliver, hostname, dns } = config;
-  const { address4, address6, tls } = deliver;
+  const { address4, address6 } = deliver;
   return {
     helloName: deliver.helloName ?? hostname,
     source: {
@@ -232,9 +233,23 @@ function deliverySettings(config: Config): WorkerSettings['delivery'] {
     maxAddresses: deliver.addressesPerAttempt,
     maxGreetings: deliver.hostsPerAttempt,
     family: FAMILIES[dns.family],
-    tls: { minVersion: tls.minVersion, ...(tls.ca !== undefined && { ca: readFileSync(tls.ca, 'utf8') }) },
+    tls: deliveryTls(config),
     convertSigned: deliver.signedContent,
     prohibited: ourListeners(config),
+  };
+}
+
+function deliveryTls({ deliver: { tls }, routes }: Config): DeliveryTls {
+  const shown = routes.flatMap((route) => ('tlsOptions' in route && route.tlsOptions?.clientCertificate) || []);
+  return {
+    minVersion: tls.minVersion,
+    ...(tls.ca !== undefined && { ca: readFileSync(tls.ca, 'utf8') }),
+    clientCertificates: new Map(
+      shown.map(({ certificate, key }) => [
+        certificate,
+        { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') },
+      ]),
+    ),
   };
 }
 

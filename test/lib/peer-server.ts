@@ -1,7 +1,7 @@
 /** A server for the tests of delivery: does what it is told to, well or badly, and remembers what it saw. */
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { type Certificate } from './certificates.ts';
 
 export interface PeerScript {
@@ -13,6 +13,10 @@ export interface PeerScript {
   /** What to offer behind TLS; STARTTLS left out. */
   readonly offersBehindTls?: readonly string[];
   readonly implicitTls?: boolean;
+  /** Asks clients for a certificate, and takes any. */
+  readonly asksCertificate?: boolean;
+  /** The newest version that it speaks. */
+  readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3';
   readonly lmtp?: boolean;
   /** Stops after having sent so many octets on a connection, and closes. */
   readonly cutAfter?: number;
@@ -40,6 +44,8 @@ export class PeerServer {
   readonly messages: string[] = [];
   connections = 0;
   secured = 0;
+  /** Subjects of the certificates that clients showed. */
+  readonly shown: (string | undefined)[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
 
@@ -100,7 +106,13 @@ export class PeerServer {
   #secure(session: PeerSession): void {
     const { certificate } = this.script;
     session.socket.removeAllListeners('data');
-    const secure = new TLSSocket(session.socket, { isServer: true, cert: certificate!.cert, key: certificate!.key });
+    const { asksCertificate = false, maxVersion } = this.script;
+    const versions = maxVersion === undefined ? {} : { maxVersion };
+    const secure = new TLSSocket(session.socket, {
+      ...{ isServer: true, requestCert: asksCertificate, rejectUnauthorized: false },
+      secureContext: createSecureContext({ cert: certificate!.cert, key: certificate!.key, ...versions }),
+    });
+    secure.on('secure', () => this.shown.push(secure.getPeerX509Certificate()?.subject));
     secure.on('error', () => {});
     secure.on('secure', () => (this.secured += 1));
     session.socket = secure;

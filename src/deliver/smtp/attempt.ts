@@ -39,7 +39,7 @@ export function destinationOf(route: DialledRoute, mail: Mail | undefined): Dest
   const sender = mail === undefined ? 'usual' : senderTls(mail.sender);
   switch (route.kind) {
     case 'mx':
-      return { ...SMTP, hosts: mail?.hosts ?? [], port: route.port, tls: wantedOfMx(route, mail, sender) };
+      return { ...mxDestination(route, mail), tls: wantedOfMx(route, mail, sender) };
     case 'relay':
       return nextHop(route, sender);
     case 'smarthost':
@@ -51,15 +51,19 @@ export function destinationOf(route: DialledRoute, mail: Mail | undefined): Dest
   }
 }
 
+function mxDestination({ port, tlsOptions }: MxRoute, mail: Mail | undefined): Omit<Destination, 'tls'> {
+  return { ...SMTP, hosts: mail?.hosts ?? [], port, tlsOptions };
+}
+
 function wantedOfMx({ tls }: MxRoute, mail: Mail | undefined, sender: SenderTls): TlsWanted {
   const domain = mail?.recipients[0]?.forwardPath.domain ?? '';
   return { level: tls, domain, secure: mail?.secure === true, sts: mail?.sts, sender };
 }
 
 /** RFC 7672 §2.2.3: a host that the configuration names needs nobody to vouch for its name. */
-function nextHop({ host, port, tls }: RelayRoute | SmarthostRoute, sender: SenderTls): Destination {
+function nextHop({ host, port, tls, tlsOptions }: RelayRoute | SmarthostRoute, sender: SenderTls): Destination {
   const wanted = { level: tls, domain: host, secure: true, sts: undefined, sender };
-  return { ...SMTP, hosts: [{ name: host, preference: 0 }], port, tls: wanted };
+  return { ...SMTP, hosts: [{ name: host, preference: 0 }], port, tls: wanted, tlsOptions };
 }
 
 function mailboxServer({ to }: LmtpRoute): Destination {

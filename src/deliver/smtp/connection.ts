@@ -15,6 +15,7 @@ import { assertNever } from '../../lib/assert-never.ts';
 import { isLoopback } from '../../lib/ip.ts';
 import { type Outcome } from '../../mail/outcome.ts';
 import { type Reply } from '../../mail/reply.ts';
+import { type RouteTls } from '../../mail/route.ts';
 import { type TlsResultType, type TlsSession } from '../../mail/tls-result.ts';
 import { type DaneFacts, type TlsDemand } from '../../tlspolicy/decide.ts';
 import { type Credentials } from '../../wire/smtp/client-login.ts';
@@ -47,6 +48,7 @@ export interface Target {
   /** What the demand was made of; undefined: not asked. */
   readonly dane: DaneFacts | undefined;
   readonly implicitTls: boolean;
+  readonly tlsOptions?: RouteTls | undefined;
   readonly credentials: Credentials | undefined;
 }
 
@@ -141,8 +143,9 @@ export class SmtpConnection {
   }
 
   get proof(): Proof {
-    const { protocol, host, address, local, port, dane, credentials } = this.#target;
-    return { protocol, host, address: local === 'tcp' ? address : '', port, tls: this.#tls, dane, credentials };
+    const { protocol, host, address, local, port, dane, tlsOptions, credentials } = this.#target;
+    const where = { protocol, host, address: local === 'tcp' ? address : '', port };
+    return { ...where, tls: this.#tls, dane, tlsOptions, credentials };
   }
 
   get offers(): Offers {

@@ -14,6 +14,7 @@
  */
 
 import { type Undelivered } from '../../mail/outcome.ts';
+import { type RouteTls } from '../../mail/route.ts';
 import { type TlsSession } from '../../mail/tls-result.ts';
 import { type Host } from '../../queue/dispatch.ts';
 import { type Credentials } from '../../wire/smtp/client-login.ts';
@@ -34,6 +35,7 @@ export interface Destination {
   readonly socket: string | undefined;
   readonly port: number;
   readonly tls: TlsWanted;
+  readonly tlsOptions?: RouteTls | undefined;
   readonly implicitTls: boolean;
   readonly credentials: Credentials | undefined;
 }
@@ -163,8 +165,8 @@ export class Dialer {
   }
 
   async *#allTargets(): AsyncGenerator<Target, void, undefined> {
-    const { protocol, port, tls, implicitTls, credentials, socket, hosts } = this.#destination;
-    const rest = { protocol, port, implicitTls, credentials };
+    const { protocol, port, tls, tlsOptions, implicitTls, credentials, socket, hosts } = this.#destination;
+    const rest = { protocol, port, tlsOptions, implicitTls, credentials };
     if (socket !== undefined) {
       const local = { ...rest, host: socket, address: socket, local: 'unix' } as const;
       yield { ...local, demand: IN_CLEAR, names: [], dane: undefined };

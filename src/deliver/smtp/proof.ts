@@ -9,6 +9,8 @@
 import { type Credentials } from '../../wire/smtp/client-login.ts';
 import { type DaneResult } from '../../tlspolicy/dane.ts';
 import { type DaneFacts } from '../../tlspolicy/decide.ts';
+import { type RouteTls } from '../../mail/route.ts';
+import { sameHandshake } from './handshake.ts';
 import { decisionFor, meets, type TlsWanted } from './session-policy.ts';
 
 export interface Proof {
@@ -21,6 +23,7 @@ export interface Proof {
   readonly tls: TlsProof | undefined;
   /** What DNSSEC said of the host when it was dialled; undefined: it was not asked. */
   readonly dane: DaneFacts | undefined;
+  readonly tlsOptions?: RouteTls | undefined;
   /** What the server took our login by. */
   readonly credentials: Credentials | undefined;
 }
@@ -28,8 +31,10 @@ export interface Proof {
 export interface TlsProof {
   /** `TLSv1.3 TLS_AES_256_GCM_SHA384` */
   readonly name: string;
-  /** The certificate is valid for `host`, by the authorities that we trust. */
+  /** The certificate is valid for `host`, by the authorities that we trust, or has a fingerprint that the route names. */
   readonly verified: boolean;
+  /** It has a fingerprint that the route names; absent where the route names none. */
+  readonly pinned?: boolean;
   /** The code of why it is not. */
   readonly error?: string | undefined;
   /** How it compares with the TLSA records of the host, if it has usable ones. */
@@ -42,6 +47,7 @@ export interface Requirement {
   readonly hosts: readonly string[];
   readonly port: number;
   readonly tls: TlsWanted;
+  readonly tlsOptions?: RouteTls | undefined;
   readonly credentials: Credentials | undefined;
 }
 
@@ -51,6 +57,7 @@ export function satisfies(proof: Proof, requirement: Requirement): boolean {
     proof.port === requirement.port &&
     requirement.hosts.includes(proof.host) &&
     sameCredentials(proof.credentials, requirement.credentials) &&
+    sameHandshake(proof.tlsOptions, requirement.tlsOptions) &&
     isSecureEnough(proof, requirement.tls)
   );
 }

@@ -204,6 +204,57 @@ describe('REQUIRETLS', () => {
   });
 });
 
+describe('what a route says of its TLS', () => {
+  const digest = (octets: Buffer): string => createHash('sha256').update(octets).digest('hex');
+  const pins = {
+    certificate: digest(wrong.certificate.raw),
+    key: digest(publicKeyInfoOf(wrong.certificate.raw)!),
+    other: digest(good.certificate.raw),
+  };
+  const cases: readonly [name: string, level: TlsLevel, fingerprints: readonly string[], want: string][] = [
+    ['a fingerprint of the certificate', 'verify', [pins.certificate], 'mx.test encrypted configured successful'],
+    ['a fingerprint of the key', 'verify', [pins.key], 'mx.test encrypted configured successful'],
+    ['one of two', 'verify', [pins.other, pins.key], 'mx.test encrypted configured successful'],
+    ['another fingerprint', 'verify', [pins.other], 'deferred 4.7.5 configured certificate-not-trusted'],
+    ['no fingerprint, and a stranger', 'verify', [], 'deferred 4.7.5 configured certificate-not-trusted'],
+  ];
+  for (const [name, level, fingerprints, want] of cases)
+    test(name, async (t) => {
+      const { agent, port } = await world(t, { servers: { 'mx.test': stranger } });
+      const report = await agent.deliver(dispatchOf({ ...MX, port, tls: level, tlsOptions: { fingerprints } }));
+      assert.equal(story(report), want);
+    });
+
+  test('a fingerprint is demanded beside DANE', async (t) => {
+    const { agent, port } = await world(t, { servers: { 'mx.test': secure }, tlsa: { 'mx.test': [tlsa(good)] } });
+    const route = { ...MX, port, tls: 'verify', tlsOptions: { fingerprints: [pins.certificate] } } as const;
+    const report = await agent.deliver(dispatchOf(route, { secure: true }));
+    assert.deepEqual([report.outcomes[0]?.kind, report.tlsSession?.policy], ['deferred', 'dane']);
+  });
+
+  test('a certificate of ours is shown where the route says so, and on no connection of another', async (t) => {
+    const client = await certify({ subject: 'us' });
+    const tls = { clientCertificates: new Map([['/us.pem', { cert: client.cert, key: client.key }]]) };
+    const asking = { certificate: chain, asksCertificate: true };
+    const { agent, port, peer } = await world(t, { servers: { 'mx.test': asking }, agent: { tls } });
+    const shows = { clientCertificate: { certificate: '/us.pem', key: '/us.key' } };
+    const send = async (tlsOptions = {}) =>
+      (await agent.deliver(dispatchOf({ ...MX, port, tls: 'encrypt', tlsOptions: { ...tlsOptions } }))).reused;
+    assert.deepEqual([await send(shows), await send(shows), await send()], [false, true, false]);
+    assert.deepEqual(peer('mx.test').shown, ['CN=us', undefined]);
+  });
+
+  test('a profile bounds versions and ciphers', async (t) => {
+    const old = { certificate: chain, maxVersion: 'TLSv1.2' } as const;
+    const { agent, port } = await world(t, { servers: { 'mx.test': old } });
+    const send = (profile: 'modern' | 'intermediate') =>
+      agent.deliver(dispatchOf({ ...MX, port, tls: 'encrypt', tlsOptions: { profile } }));
+    assert.equal(story(await send('modern')), 'deferred 4.7.5 configured validation-failure');
+    const report = await send('intermediate');
+    assert.match(report.tls!, /^TLSv1\.2 TLS_ECDHE_ECDSA_WITH_AES_\d+_GCM/);
+  });
+});
+
 describe('TLS-Required: No', () => {
   const optional = { sender: { tlsOptional: true } };
   test('goes where DANE fails, and says so to the reports', async (t) => {

@@ -39,11 +39,11 @@ export function meets(tls: TlsProof | undefined, level: TlsLevel): boolean {
     case 'opportunistic':
       return true;
     case 'encrypt':
-      return tls !== undefined;
+      return tls !== undefined && tls.pinned !== false;
     case 'verify':
       return tls?.verified === true;
     case 'dane':
-      return tls?.dane?.kind === 'matched';
+      return tls?.dane?.kind === 'matched' && tls.pinned !== false;
   }
 }
 
@@ -55,7 +55,7 @@ export interface TlsTrouble {
 /** Why a session that is encrypted is still not good enough; undefined: it is. */
 export function troubleOf(tls: TlsProof, { level }: TlsDemand, host: string): TlsTrouble | undefined {
   if (meets(tls, level)) return undefined;
-  if (level === 'dane') {
+  if (level === 'dane' && tls.pinned !== false) {
     const { dane } = tls;
     const text = dane?.kind === 'failed' ? dane.reason : 'there is no TLSA record to check';
     return { result: dane?.kind === 'failed' ? dane.result : 'dane-required', text: `${host}: ${text}` };

@@ -7,6 +7,7 @@ import { checkDane, type DaneResult } from '../../tlspolicy/dane.ts';
 import { Deadline } from '../deadline.ts';
 import { type ConnectionOptions, type Opened, type Target } from './connection.ts';
 import { type TlsResultType } from '../../mail/tls-result.ts';
+import { handshakeOptions, isPinned } from './handshake.ts';
 import { type TlsProof } from './proof.ts';
 import { troubleOf } from './session-policy.ts';
 
@@ -92,17 +93,26 @@ export function startTls(socket: Socket, target: Target, options: ConnectionOpti
 
 /** `authorized` includes the name: the check uses the host that was dialled. */
 export function tlsProof(socket: TLSSocket, target: Target, { clock }: ConnectionOptions): TlsProof {
-  const verified = socket.authorized;
+  const pinned = target.tlsOptions && isPinned(socket.getPeerX509Certificate(), target.tlsOptions);
+  const verified = pinned ?? socket.authorized;
   return {
     name: `${socket.getProtocol() ?? 'TLS'} ${socket.getCipher().standardName}`,
     verified,
-    error: verified ? undefined : whyOf(socket.authorizationError),
+    ...(pinned === undefined ? {} : { pinned }),
+    error: verified ? undefined : errorOf(socket, pinned),
     dane: target.demand.records.length === 0 ? undefined : daneResult(socket, target, clock.now()),
   };
 }
 
+function errorOf({ authorizationError }: TLSSocket, pinned: boolean | undefined): string {
+  return pinned === false ? 'it has none of the fingerprints of the route' : whyOf(authorizationError);
+}
+
 function daneResult(socket: TLSSocket, { demand, names }: Target, now: number): DaneResult {
-  return checkDane(demand.records, sentCertificates(socket), { names: [demand.serverName, ...names], now });
+  return checkDane(demand.records, sentCertificates(socket), {
+    names: [...new Set([demand.serverName, ...names])],
+    now,
+  });
 }
 
 /** More than any server needs; Node gives them in the order in which they came, whatever their property is called. */
@@ -144,15 +154,14 @@ function connectTo(target: Target, options: ConnectionOptions, incoming: Incomin
  * The certificate is checked but never refused by Node: what it proved is a fact of the connection, and
  * whether that is enough is decided by who knows what is wanted.
  */
-function tlsOptions({ host, demand: { serverName } }: Target, { tls }: ConnectionOptions) {
+function tlsOptions({ host, demand: { serverName }, tlsOptions: route }: Target, { tls }: ConnectionOptions) {
   return {
     // RFC 6066 §3: an IP address is no server name.
     ...(isIP(host) === 0 ? { servername: serverName } : { host }),
     // RFC 7672 §8.1: where the TLSA records are found is asked for; what is checked by name is the host.
     ...(serverName === host ? {} : { checkServerIdentity: checkedAs(host) }),
     rejectUnauthorized: false,
-    minVersion: tls?.minVersion ?? ('TLSv1.2' as const),
-    ...(tls?.ca === undefined ? {} : { ca: [tls.ca].flat() }),
+    ...handshakeOptions(route, tls),
   };
 }
 
