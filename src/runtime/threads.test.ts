@@ -1,6 +1,7 @@
 /** The threads as they are, over a spool of their own: what becomes of mail when one of them dies. */
 
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { describe, test, type TestContext } from 'node:test';
@@ -13,6 +14,7 @@ import { type EntryView } from '../api/contract.ts';
 import { type Event } from '../events/event.ts';
 import { parseEvent } from '../events/format.ts';
 import { clockOffset } from './clock.ts';
+import { openDirectory } from './directory-care.ts';
 import { Threads } from './threads.ts';
 
 interface Running {
@@ -28,6 +30,9 @@ const NEVER = 60_000;
 
 async function run(t: TestContext, workers: number): Promise<Running> {
   const folder = await testFolder('threads');
+  // As the main thread does before it starts any other.
+  mkdirSync(join(folder, 'spool'), { mode: 0o700 });
+  openDirectory(join(folder, 'spool')).close();
   const port = await freePort();
   const sink = new FastSink();
   const written = {
