@@ -11,6 +11,7 @@ const FACTS: LocalHeaderFacts = {
   date: 'Thu, 26 Nov 2026 01:00:00 +0000',
   id: '01mc7fb600zy00001k2m',
   hostname: 'mx.here.test',
+  domain: 'here.test',
 };
 const FROM = 'From: Ann Smith <ann@here.test>\n';
 const DATE = 'Date: Thu, 26 Nov 2026 01:00:00 +0000\n';
@@ -25,8 +26,8 @@ const CASES: readonly { readonly name: string; readonly section: string; readonl
   { name: 'Bcc goes', section: `Bcc: b\n${FROM}${DATE}${ID}`, want: `${FROM}${DATE}${ID}` },
   {
     name: 'what is sent again gets the Resent fields, and the others stay as they are',
-    section: 'Resent-To: r\nSubject: s\n',
-    want: `Resent-To: r\nSubject: s\nResent-${FROM}Resent-${DATE}Resent-${ID}`,
+    section: 'Resent-To: r\nTo: x\nSubject: s\n',
+    want: `Resent-To: r@here.test\nTo: x\nSubject: s\nResent-${FROM}Resent-${DATE}Resent-${ID}`,
   },
 ];
 
@@ -52,6 +53,60 @@ describe('completeHeader', () => {
       assert.match(String(done), /^From: /);
       assert.equal(String(done).slice('From: '.length, String(done).indexOf('\r\nDate')), want);
     });
+
+  const addresses: Readonly<Record<string, readonly [string, string]>> = {
+    'as cron writes From': ['From: root (Cron Daemon)', 'From: Cron Daemon <root@here.test>'],
+    'a local part alone': ['To: root', 'To: root@here.test'],
+    'some of several, one a line': [
+      'Cc: ann, Bob <bob@b.test>,eve',
+      'Cc: ann@here.test,\n\tBob <bob@b.test>,\n\teve@here.test',
+    ],
+    'a name that must be quoted': ['to: "Smith, Ann" <ann>', 'to: "Smith, Ann" <ann@here.test>'],
+    'a name in another script': ['To: Änn <ann>', 'To: =?utf-8?B?w4Rubg==?= <ann@here.test>'],
+    'an encoded name': ['To: =?utf-8?Q?=C3=84nn?= <ann>', 'To: =?utf-8?Q?=C3=84nn?= <ann@here.test>'],
+    'an at sign in quotes': ['Reply-To: "a@b"', 'Reply-To: "a@b"@here.test'],
+    'Resent fields': ['Resent-To: root', 'Resent-To: root@here.test'],
+    'whole addresses stay as they are': [
+      'To:  (x)  Ann   <ann@a.test> ,\n b@b.test',
+      'To:  (x)  Ann   <ann@a.test> ,\n b@b.test',
+    ],
+    'so do groups': ['To: friends: ann, bob;', 'To: friends: ann, bob;'],
+    'what cannot be read': ['To: ann smith', 'To: ann smith'],
+    'what is not UTF-8': ['To: \xff <ann>', 'To: \xff <ann>'],
+    'other fields': ['X-To: root', 'X-To: root'],
+    'nothing at all': ['To:', 'To:'],
+  };
+  for (const [name, [given, want]] of Object.entries(addresses))
+    test(`domains: ${name}`, () => {
+      const encoding = given.includes('\xff') ? 'latin1' : 'utf8';
+      const done = completeHeader(Buffer.from(`${given}\n`.replaceAll('\n', '\r\n'), encoding), FACTS);
+      assert.equal(
+        done.toString(encoding).slice(0, want.length + want.split('\n').length + 1),
+        `${want}\n`.replaceAll('\n', '\r\n'),
+      );
+    });
+
+  test('whatever stands in a field, it stays one field with the same addresses', () => {
+    const unit = fc.constantFrom(...'ab.@,<>()"\\ ü=?'.split(''), '\r\n ');
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 60 }), (text) => {
+        const given = Buffer.from(`To: x${text}\r\n`);
+        const done = completeHeader(given, FACTS);
+        const fields = headerFields(done);
+        assert.deepEqual(
+          fields.map(({ name }) => name),
+          ['to', 'from', 'date', 'message-id'],
+        );
+        const before = parseAddressList(fieldValue(given, headerFields(given)[0]!), 1000);
+        const after = parseAddressList(fieldValue(done, fields[0]!), 1000);
+        assert.equal(after.ok, before.ok);
+        if (!before.ok || !after.ok) return;
+        const localParts = (list: typeof after.value) => list.map(({ address }) => address.replace(/@[^"]*$/, ''));
+        assert.deepEqual(localParts(after.value), localParts(before.value));
+      }),
+      { numRuns: 500 },
+    );
+  });
 
   test('no name makes a field of its own, or another address', () => {
     fc.assert(

@@ -275,7 +275,7 @@ describe('the sender of what was refused is told', () => {
     assert.equal(w.submitted[0]?.keep, undefined);
     assert.match(
       contentOf(w),
-      /\r\nSubject: big\r\nTo: ann\r\nFrom: [^\r]*\r\nDate: today\r\nMessage-ID: [^\r]*\r\n\r\n$/,
+      /\r\nSubject: big\r\nTo: ann@here\.test\r\nFrom: [^\r]*\r\nDate: today\r\nMessage-ID: [^\r]*\r\n\r\n$/,
     );
     assert.deepEqual(w.events, []);
   });

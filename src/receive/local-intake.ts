@@ -146,6 +146,7 @@ class LocalIntake {
       date: formatDate(clock.now()),
       id: this.#file.id,
       hostname: settings().hostname,
+      domain: this.#deps.settings().domain,
     });
     return Buffer.concat([withEmptyLine(section), cut.body]);
   }
