@@ -290,6 +290,11 @@ describe('to whom, and about what', () => {
     assert.deepEqual(told, [0]);
   });
 
+  test('of a message with REQUIRETLS it asks for it too', () => {
+    assert.equal(dsnOf(composeDsn(withEnvelope({ requireTls: true }))).message.envelope.requireTls, true);
+    assert.ok(!('requireTls' in dsnOf(composeDsn(input)).message.envelope));
+  });
+
   test('no class is below bulk', () => {
     const { message } = dsnOf(composeDsn({ ...input, about: { ...input.about, class: 'bulk' } }));
     assert.equal(message.class, 'bulk');
@@ -380,6 +385,11 @@ describe('what is returned', () => {
   const cases: readonly { name: string; made: DsnInput; want: string }[] = [
     { name: 'RET=FULL and a failure: the message', made: full, want: 'message/rfc822' },
     { name: 'RET=HDRS: the header section', made: withEnvelope({ ret: 'HDRS' }), want: 'text/rfc822-headers' },
+    {
+      name: 'RET=FULL and REQUIRETLS: the header section (RFC 8689 §5)',
+      made: withEnvelope({ ret: 'FULL', requireTls: true }),
+      want: 'text/rfc822-headers',
+    },
     { name: 'no RET: the header section', made: input, want: 'text/rfc822-headers' },
     {
       name: 'no RET, told otherwise: the message',

@@ -141,10 +141,13 @@ function isPostmaster(mailbox: Mailbox, postmaster: Mailbox): boolean {
 function messageTo(to: Mailbox, notices: readonly Notice[], input: DsnInput): DsnMessage {
   const { about, id, now } = input;
   const action = worstAction(notices);
-  const { octets, eightBit } = dsnContent({ ...input, to, notices, action, doubleBounce: isUnreportable(about) });
+  const { requireTls } = about.envelope;
+  const returned = requireTls === true ? withoutBody(input) : input;
+  const { octets, eightBit } = dsnContent({ ...returned, to, notices, action, doubleBounce: isUnreportable(about) });
+  const envelope = reportEnvelope(to, about.envelope.tenant, eightBit);
   return {
     id,
-    envelope: reportEnvelope(to, about.envelope.tenant, eightBit),
+    envelope: requireTls === true ? { ...envelope, requireTls } : envelope,
     class: classBelow(about.class),
     acceptedAt: now,
     report: true,
@@ -152,6 +155,12 @@ function messageTo(to: Mailbox, notices: readonly Notice[], input: DsnInput): Ds
     content: { kind: 'octets', octets },
     events: [dsnEvent(input, notices, { queueId: id, to: formatMailbox(to), action })],
   };
+}
+
+/** RFC 8689 §5: what was to go by TLS alone does not come back whole, whatever RET says. */
+function withoutBody(input: DsnInput): DsnInput {
+  const { about } = input;
+  return { ...input, about: { ...about, envelope: { ...about.envelope, ret: 'HDRS' } } };
 }
 
 /** Reports come from the null reverse-path (RFC 3461 §6.1), whoever they go to. */

@@ -13,6 +13,7 @@ import { receivedField } from '../mail/received.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type AcceptedEvent } from '../events/event.ts';
 import { type NewMessage } from '../spool/spool.ts';
+import { type HeaderFacts } from './header-edits.ts';
 import { type Collected, MessageSink, type SinkOptions } from './message-sink.ts';
 import { type PlannedMessage, type ReceiveDeps, type Submitted } from './ports.ts';
 import { type Transaction } from './receiver.ts';
@@ -76,15 +77,10 @@ function answerTo({ peer, accepted }: Transaction, answer: Reply): Answer {
 }
 
 function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected }: Arrival): NewMessage {
-  const { settings, sender, recipients } = transaction;
+  const { settings, recipients } = transaction;
   const { content, eightBit, header } = collected;
   const acceptedAt = deps.clock.now();
-  const envelope: Envelope = {
-    ...sender,
-    client: clientOf(transaction),
-    tenant: header.options.tenant,
-    campaign: header.options.campaign,
-  };
+  const envelope = envelopeOf(transaction, header);
   const planned: PlannedMessage = {
     id,
     envelope,
@@ -104,6 +100,15 @@ function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected
     entries: deps.entriesOf(planned, recipients),
     events: [deps.eventLine(acceptedEvent(transaction, planned, collected))],
   };
+}
+
+function envelopeOf(transaction: Transaction, { options, tlsOptional }: HeaderFacts): Envelope {
+  const { sender } = transaction;
+  const { tenant, campaign } = options;
+  const client = clientOf(transaction);
+  // RFC 8689 §3: beside REQUIRETLS the field means nothing.
+  if (!tlsOptional || sender.requireTls === true) return { ...sender, client, tenant, campaign };
+  return { ...sender, tlsOptional, client, tenant, campaign };
 }
 
 function acceptedEvent(transaction: Transaction, message: PlannedMessage, collected: Collected): AcceptedEvent {

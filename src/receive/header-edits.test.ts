@@ -26,6 +26,21 @@ test('Message-ID and Subject are quoted, and bounded', () => {
   assert.equal(facts.subject.length, 200);
 });
 
+describe('TLS-Required', () => {
+  for (const [text, want] of [
+    ['TLS-Required: No', true],
+    ['tls-required:  NO ', true],
+    ['TLS-Required: Yes', false],
+    ['TLS-Required: No, really', false],
+    ['X-TLS-Required: No', false],
+    ['Subject: TLS-Required: No', false],
+  ] as const)
+    test(`${text}: ${want ? 'optional' : 'as usual'}`, () => {
+      assert.equal(edited(`${text}\r\n\r\n`).tlsOptional, want);
+      assert.equal(edited(`${text}\r\n\r\n`).octets.toString(), `${text}\r\n\r\n`);
+    });
+});
+
 describe('option fields', () => {
   const text = 'X-Postrider-Tenant: acme\r\nX-Postrider-Campaign: spring\r\nX-Postrider-Class: bulk\r\nA: b\r\n\r\n';
   test('of a trusted client are obeyed and removed', () => {

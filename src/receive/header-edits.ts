@@ -16,6 +16,8 @@ export interface HeaderFacts {
   readonly hops: number;
   readonly messageIdField: string;
   readonly subject: string;
+  /** `TLS-Required: No` (RFC 8689 §3). */
+  readonly tlsOptional: boolean;
   readonly options: MessageOptions;
 }
 
@@ -40,6 +42,7 @@ export function editHeader(section: Buffer, trusted: 'trusted' | 'untrusted'): H
     hops: fields.filter(({ name }) => name === 'received').length,
     messageIdField: quoted(section, fields, 'message-id'),
     subject: quoted(section, fields, 'subject'),
+    tlsOptional: quoted(section, fields, 'tls-required').toLowerCase() === 'no',
     options,
   };
 }

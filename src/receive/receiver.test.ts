@@ -239,6 +239,28 @@ test('an alias becomes its targets, each of them once', async () => {
   assert.deepEqual(JSON.parse(accepted!).recipients, ['ann@local.test', 'bob@local.test', 'eve@far.test']);
 });
 
+describe('what is asked of TLS on the way is kept with the envelope', () => {
+  const cases: readonly (readonly [name: string, requireTls: boolean, header: string, want: object])[] = [
+    ['nothing', false, 'Subject: hi', {}],
+    ['REQUIRETLS', true, 'Subject: hi', { requireTls: true }],
+    ['TLS-Required: No', false, 'TLS-Required: No', { tlsOptional: true }],
+    ['both: the field means nothing', true, 'TLS-Required: No', { requireTls: true }],
+  ];
+  for (const [name, requireTls, header, want] of cases)
+    test(name, async () => {
+      const w = world();
+      await w.receiver.connect({ ...peer, address: '127.0.0.1' });
+      await w.receiver.hello({ ...peer, address: '127.0.0.1' });
+      const sender = { ...from('ann@local.test'), ...(requireTls ? { requireTls } : {}) };
+      await w.receiver.sender({ ...peer, address: '127.0.0.1' }, sender, undefined);
+      await w.receiver.recipient(to('eve@far.test'));
+      await send(w, `${header}\r\n\r\nbody\r\n`);
+      const { envelope } = w.submitted[0]!;
+      const asked = Object.entries(envelope).filter(([key]) => key === 'requireTls' || key === 'tlsOptional');
+      assert.deepEqual(Object.fromEntries(asked), want);
+    });
+});
+
 describe('the final reply', () => {
   const cases: readonly (readonly [Submitted, number, RegExp])[] = [
     [{ kind: 'accepted' }, 250, new RegExp(ID)],

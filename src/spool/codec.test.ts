@@ -20,6 +20,8 @@ const RECORDS: readonly [string, (json: string) => unknown, object][] = [
   ['entry', decodeEntry, entry(`${idOf(0)}/0`, { lastAttemptAt: 5 })],
   ['message', decodeMessage, stored],
   ['message from nobody', decodeMessage, { ...stored, envelope: { ...ENVELOPE, reversePath: null, ret: undefined } }],
+  ['message with REQUIRETLS', decodeMessage, { ...stored, envelope: { ...ENVELOPE, requireTls: true } }],
+  ['message with TLS-Required: No', decodeMessage, { ...stored, envelope: { ...ENVELOPE, tlsOptional: true } }],
   ['notice', decodeNotice, notice(0, 3, { willRetryUntil: 7 })],
   ['rule', decodeRule, rule('r', { route: 'backup', until: 4, target: { sender: '*@a.test', recipient: '' } })],
 ];

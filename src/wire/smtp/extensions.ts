@@ -13,6 +13,7 @@ export type ExtensionName =
   | 'DSN' // RFC 3461
   | 'LIMITS' // RFC 9422
   | 'STARTTLS' // RFC 3207
+  | 'REQUIRETLS' // RFC 8689
   | 'HELP'; // RFC 5321 §4.1.1.8
 
 export const EXTENSION_NAMES: readonly ExtensionName[] = [
@@ -26,13 +27,15 @@ export const EXTENSION_NAMES: readonly ExtensionName[] = [
   'DSN',
   'LIMITS',
   'STARTTLS',
+  'REQUIRETLS',
   'HELP',
 ];
 
 const OFFERED = new WeakMap<ServerOptions, Partial<Record<TlsState, ReadonlySet<ExtensionName>>>>();
 
 /**
- * What is offered now: not what was withheld, nothing that needs what was withheld, and STARTTLS only where it can be.
+ * What is offered now: not what was withheld, nothing that needs what was withheld, and STARTTLS only where it can be, REQUIRETLS
+ * only where it is.
  * One set for all sessions with the same options.
  */
 export function offeredExtensions(options: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
@@ -44,6 +47,8 @@ export function offeredExtensions(options: ServerOptions, tls: TlsState): Readon
 function makeOffered({ withheld }: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
   const offered = new Set(EXTENSION_NAMES.filter((name) => !withheld.includes(name)));
   if (tls !== 'available') offered.delete('STARTTLS');
+  // RFC 8689 §2: under TLS and nowhere else.
+  if (tls !== 'active') offered.delete('REQUIRETLS');
   // RFC 3030 §3: BINARYMIME without CHUNKING has no way to send. RFC 6531 §3.1: SMTPUTF8 implies 8BITMIME.
   if (!offered.has('CHUNKING')) offered.delete('BINARYMIME');
   if (!offered.has('8BITMIME')) offered.delete('SMTPUTF8');

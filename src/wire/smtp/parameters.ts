@@ -23,6 +23,7 @@ interface MailParameters {
   declaredOctets: number | undefined;
   body: BodyType;
   smtpUtf8: boolean;
+  requireTls: boolean;
   ret: 'FULL' | 'HDRS' | undefined;
   envid: string | undefined;
 }
@@ -47,6 +48,10 @@ const MAIL_PARAMETERS: ReadonlyMap<string, Parameter<MailParameters>> = new Map<
   [
     'SMTPUTF8',
     { extension: 'SMTPUTF8', read: (target, value) => put(parseFlag(value), () => (target.smtpUtf8 = true)) },
+  ],
+  [
+    'REQUIRETLS',
+    { extension: 'REQUIRETLS', read: (target, value) => put(parseFlag(value), () => (target.requireTls = true)) },
   ],
   ['RET', { extension: 'DSN', read: (target, value) => put(parseRet(value ?? ''), (ret) => (target.ret = ret)) }],
   [
@@ -76,16 +81,18 @@ export function readMailArgument(argument: string, offered: ReadonlySet<Extensio
     declaredOctets: undefined,
     body: '7BIT',
     smtpUtf8: false,
+    requireTls: false,
     ret: undefined,
     envid: undefined,
   };
   const refusal = readParameters(sender.value.rest, MAIL_PARAMETERS, offered, parameters);
   if (refusal !== undefined) return refused(refusal);
-  const { declaredOctets, ...others } = parameters;
+  const { declaredOctets, requireTls, ...others } = parameters;
   if (others.body === 'BINARYMIME' && !offered.has('BINARYMIME'))
     return refused({ name: 'parameterValue', values: { keyword: 'BODY', reason: 'BINARYMIME is not offered' } });
   if (!others.smtpUtf8 && !isAsciiPath(path, sender.value)) return refused({ name: 'needsSmtpUtf8' });
-  return { ok: true, value: { sender: { reversePath: sender.value.path, ...others }, declaredOctets } };
+  const plain = { reversePath: sender.value.path, ...others };
+  return { ok: true, value: { sender: requireTls ? { ...plain, requireTls } : plain, declaredOctets } };
 }
 
 /** The argument of RCPT, in a transaction with or without SMTPUTF8. */
