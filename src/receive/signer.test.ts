@@ -201,6 +201,20 @@ describe('the signatures', () => {
     );
   });
 
+  test('that a key cannot make are an error that names the domain', async () => {
+    for (const [selector, other] of [
+      ['rsa', ED25519],
+      ['ed', RSA],
+    ] as const) {
+      const wrong = { ...keyOf('example.com', selector, selector === 'rsa' ? RSA : ED25519), key: other.publicKey };
+      const signer = new Signer(settings({ keys: [wrong] }));
+      await assert.rejects(
+        signer.sign(messageFrom('a@example.com'), NOW),
+        /^Error: signing for example\.com failed: ./,
+      );
+    }
+  });
+
   test('of any header section are made, or refused with a reason (property)', async () => {
     const piece = fc.constantFrom(
       'From: ',
