@@ -73,6 +73,8 @@ export interface TlsReporterDeps {
 export class TlsReporter {
   readonly #deps: TlsReporterDeps;
   #timer: Timer | undefined;
+  /** Waiting for its time; undefined while reports are being made. */
+  #at: Instant | undefined;
   #stopped = false;
 
   constructor(deps: TlsReporterDeps) {
@@ -83,6 +85,11 @@ export class TlsReporter {
   start(): void {
     const { clock, delay } = this.#deps;
     this.#wakeAt(startOfDay(clock.now()) + delay);
+  }
+
+  /** A clock that is moved on purpose: what is due by it is due. */
+  clockMoved(): void {
+    if (this.#at !== undefined) this.#wakeAt(this.#at);
   }
 
   stop(): void {
@@ -106,7 +113,10 @@ export class TlsReporter {
 
   #wakeAt(at: Instant): void {
     if (this.#stopped) return;
+    this.#timer?.cancel();
+    this.#at = at;
     this.#timer = this.#deps.timers.after(Math.max(0, at - this.#deps.clock.now()), () => {
+      this.#at = undefined;
       this.report().then(
         (state) => this.#next(state),
         (error: unknown) => {

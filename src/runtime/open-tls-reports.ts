@@ -10,7 +10,7 @@ import { type TlsEvent } from '../events/event.ts';
 import { eventLine } from '../events/format.ts';
 import { type EventPage } from '../events/search.ts';
 import { isPrivate } from '../lib/ip.ts';
-import { MINUTE } from '../lib/time.ts';
+import { MINUTE, SECOND } from '../lib/time.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { openSentReports } from '../reports/sent-reports.ts';
@@ -37,11 +37,13 @@ export interface OpenTlsReportsOptions {
 }
 
 export interface TlsReports {
+  clockMoved(): void;
   stop(): Promise<void>;
 }
 
 const PAGE = 1000;
 const POST_TIME = MINUTE;
+const LOGGED_WITHIN = 2 * SECOND;
 /** Of the folder of policies, among the workers. */
 const READER = 'reports';
 
@@ -75,6 +77,7 @@ async function open({ config, threads, clock, log }: OpenTlsReportsOptions): Pro
     },
     delay: Math.floor(systemRandom.next() * tlsReports.maxDelay),
     sessions: async (since, until, after) => {
+      if (after === undefined) await tellNow(threads);
       const query = { kind: 'tls', since, until, limit: PAGE, ...(after !== undefined && { after }) };
       const { events, next } = (await threads.archivist.ask('search', query)) as EventPage;
       return { sessions: events as readonly TlsEvent[], next };
@@ -90,12 +93,19 @@ async function open({ config, threads, clock, log }: OpenTlsReportsOptions): Pro
   });
   reporter.start();
   return {
+    clockMoved: () => reporter.clockMoved(),
     async stop() {
       reporter.stop();
       resolver.close();
       await pickup.stop();
     },
   };
+}
+
+/** What workers still gather is told first, and has a moment to come to the log. */
+async function tellNow({ workers }: Threads): Promise<void> {
+  await Promise.allSettled(workers.map(({ thread }) => thread.ask('tellTls')));
+  await new Promise<void>((resolve) => void systemTimers.after(LOGGED_WITHIN, resolve));
 }
 
 interface Drop {

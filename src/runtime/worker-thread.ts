@@ -88,6 +88,7 @@ serveAsks({
   addresses: () => worker().addresses,
   takeIn: ({ file, from }: { file: PickupFile; from: PickupSource }) => worker().takeIn(file, from),
   tellRefused: ({ file, why }: { file: PickupFile; why: Reply }) => worker().tellRefused(file, why),
+  tellTls: () => worker().tellTls(),
   figures: () => worker().figures(),
   metrics: () => {
     showWorker(worker().load());

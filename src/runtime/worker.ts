@@ -248,6 +248,11 @@ export class WorkerRuntime {
     return this.#resolver.resolve(name, type);
   }
 
+  /** How sessions were secured, as far as it is not told yet. */
+  tellTls(): void {
+    this.#tlsCounts.flush();
+  }
+
   /** Where an address would lead, for `explain`. */
   site(routingDomain: string, route: Route): Promise<SiteAnswer> {
     return this.#findSite(routingDomain, route);

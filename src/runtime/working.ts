@@ -298,6 +298,7 @@ class Working {
   async #moveClock(by: number): Promise<number> {
     this.#clock.advance(by);
     await this.#threads?.queueManager.ask('clockMoved');
+    this.#tlsReports?.clockMoved();
     return this.#clock.now();
   }
 

@@ -19,6 +19,7 @@ export function sandboxConfig(
     http: { host: '127.0.0.1', port: ports.http },
     dns: { servers: [`${dns.address}:${dns.port}`] },
     deliver: { mtaSts: { port: policies.port, ca: policies.authority, privateAddresses: true } },
+    tlsReports: { send: true, maxDelay: '1m' },
     // A real server sends to port 25; the simulated ones could not listen there without privileges.
     routes: [{ kind: 'mx', name: 'mx', port: smtpPort, tls: 'opportunistic' }],
     // Soon enough to be watched.

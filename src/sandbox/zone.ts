@@ -42,6 +42,9 @@ export function zoneOf(
   for (const domain of policies) {
     const [record, host] = [`_mta-sts.${domain}`, `mta-sts.${domain}`];
     zone.set(record, [{ name: record, type: 'TXT', ttl: TTL, data: 'v=STSv1; id=1' }]);
+    const reports = `_smtp._tls.${domain}`;
+    const rua = `v=TLSRPTv1; rua=mailto:tls-reports@${domain}`;
+    zone.set(reports, [{ name: reports, type: 'TXT', ttl: TTL, data: rua }]);
     zone.set(host, [{ name: host, type: 'A', ttl: TTL, data: '127.0.0.1' }]);
   }
   for (const [domain, address] of addresses) {
