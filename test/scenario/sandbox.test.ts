@@ -14,7 +14,7 @@ import { until } from '../lib/wait.ts';
 const sandbox = await startSandbox();
 after(async () => assert.equal(await sandbox.stop(), 0, 'it stops when told to, with exit code 0'));
 
-const DOMAINS = ['inbox.test', 'greylist.test', 'limits.test', 'down.test', 'strict.test', 'slow.test'];
+const DOMAINS = ['inbox.test', 'greylist.test', 'limits.test', 'down.test', 'strict.test', 'slow.test', 'dane.test'];
 
 type About<K extends Event['kind']> = Extract<Event, { kind: K; recipients: readonly string[] }>;
 
@@ -83,6 +83,18 @@ test('a newcomer is told what is running, and the printed command sends a first 
   const story = await sandbox.cli('message', delivered.queueId);
   assert.equal(story.code, 0, story.output);
   assert.match(story.output, /accepted[^]*delivered/);
+});
+
+test('a receiver with DANE gets its mail by the certificate that the DNS names, and the event says so', async () => {
+  const sent = await sandbox.cli('send', '--to', 'anybody@dane.test', '--port', String(sandbox.smtpPort));
+  assert.equal(sent.code, 0, sent.output);
+  const delivered = await sandbox.event('delivery by DANE', about('delivered', 'anybody@dane.test'));
+  assert.ok(delivered.kind === 'delivered');
+  const { tls, tlsPolicy, tlsResult, tlsReason } = delivered;
+  assert.match(tls ?? '', /^TLSv1\.3 /);
+  assert.deepEqual([tlsPolicy, tlsResult, tlsReason], ['dane', 'successful', 'DANE: TLSA records of mx.dane.test']);
+  const explained = await sandbox.cli('explain', 'anybody@dane.test');
+  assert.match(explained.output, /DNSSEC vouches for the hosts/);
 });
 
 test('a program that sends with nodemailer is served', async () => {

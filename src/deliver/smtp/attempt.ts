@@ -20,7 +20,7 @@ import { type SmtpConnection } from './connection.ts';
 import { type Destination, Dialer } from './dial.ts';
 import { type ContentFacts, contentFacts, prepare, type Prepared } from './prepare.ts';
 import { asksForMore, satisfies } from './proof.ts';
-import { decisionFor, senderTls, sessionOf, type TlsWanted } from './session-policy.ts';
+import { decisionFor, senderTls, sessionOf } from './session-policy.ts';
 
 export interface Attempted {
   readonly report: AttemptReport;
@@ -39,7 +39,7 @@ export function destinationOf(route: DialledRoute, mail: Mail | undefined): Dest
   const sender = mail === undefined ? 'usual' : senderTls(mail.sender);
   switch (route.kind) {
     case 'mx':
-      return { ...mxDestination(route, mail), tls: wantedOfMx(route, mail, sender) };
+      return mxDestination(route, mail, sender);
     case 'relay':
       return nextHop(route, sender);
     case 'smarthost':
@@ -51,13 +51,10 @@ export function destinationOf(route: DialledRoute, mail: Mail | undefined): Dest
   }
 }
 
-function mxDestination({ port, tlsOptions }: MxRoute, mail: Mail | undefined): Omit<Destination, 'tls'> {
-  return { ...SMTP, hosts: mail?.hosts ?? [], port, tlsOptions };
-}
-
-function wantedOfMx({ tls }: MxRoute, mail: Mail | undefined, sender: SenderTls): TlsWanted {
+function mxDestination({ port, tls, tlsOptions }: MxRoute, mail: Mail | undefined, sender: SenderTls): Destination {
   const domain = mail?.recipients[0]?.forwardPath.domain ?? '';
-  return { level: tls, domain, secure: mail?.secure === true, sts: mail?.sts, sender };
+  const wanted = { level: tls, domain, secure: mail?.secure === true, sts: mail?.sts, sender };
+  return { ...SMTP, hosts: mail?.hosts ?? [], port, tls: wanted, tlsOptions };
 }
 
 /** RFC 7672 §2.2.3: a host that the configuration names needs nobody to vouch for its name. */

@@ -144,8 +144,8 @@ export class SmtpConnection {
 
   get proof(): Proof {
     const { protocol, host, address, local, port, dane, tlsOptions, credentials } = this.#target;
-    const where = { protocol, host, address: local === 'tcp' ? address : '', port };
-    return { ...where, tls: this.#tls, dane, tlsOptions, credentials };
+    const known = local === 'tcp' ? address : '';
+    return { protocol, host, address: known, port, tls: this.#tls, dane, tlsOptions, credentials };
   }
 
   get offers(): Offers {
