@@ -3,7 +3,7 @@ import { before, describe, test } from 'node:test';
 import { type Domain } from '../mail/domain.ts';
 import { DirectoryAuthenticator } from './authenticator.ts';
 import { type CredentialRecord, type TenantRecord } from './directory.ts';
-import { hashPassword, madeUpSecret, scramSecretOf, verifyPassword } from './passwords.ts';
+import { hashPassword, madeUpHash, madeUpSecret, scramSecretOf, verifyPassword } from './passwords.ts';
 
 const PASSWORD = 'correct horse';
 const SALT = Buffer.alloc(16, 7);
@@ -60,6 +60,7 @@ describe('a password', () => {
     ['without end', 'ann', 'x'.repeat(2000), {}],
     ['of a name without end', 'x'.repeat(400), PASSWORD, {}],
     ['of a user who is switched off', 'ann', PASSWORD, { credentials: [{ disabled: true }] }],
+    ['that is a key of the API', 'ann', PASSWORD, { credentials: [{ kind: 'api' }] }],
     ['of a tenant that is gone', 'ann', PASSWORD, { credentials: [{ tenant: 'acme' }] }],
     [
       'of a tenant that is suspended',
@@ -152,6 +153,12 @@ describe('a stored hash', () => {
   test('fits its password in any form of the same letters', async () => {
     const stored = await hashPassword('caf\u00e9 au\u00a0lait', SALT);
     assert.equal(await verifyPassword('cafe\u0301 au lait', stored), true);
+  });
+
+  test('that is made up has the form and the cost of a real one, and is the same each time', () => {
+    const parts = (text: string): readonly unknown[] => text.split('$').map((part, i) => (i > 2 ? part.length : part));
+    assert.deepEqual(parts(madeUpHash(PEPPER)), parts(hash));
+    assert.equal(madeUpHash(PEPPER), madeUpHash(PEPPER));
   });
 
   for (const stored of ['', 'plain', '$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA', '$argon2id$x'])

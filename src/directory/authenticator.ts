@@ -11,7 +11,7 @@ import { Lru } from '../lib/lru.ts';
 import { type Identity } from '../mail/identity.ts';
 import { type CredentialRecord, type DirectoryReader, type ScramSecret } from './directory.ts';
 import { stricter } from './limits.ts';
-import { hashPassword, madeUpSecret, verifyPassword } from './passwords.ts';
+import { madeUpHash, madeUpSecret, verifyPassword } from './passwords.ts';
 
 export type Known =
   | { readonly kind: 'identity'; readonly identity: Identity }
@@ -36,14 +36,16 @@ const REFUSED = { kind: 'refused' } as const;
 export class DirectoryAuthenticator {
   readonly #directory: AuthenticatorOptions['directory'];
   readonly #key: Uint8Array;
+  /** What the password of an unknown user is compared with: it costs the same, and fits nothing. */
+  readonly #hashOfNobody: string;
   readonly #right = new Lru<string, { readonly hash: string; readonly digest: Buffer }>(REMEMBERED);
-  #nobody: Promise<string> | undefined;
   #busy = 0;
   readonly #queue: (() => void)[] = [];
 
   constructor({ directory, key }: AuthenticatorOptions) {
     this.#directory = directory;
     this.#key = key;
+    this.#hashOfNobody = madeUpHash(directory.pepper);
   }
 
   async password(user: string, password: string): Promise<Known> {
@@ -52,9 +54,7 @@ export class DirectoryAuthenticator {
       const record = this.#record(user);
       if (record !== undefined && this.#wasRight(record, password)) return this.#known(record);
       if (this.#queue.length >= WAITING) return { kind: 'unavailable', reason: 'too many log in at once' };
-      const right = await this.#inTurn(async () =>
-        verifyPassword(password, record?.hash ?? (await this.#hashOfNobody())),
-      );
+      const right = await this.#inTurn(() => verifyPassword(password, record?.hash ?? this.#hashOfNobody));
       if (!right || record === undefined) return REFUSED;
       this.#right.set(user, { hash: record.hash, digest: this.#digest(record, password) });
       return this.#known(record);
@@ -63,9 +63,10 @@ export class DirectoryAuthenticator {
     }
   }
 
-  scram(user: string): Promise<ScramSecret> {
+  /** Rejects when the directory cannot be read. */
+  async scram(user: string): Promise<ScramSecret> {
     const record = user.length > MAX_USER ? undefined : this.#record(user);
-    return Promise.resolve(record?.scram ?? madeUpSecret(user.slice(0, MAX_USER), this.#directory.pepper));
+    return record?.scram ?? madeUpSecret(user.slice(0, MAX_USER), this.#directory.pepper);
   }
 
   user(user: string): Promise<Known> {
@@ -77,9 +78,10 @@ export class DirectoryAuthenticator {
     }
   }
 
+  /** A key for the API is no password for SMTP. */
   #record(user: string): CredentialRecord | undefined {
     const record = this.#directory.credential(user);
-    return record?.disabled === true ? undefined : record;
+    return record === undefined || record.disabled || record.kind !== 'smtp' ? undefined : record;
   }
 
   #known(record: CredentialRecord): Known {
@@ -102,10 +104,6 @@ export class DirectoryAuthenticator {
 
   #digest({ user, hash }: CredentialRecord, password: string): Buffer {
     return createHmac('sha256', this.#key).update(`${user}\0${hash}\0${password}`).digest();
-  }
-
-  #hashOfNobody(): Promise<string> {
-    return (this.#nobody ??= hashPassword('', this.#directory.pepper.subarray(0, 16)));
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

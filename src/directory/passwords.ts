@@ -25,7 +25,17 @@ const FORM = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{8,
 
 export async function hashPassword(password: string, salt: Uint8Array): Promise<string> {
   const hash = await derive(password, salt, { cost: COST, octets: HASH_OCTETS });
+  return phc(salt, hash);
+}
+
+function phc(salt: Uint8Array, hash: Uint8Array): string {
   return `$scrypt$ln=${COST.ln},r=${COST.r},p=${COST.p}$${base64(salt)}$${base64(hash)}`;
+}
+
+/** For a user who does not exist: compared with it, a password costs what it costs with a real one. */
+export function madeUpHash(pepper: Uint8Array): string {
+  const made = (what: string): Buffer => createHmac('sha256', pepper).update(what).digest();
+  return phc(made('salt of nobody').subarray(0, SALT_OCTETS), made('hash of nobody'));
 }
 
 /** False also for a hash of another form. */

@@ -12,6 +12,7 @@ import { type RelayRules } from '../policy/relay.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { type Aliases } from './aliases.ts';
+import { type Authenticator } from './authenticator.ts';
 import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
 import { type Signer } from './signer.ts';
@@ -82,6 +83,8 @@ export interface ReceiveDeps {
   readonly budget: OctetBudget;
   readonly kept: KeptContents;
   readonly incoming: string;
+  /** Who may log in. Absent: nobody. */
+  readonly authenticator?: Authenticator | undefined;
   /** Undefined: nobody's mail is signed. */
   readonly signer: () => Signer | undefined;
   /** The way a recipient would go; undefined when no route matches. */

@@ -6,6 +6,7 @@
 import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { type Config } from '../config/config.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
+import { type Duration, MINUTE } from '../lib/time.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type DnsAnswer, type DnsRecords, type DnsType, type Resolver } from '../ports/resolver.ts';
@@ -24,6 +25,8 @@ export interface DirectoryCareDeps {
   readonly config: () => Config;
 }
 
+/** Soon: a server may be started anew more often than each hour. */
+const FIRST_MOVE = MINUTE;
 const NOBODY = { kind: 'temporary', reason: 'no worker is running' } as const;
 
 export class DirectoryCare {
@@ -48,7 +51,7 @@ export class DirectoryCare {
         stsRecord: () => stsRecordOf(deps.config()),
       }),
     });
-    this.#moveLater();
+    this.#moveLater(FIRST_MOVE);
   }
 
   /** A key move that is under way is waited for. */
@@ -59,12 +62,12 @@ export class DirectoryCare {
   }
 
   /** A thread that ends meanwhile begins anew with what is there then. */
-  #changed(): void {
+  async #changed(): Promise<void> {
     const { workers, queueManager } = this.#deps.threads;
-    for (const thread of [queueManager, ...workers.map((worker) => worker.thread)])
-      thread.ask('directoryChanged').catch((error: unknown) => {
-        this.#deps.log.warn('a thread has not heard of a change of the directory', { error: String(error) });
-      });
+    const threads = [queueManager, ...workers.map((worker) => worker.thread)];
+    for (const told of await Promise.allSettled(threads.map((thread) => thread.ask('directoryChanged'))))
+      if (told.status === 'rejected')
+        this.#deps.log.warn('a thread has not heard of a change of the directory', { error: String(told.reason) });
   }
 
   async #lookUp<T extends DnsType>(name: string, type: T): Promise<DnsAnswer<DnsRecords[T]>> {
@@ -73,9 +76,9 @@ export class DirectoryCare {
     return worker === undefined ? NOBODY : ((await worker.thread.ask('lookUp', { name, type })) as never);
   }
 
-  #moveLater(): void {
-    this.#timer = systemTimers.after(ROTATION_EVERY, () => {
-      this.#moving = this.#move().finally(() => this.#moveLater());
+  #moveLater(wait: Duration): void {
+    this.#timer = systemTimers.after(wait, () => {
+      this.#moving = this.#move().finally(() => this.#moveLater(ROTATION_EVERY));
     });
   }
 
@@ -86,7 +89,7 @@ export class DirectoryCare {
         ...{ store: this.#store, resolver: this.resolver, log, now: () => clock.now() },
         longestWait: () => Math.max(...Object.values(config().queue.retry.classes).map((each) => each.giveUpAfter)),
         switchKeys: (domain) => this.directory.switchKeys({ domain }),
-        removed: () => this.#changed(),
+        removed: () => void this.#changed(),
       });
     } catch (error) {
       log.warn('signing keys could not be looked after, again in an hour', { error: String(error) });

@@ -32,17 +32,19 @@ export interface DirectoryFacts {
 export interface DirectoryOperationsDeps {
   readonly store: DirectoryStore;
   readonly now: () => Instant;
-  readonly changed: () => void;
+  /** Resolves when all who remember something have forgotten it. */
+  readonly changed: () => Promise<void>;
   readonly facts: () => DirectoryFacts;
 }
 
 export class DirectoryOperations implements DirectoryAdmin {
   readonly #deps: DirectoryOperationsDeps;
   readonly #administration: DirectoryAdministration;
+  #told: Promise<void> = Promise.resolve();
 
   constructor(deps: DirectoryOperationsDeps) {
     this.#deps = deps;
-    this.#administration = new DirectoryAdministration(deps);
+    this.#administration = new DirectoryAdministration({ ...deps, changed: () => void (this.#told = deps.changed()) });
   }
 
   tenants() {
@@ -50,15 +52,15 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   addTenant(request: Argument<'addTenant'>) {
-    return refused(() => this.#administration.addTenant(request));
+    return this.#change(() => this.#administration.addTenant(request));
   }
 
   changeTenant(request: Argument<'changeTenant'>) {
-    return refused(() => this.#administration.changeTenant(request));
+    return this.#change(() => this.#administration.changeTenant(request));
   }
 
   removeTenant(request: Argument<'removeTenant'>) {
-    return refused(() => this.#administration.removeTenant(request));
+    return this.#change(() => this.#administration.removeTenant(request));
   }
 
   credentials() {
@@ -66,15 +68,15 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   addCredential(request: Argument<'addCredential'>) {
-    return refused(() => this.#administration.addCredential(request));
+    return this.#change(() => this.#administration.addCredential(request));
   }
 
   changeCredential(request: Argument<'changeCredential'>) {
-    return refused(() => this.#administration.changeCredential(request));
+    return this.#change(() => this.#administration.changeCredential(request));
   }
 
   removeCredential(request: Argument<'removeCredential'>) {
-    return refused(() => this.#administration.removeCredential(request));
+    return this.#change(() => this.#administration.removeCredential(request));
   }
 
   domains() {
@@ -86,11 +88,11 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   addDomain(request: Argument<'addDomain'>) {
-    return refused(async () => this.#domainView(await this.#administration.addDomain(request)));
+    return this.#change(async () => this.#domainView(await this.#administration.addDomain(request)));
   }
 
   removeDomain(request: Argument<'removeDomain'>) {
-    return refused(() => this.#administration.removeDomain(request));
+    return this.#change(() => this.#administration.removeDomain(request));
   }
 
   keys(request: Argument<'keys'>) {
@@ -98,23 +100,30 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   addKey(request: Argument<'addKey'>) {
-    return refused(async () => shown(await this.#administration.addKey(request)));
+    return this.#change(async () => shown(await this.#administration.addKey(request)));
   }
 
   changeKey(request: Argument<'changeKey'>) {
-    return refused(() => shown(this.#administration.changeKey(request)));
+    return this.#change(() => shown(this.#administration.changeKey(request)));
   }
 
   removeKey(request: Argument<'removeKey'>) {
-    return refused(() => shown(this.#administration.removeKey(request)));
+    return this.#change(() => shown(this.#administration.removeKey(request)));
   }
 
   rotateKeys(request: Argument<'rotateKeys'>) {
-    return refused(async () => ({ keys: (await this.#administration.rotate(request)).map(shown) }));
+    return this.#change(async () => ({ keys: (await this.#administration.rotate(request)).map(shown) }));
   }
 
   switchKeys({ domain }: Argument<'switchKeys'>) {
-    return refused(() => ({ keys: this.#administration.switchKeys(domain).map(shown) }));
+    return this.#change(() => ({ keys: this.#administration.switchKeys(domain).map(shown) }));
+  }
+
+  /** Who gets the answer finds the change in force. */
+  async #change<T>(work: () => T | Promise<T>): Promise<T> {
+    const done = await refused(work);
+    await this.#told;
+    return done;
   }
 
   /** What is wrong in DNS; asked of `resolver`. */

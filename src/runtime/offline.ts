@@ -124,7 +124,7 @@ function offlineDirectory(folder: string, hostname: string) {
   const store = openDirectory(folder);
   const clock = new SystemClock();
   const operations = new DirectoryOperations({
-    ...{ store, changed: nothing, now: () => clock.now() },
+    ...{ store, changed: () => Promise.resolve(), now: () => clock.now() },
     facts: () => ({ hostname, stsRecord: () => undefined }),
   });
   return { calls: directoryCalls(operations), close: () => store.close() };

@@ -68,6 +68,8 @@ serveAsks({
       log: operatorLog(clock),
     });
     await runtime.start();
+    // What was changed while it started has been told to nobody.
+    runtime.directoryChanged();
     return runtime.addresses;
   },
   prepare: async ({ source, certificates }: Reload) => {
@@ -83,7 +85,7 @@ serveAsks({
     prepared = undefined;
     worker().abandon();
   },
-  directoryChanged: () => worker().directoryChanged(),
+  directoryChanged: () => runtime?.directoryChanged(),
   lookUp: ({ name, type }: { name: string; type: DnsType }) => worker().lookUp(name, type),
   addresses: () => worker().addresses,
   takeIn: ({ file, from }: { file: PickupFile; from: PickupSource }) => worker().takeIn(file, from),

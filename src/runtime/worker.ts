@@ -41,6 +41,7 @@ import {
 import { SessionReceiver } from '../receive/receiver.ts';
 import { activeSigner, type Signer, type SigningSettings } from '../receive/signer.ts';
 import { type NewMessage } from '../spool/spool.ts';
+import { directoryAuthenticator } from './authentication.ts';
 import { Calls } from './calls.ts';
 import { queueIds } from './ids.ts';
 import { KeptMessages } from './kept-messages.ts';
@@ -434,8 +435,9 @@ export class WorkerRuntime {
   }
 
   #makeReceiveDeps(): ReceiveDeps {
-    const { clock, random, id, incoming } = this.#deps;
+    const { clock, random, id, incoming, directory } = this.#deps;
     return {
+      authenticator: directory && directoryAuthenticator(directory),
       ...{ clock, incoming, budget: this.#budget, kept: this.#keptContents, nextId: queueIds(id, clock, random) },
       settings: () => this.#receive,
       signer: () => this.#signer,

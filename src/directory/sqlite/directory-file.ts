@@ -59,7 +59,7 @@ export function openDirectoryFile(file: string, access: Access): DatabaseSync {
 }
 
 /** SQLite makes its other files with the rights of this one. */
-function makePrivate(file: string): void {
+export function makePrivate(file: string): void {
   if (existsSync(file)) return;
   closeSync(openSync(file, 'a', 0o600));
   chmodSync(file, 0o600);

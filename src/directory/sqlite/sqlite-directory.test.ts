@@ -109,6 +109,7 @@ describe('the directory in SQLite', () => {
     backupDirectory(path, target);
     store.removeCredential('ann');
     store.close();
+    assert.equal(statSync(target).mode & 0o777, 0o600);
     const copy = openSqliteDirectory(target, 'write');
     assert.equal(copy.credential('ann')?.user, 'ann');
     copy.close();

@@ -3,7 +3,7 @@
  * `refresh` empties after a change, so that no message waits for a query but the first of its kind.
  */
 
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { type DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { Lru } from '../../lib/lru.ts';
 import { type Domain } from '../../mail/domain.ts';
@@ -14,7 +14,7 @@ import {
   type SigningKeyRecord,
   type TenantRecord,
 } from '../directory.ts';
-import { type Access, openDirectoryFile } from './directory-file.ts';
+import { type Access, makePrivate, openDirectoryFile } from './directory-file.ts';
 import {
   credentialOf,
   credentialRow,
@@ -36,15 +36,20 @@ export function openSqliteDirectory(file: string, access: Access): DirectoryStor
   return new SqliteDirectory(openDirectoryFile(file, access));
 }
 
-/** A copy as of one moment; nothing when there is no directory yet. */
+/** A copy as of one moment, for its owner only and on disk; nothing when there is no directory yet. */
 export function backupDirectory(file: string, target: string): void {
   if (!existsSync(file)) return;
   const database = openDirectoryFile(file, 'write');
   try {
+    // SQLite takes an empty file for none.
+    makePrivate(target);
     database.prepare('VACUUM INTO ?').run(target);
   } finally {
     database.close();
   }
+  const copy = openSync(target, 'r+');
+  fsyncSync(copy);
+  closeSync(copy);
 }
 
 /** What does not belong together, one line for each. */
