@@ -13,19 +13,24 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const BENCH = join(ROOT, 'bench', 'bench.ts');
 const SMALL = ['--repetitions', '1', '--messages', '50', '--connections', '20', '--mixed-backlog', '200'];
 
+const ROWS: Readonly<Record<string, readonly string[]>> = {
+  'drain-mixed': ['postrider'],
+  signed: ['unsigned', 'rsa', 'ed25519', 'both'],
+};
+
 describe('npm run bench', { skip: await interopNeeds('postfix') }, () => {
   test('measures, prints a table and writes a file', async () => {
     const results = await testFolder('bench-results');
     try {
       const where = ['--build', 'dist', '--results', results, '--servers', 'postrider,ceiling'];
-      const argv = [process.execPath, BENCH, 'relay', 'drain-mixed', 'idle', ...SMALL, ...where] as const;
+      const argv = [process.execPath, BENCH, 'relay', 'signed', 'drain-mixed', 'idle', ...SMALL, ...where] as const;
       const output = await run({ argv: [...argv], cwd: ROOT, env: { HOME: process.env['HOME'] ?? '/' } });
       const [file, ...others] = readdirSync(results);
       assert.deepEqual(others, []);
       const report = JSON.parse(readFileSync(join(results, file!), 'utf8')) as Report;
-      assert.deepEqual(Object.keys(report.workloads), ['relay', 'drain-mixed', 'idle']);
+      assert.deepEqual(Object.keys(report.workloads), ['relay', 'signed', 'drain-mixed', 'idle']);
       for (const [workload, servers] of Object.entries(report.workloads)) {
-        assert.deepEqual(Object.keys(servers), workload === 'drain-mixed' ? ['postrider'] : ['postrider', 'ceiling']);
+        assert.deepEqual(Object.keys(servers), ROWS[workload] ?? ['postrider', 'ceiling']);
         for (const { figures } of Object.values(servers)) assertFigures(workload, figures);
       }
       assert.match(report.commit, /^[0-9a-f]{12}$/);
