@@ -39,14 +39,7 @@ export function zoneOf(
     const name = `_${port}._tcp.${hostOf(domain)}`;
     zone.set(name, [{ name, type: 'TLSA', ttl: TTL, data: tlsa }]);
   }
-  for (const domain of policies) {
-    const [record, host] = [`_mta-sts.${domain}`, `mta-sts.${domain}`];
-    zone.set(record, [{ name: record, type: 'TXT', ttl: TTL, data: 'v=STSv1; id=1' }]);
-    const reports = `_smtp._tls.${domain}`;
-    const rua = `v=TLSRPTv1; rua=mailto:tls-reports@${domain}`;
-    zone.set(reports, [{ name: reports, type: 'TXT', ttl: TTL, data: rua }]);
-    zone.set(host, [{ name: host, type: 'A', ttl: TTL, data: '127.0.0.1' }]);
-  }
+  for (const record of policies.flatMap(policyRecords)) zone.set(record.name, [record]);
   for (const [domain, address] of addresses) {
     zone.set(domain, [exchange(domain, hostOf(domain))]);
     zone.set(hostOf(domain), [
@@ -55,6 +48,15 @@ export function zoneOf(
   }
   for (const [alias, domain] of aliases) zone.set(alias, [exchange(alias, hostOf(domain))]);
   return zone;
+}
+
+/** A policy, where it is served, and who wants to be told how sessions went. */
+function policyRecords(domain: string): readonly ResourceRecord[] {
+  return [
+    { name: `_mta-sts.${domain}`, type: 'TXT', ttl: TTL, data: 'v=STSv1; id=1' },
+    { name: `mta-sts.${domain}`, type: 'A', ttl: TTL, data: '127.0.0.1' },
+    { name: `_smtp._tls.${domain}`, type: 'TXT', ttl: TTL, data: `v=TLSRPTv1; rua=mailto:tls-reports@${domain}` },
+  ];
 }
 
 /** The signatures are left out: the product trusts a resolver on this machine to have checked them. */
