@@ -51,6 +51,7 @@ const CHECKS: readonly Check[] = [
   paceRulesAreNamedOnce,
   loginsAreEncrypted,
   pinsAreDemanded,
+  listenerLoginsAreEncrypted,
   relayIsNoMailbox,
   spillIsInOrder,
   pickupIsOutside,
@@ -66,6 +67,22 @@ function uniqueListeners({ listeners }: Checkable): readonly Problem[] {
   return repeated(listeners.map(({ name }) => name)).map(([i, name]) =>
     wrong(`listeners[${i}].name`, `another listener is called ${name} too`, 'give each a name of its own'),
   );
+}
+
+function listenerLoginsAreEncrypted({ listeners }: Checkable): readonly Problem[] {
+  return listeners.flatMap(({ auth, tls, host, protocol, authInClearText }, i) => {
+    if (auth === 'off') return [];
+    if (protocol === 'lmtp') return wrong(`listeners[${i}].auth`, 'nobody logs in for LMTP', 'leave it off');
+    if (authInClearText && !isLoopback(host))
+      return wrong(
+        `listeners[${i}].authInClearText`,
+        `passwords would pass in clear text over ${host}`,
+        'leave it off, or let this listener have host 127.0.0.1 or ::1',
+      );
+    if (tls === 'off' && !authInClearText)
+      return wrong(`listeners[${i}].auth`, 'nobody could log in: there is no TLS', "tls: 'starttls' or 'implicit'");
+    return [];
+  });
 }
 
 const EVERY_ADDRESS = new Set(['::', '0.0.0.0']);

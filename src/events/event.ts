@@ -93,6 +93,8 @@ export interface AcceptedEvent extends MessageFields {
   readonly clientName: string;
   readonly protocol: string;
   readonly listener: string;
+  /** Who the client had logged in as. */
+  readonly user: string | undefined;
   readonly tls: string | undefined;
   readonly octets: number;
   readonly messageIdField: string;
@@ -105,10 +107,12 @@ export interface AcceptedEvent extends MessageFields {
 /** A connection, a command or a message was refused; nothing was stored. */
 export interface RejectedEvent extends EventBase {
   readonly kind: 'rejected';
-  readonly stage: 'connect' | 'hello' | 'tls' | 'sender' | 'recipient' | 'content';
+  readonly stage: 'connect' | 'hello' | 'tls' | 'login' | 'sender' | 'recipient' | 'content';
   readonly clientAddress: string;
   readonly clientName: string;
   readonly listener: string;
+  /** Who the client had logged in as, or tried to. */
+  readonly user: string | undefined;
   readonly sender: string | undefined;
   readonly recipient: string | undefined;
   readonly reply: string;

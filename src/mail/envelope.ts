@@ -38,6 +38,8 @@ export interface Client {
   /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or absent in clear text. */
   readonly tls: string | undefined;
   readonly listener: string;
+  /** Who it had logged in as. */
+  readonly user?: string;
 }
 
 export interface Envelope extends SenderParameters {

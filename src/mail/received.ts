@@ -44,7 +44,7 @@ function how(facts: ReceivedFacts): string {
 }
 
 function withKeyword({ client, smtpUtf8 }: ReceivedFacts): string {
-  const secured = client.tls === undefined ? '' : 'S';
+  const secured = `${client.tls === undefined ? '' : 'S'}${client.user === undefined ? '' : 'A'}`;
   if (client.protocol === 'LMTP') return `${smtpUtf8 ? 'UTF8LMTP' : 'LMTP'}${secured}`;
   if (smtpUtf8) return `UTF8SMTP${secured}`;
   return client.protocol === 'ESMTP' ? `ESMTP${secured}` : client.protocol;

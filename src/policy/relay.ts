@@ -2,7 +2,7 @@
  * Who may send through us, and where to: never an open relay.
  *
  * Accepted is what is for a local domain, for a domain we relay to (backup MX, gateway), or from a client
- * in the listed networks. Everything else is refused at RCPT.
+ * that has logged in or is in the listed networks. Everything else is refused at RCPT.
  */
 
 import { type EnhancedStatus, type Reply, reply } from '../mail/reply.ts';
@@ -14,13 +14,20 @@ export interface RelayRules {
   readonly isTrusted: (clientAddress: string) => boolean;
 }
 
-export type RelayVerdict = 'local' | 'relayDomain' | 'trustedClient' | 'refused';
+export type RelayVerdict = 'local' | 'relayDomain' | 'user' | 'trustedClient' | 'refused';
 
-export function relayVerdict(rules: RelayRules, recipient: Mailbox, clientAddress: string): RelayVerdict {
+export interface RelayClient {
+  readonly address: string;
+  /** It has logged in. */
+  readonly identity?: object | undefined;
+}
+
+export function relayVerdict(rules: RelayRules, recipient: Mailbox, client: RelayClient): RelayVerdict {
   // `RCPT TO:<Postmaster>` names no domain and is always ours (RFC 5321 §4.5.1).
   if (recipient.domain === '' || rules.isLocal(recipient)) return 'local';
   if (rules.isRelayDomain(recipient.domain)) return 'relayDomain';
-  return rules.isTrusted(clientAddress) ? 'trustedClient' : 'refused';
+  if (client.identity !== undefined) return 'user';
+  return rules.isTrusted(client.address) ? 'trustedClient' : 'refused';
 }
 
 const REFUSED: EnhancedStatus = '5.7.1';

@@ -13,7 +13,7 @@ import { type PriorityClass } from '../mail/priority-class.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { queueName } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
-import { anyAddress, type AddressTest } from './address-pattern.ts';
+import { anyAddress, type AddressTest } from '../mail/address-pattern.ts';
 import { type RetryOptions } from './retry.ts';
 
 export interface RouteFacts {

@@ -8,7 +8,7 @@
 import { type Instant } from '../lib/time.ts';
 import { type QueueNameParts } from '../mail/queue-name.ts';
 import { type Rule, type RuleTarget } from '../mail/rule.ts';
-import { addressPattern, type AddressTest } from './address-pattern.ts';
+import { addressPattern, type AddressTest } from '../mail/address-pattern.ts';
 
 /** What a rule is held against. What is not known yet is absent, and a rule that names it does not match. */
 export interface RuleSubject {

@@ -44,7 +44,7 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
 /** Only the mail of our own: of clients that may send anything to anybody through us. */
 function signing({ signer, clock }: ReceiveDeps, { settings, peer }: Transaction): Pick<SinkOptions, 'sign'> {
   const active = signer();
-  if (active === undefined || !settings.relay.isTrusted(peer.address)) return {};
+  if (active === undefined || (peer.identity === undefined && !settings.relay.isTrusted(peer.address))) return {};
   return { sign: (section) => active.begin(section, clock.now()) };
 }
 
@@ -103,8 +103,10 @@ function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected
 }
 
 function envelopeOf(transaction: Transaction, { options, tlsOptional }: HeaderFacts): Envelope {
-  const { sender } = transaction;
-  const { tenant, campaign } = options;
+  const { sender, peer } = transaction;
+  const { campaign } = options;
+  // A user's mail is its tenant's, whatever the header says.
+  const tenant = peer.identity?.tenant || options.tenant;
   const client = clientOf(transaction);
   // RFC 8689 §3: beside REQUIRETLS the field means nothing.
   if (!tlsOptional || sender.requireTls === true) return { ...sender, client, tenant, campaign };
@@ -125,6 +127,7 @@ function acceptedEvent(transaction: Transaction, message: PlannedMessage, collec
     clientName: client.helloName,
     protocol: client.protocol,
     listener: client.listener,
+    user: client.user,
     tls: client.tls,
     octets: message.octets,
     messageIdField: collected.header.messageIdField,
@@ -139,8 +142,8 @@ function addressOf({ forwardPath }: EntryRecipient): string {
 }
 
 function clientOf({ peer }: Transaction): Client {
-  const { address, port, helloName, protocol, tls, listener } = peer;
-  return { address, port, helloName, protocol, tls, listener };
+  const { address, port, helloName, protocol, tls, listener, identity } = peer;
+  return { address, port, helloName, protocol, tls, listener, ...(identity && { user: identity.user }) };
 }
 
 /** The trace field of a transaction, stored or passed through. */

@@ -24,6 +24,4 @@ export interface Authenticator {
   }>;
   /** Of a user who has proved to be it: by SCRAM, or by a certificate. */
   user(user: string): Promise<Authenticated>;
-  /** OAUTHBEARER and XOAUTH2 (RFC 7628). `user`: whom the client asks to be; `''` when it does not say. */
-  token(token: string, user: string): Promise<Authenticated>;
 }

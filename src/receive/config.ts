@@ -17,6 +17,7 @@ import {
   type Values,
 } from '../lib/schema.ts';
 import { parsed, unparsed } from '../lib/parsed.ts';
+import { SASL_MECHANISMS } from '../wire/sasl/sasl.ts';
 import { SERVER_DEFAULTS } from '../wire/smtp/server-options.ts';
 
 /** Names of listeners and routes: short, without anything that would have to be quoted. */
@@ -38,6 +39,17 @@ const LISTENER = group(
       'starttls',
       'Encryption: none, offered as STARTTLS, or from the first octet (port 465).',
     ),
+    auth: choice(
+      ['off', 'offered', 'required'],
+      'off',
+      'Logins (RFC 4954) of the users in the directory: none, offered, or required before mail is taken, as for submission on ports 587 and 465. Under TLS only.',
+    ),
+    authMechanisms: list(
+      choice(SASL_MECHANISMS, 'PLAIN', 'A mechanism.'),
+      [...SASL_MECHANISMS],
+      'How a client may log in.',
+    ),
+    authInClearText: flag(false, 'Logins also without encryption: only for a listener on loopback.'),
     proxyFrom: list(
       network('10.0.0.1', 'A network.'),
       [],

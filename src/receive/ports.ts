@@ -12,7 +12,7 @@ import { type RelayRules } from '../policy/relay.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { type Aliases } from './aliases.ts';
-import { type Authenticator } from './authenticator.ts';
+import { type Logins } from './logins.ts';
 import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
 import { type Signer } from './signer.ts';
@@ -83,8 +83,6 @@ export interface ReceiveDeps {
   readonly budget: OctetBudget;
   readonly kept: KeptContents;
   readonly incoming: string;
-  /** Who may log in. Absent: nobody. */
-  readonly authenticator?: Authenticator | undefined;
   /** Undefined: nobody's mail is signed. */
   readonly signer: () => Signer | undefined;
   /** The way a recipient would go; undefined when no route matches. */
@@ -99,5 +97,7 @@ export interface ReceiveDeps {
   /** Asks for a place among the connections to the next hop, and dials it. A reply instead: refused for now. */
   readonly openRelay: (route: RelayRoute) => Promise<RelayTransaction | Reply>;
   /** Whether the domain says that it sends and receives no mail (null MX); `unknown` when DNS does not answer. */
+  /** Absent: nobody can log in. */
+  readonly logins?: Logins | undefined;
   readonly hasNullMx: (domain: string) => Promise<'yes' | 'no' | 'unknown'>;
 }

@@ -13,9 +13,10 @@ import { type FailRoute, type RelayRoute, type Route } from '../mail/route.ts';
 import { type RejectedEvent } from '../events/event.ts';
 import { RELAYING_DENIED, relayVerdict } from '../policy/relay.ts';
 import { acceptSink } from './accept.ts';
+import { maySendAs, notYours, PeerLogins } from './session-logins.ts';
 import { type IntakeState, type ReceiveDeps, type ReceiveSettings, type RelayTransaction } from './ports.ts';
 import { relaySink } from './relay-sink.ts';
-import { type Answer, type ContentSink, type Peer, type Receiver } from './transaction.ts';
+import { type Answer, type ContentSink, type Peer, type Receiver, type SessionLogins } from './transaction.ts';
 
 /** A transaction that is passed through, and those that the next hop has accepted. */
 export interface Relaying {
@@ -65,8 +66,11 @@ export class SessionReceiver implements Receiver {
   #peer: Peer | undefined;
   #transaction: Transaction | undefined;
 
+  readonly logins: SessionLogins | undefined;
+
   constructor(deps: ReceiveDeps) {
     this.#deps = deps;
+    this.logins = deps.logins && new PeerLogins(deps.logins, (peer, user, why) => this.#loginRefused(peer, user, why));
   }
 
   connect(peer: Peer): Answer<Reply | undefined> {
@@ -85,6 +89,9 @@ export class SessionReceiver implements Receiver {
     const settings = this.#deps.settings();
     const intake = this.#deps.intake();
     if (intake !== 'open') return this.#rejected('sender', INTAKE_REFUSALS[intake], { sender });
+    const { identity } = peer;
+    if (identity !== undefined && !maySendAs(identity, sender.reversePath))
+      return this.#rejected('sender', notYours(identity.user), { sender });
     const domain = sender.reversePath?.domain;
     if (domain === undefined || domain === '' || domain.startsWith('[') || !settings.refuseNullMxSenders)
       return this.#begin(settings, sender, declaredOctets);
@@ -100,7 +107,7 @@ export class SessionReceiver implements Receiver {
   recipient(recipient: Recipient): Answer<Reply> {
     const transaction = this.#open();
     const { settings, peer } = transaction;
-    const verdict = relayVerdict(settings.relay, recipient.forwardPath, peer.address);
+    const verdict = relayVerdict(settings.relay, recipient.forwardPath, peer);
     if (verdict === 'refused') return this.#rejected('recipient', RELAYING_DENIED, { recipient });
     const targets = settings.aliases.expand(recipient.forwardPath);
     if (targets.some((target) => !exists(settings, target)))
@@ -139,7 +146,7 @@ export class SessionReceiver implements Receiver {
     this.#transaction = {
       settings,
       peer,
-      trusted: settings.optionsFrom(peer.address),
+      trusted: peer.identity !== undefined || settings.optionsFrom(peer.address),
       sender,
       declaredOctets,
       startedAt: this.#deps.clock.now(),
@@ -153,7 +160,11 @@ export class SessionReceiver implements Receiver {
   }
 
   #routeOf({ sender, peer }: Transaction, target: Mailbox): Route | undefined {
-    return this.#deps.routeOf(target, { sender: sender.reversePath, tenant: '', clientAddress: peer.address });
+    return this.#deps.routeOf(target, {
+      sender: sender.reversePath,
+      tenant: peer.identity?.tenant ?? '',
+      clientAddress: peer.address,
+    });
   }
 
   #take(transaction: Transaction, recipient: Recipient, targets: readonly Mailbox[]): Reply {
@@ -219,11 +230,20 @@ export class SessionReceiver implements Receiver {
       clientAddress: peer.address,
       clientName: peer.helloName,
       listener: peer.listener,
+      user: peer.identity?.user,
       sender: sender === undefined ? undefined : addressText(sender.reversePath),
       recipient: about.recipient === undefined ? undefined : formatMailbox(about.recipient.forwardPath),
       reply: replyText(refusal),
     });
     return refusal;
+  }
+
+  #loginRefused(peer: Peer, user: string | undefined, why: Reply): void {
+    this.#deps.tell({
+      ...{ kind: 'rejected', at: this.#deps.clock.now(), stage: 'login', clientAddress: peer.address },
+      ...{ clientName: peer.helloName, listener: peer.listener, user, sender: undefined, recipient: undefined },
+      reply: replyText(why),
+    });
   }
 }
 

@@ -32,6 +32,7 @@ import {
   type Timeouts,
   TRANSACTION_TIME,
 } from './timeouts.ts';
+import { answerLogin, type LoginQuestion } from './login-answers.ts';
 import { secureServerSocket, tlsFacts } from './server-tls.ts';
 import { type Answer, type ContentSink, type Peer, type Receiver } from './transaction.ts';
 
@@ -323,7 +324,17 @@ class SmtpSession implements Session {
       case 'startTls':
         if (this.#options.secureContext?.() === undefined) return 'unavailable';
         return this.#socket.readableLength > 0 ? 'pipelined' : 'go';
+      default:
+        return this.#loginDecided(question);
     }
+  }
+
+  async #loginDecided(question: LoginQuestion): Promise<Decision> {
+    const { decision, identity } = await answerLogin(question, {
+      ...{ logins: this.#options.receiver.logins, peer: this.#peer, socket: this.#socket },
+    });
+    if (identity !== undefined) this.#peer = { ...this.#peer, identity };
+    return decision;
   }
 
   #contentDecided(answer: ContentSink | Reply): Decision {
@@ -454,7 +465,7 @@ class SmtpSession implements Session {
     this.#watch(secured);
     this.#listen();
     secured.once('secure', () => {
-      this.#peer = { ...this.#peer, helloName: '', tls: tlsFacts(secured) };
+      this.#peer = { ...this.#peer, helloName: '', tls: tlsFacts(secured), identity: undefined };
       this.#stage = 'serving';
       then();
     });

@@ -6,7 +6,10 @@
  */
 
 import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
+import { type Identity } from '../mail/identity.ts';
 import { type Reply } from '../mail/reply.ts';
+import { type SaslCheck, type ScramGiven } from '../wire/sasl/sasl.ts';
+import { type LoginAnswer } from './logins.ts';
 
 export type Answer<T> = T | Promise<T>;
 
@@ -19,6 +22,8 @@ export interface Peer {
   readonly helloName: string;
   readonly protocol: 'SMTP' | 'ESMTP' | 'LMTP' | 'LOCAL';
   readonly tls: string | undefined;
+  /** Who it has logged in as. */
+  readonly identity?: Identity | undefined;
 }
 
 /** Decides for one session. Made at connect, dropped at close. */
@@ -35,6 +40,17 @@ export interface Receiver {
   /** The transaction is over without a message: RSET, a new hello, a lost connection. Not called after `finish`. */
   reset(): void;
   close(): void;
+  /** Absent: nobody can log in. */
+  readonly logins?: SessionLogins | undefined;
+}
+
+/** What a session asks while a client logs in (RFC 4954). */
+export interface SessionLogins {
+  /** What is kept of a user's password; also for a user who does not exist. A reply: not now. */
+  scram(peer: Peer, user: string): Promise<Omit<ScramGiven, 'nonce' | 'binding'> | Reply>;
+  check(peer: Peer, check: SaslCheck): Promise<LoginAnswer>;
+  /** An exchange that proved nothing. */
+  failed(peer: Peer, user: string | undefined): void;
 }
 
 /** Takes the content of one message, as it will be stored: dots unstuffed, CRLF line ends kept, no final dot line. */

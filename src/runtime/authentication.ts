@@ -3,15 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import { DirectoryAuthenticator } from '../directory/authenticator.ts';
 import { type DirectoryReader } from '../directory/directory.ts';
-import { type Authenticator } from '../receive/authenticator.ts';
+import { type Clock } from '../ports/clock.ts';
+import { Logins } from '../receive/logins.ts';
 
-export function directoryAuthenticator(directory: DirectoryReader & { readonly pepper: Uint8Array }): Authenticator {
-  const users = new DirectoryAuthenticator({ directory, key: randomBytes(32) });
-  return {
-    password: (user, password) => users.password(user, password),
-    scram: (user) => users.scram(user),
-    user: (user) => users.user(user),
-    // Tokens are of other issuers: the directory has none.
-    token: () => Promise.resolve({ kind: 'refused' }),
-  };
+/** Undefined without a directory: nobody can log in. */
+export function loginsOf(
+  directory: (DirectoryReader & { readonly pepper: Uint8Array }) | undefined,
+  clock: Clock,
+): Logins | undefined {
+  if (directory === undefined) return undefined;
+  return new Logins({ authenticator: new DirectoryAuthenticator({ directory, key: randomBytes(32) }), clock });
 }

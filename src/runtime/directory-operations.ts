@@ -3,6 +3,7 @@
  * `directory/administration.ts`, with what the product knows beside it.
  */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DIRECTORY_CALLS } from '../api/directory-calls.ts';
 import {
@@ -15,12 +16,19 @@ import { Refusal } from '../api/contract.ts';
 import { DirectoryAdministration, DirectoryFault, keyView } from '../directory/administration.ts';
 import { type DirectoryStore, type DomainRecord, type SigningKeyRecord } from '../directory/directory.ts';
 import { type CheckedRecord, checkRecords, dkimRecord, wantedRecords, zoneLine } from '../directory/domain-records.ts';
+import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { type Instant } from '../lib/time.ts';
 import { type Domain } from '../mail/domain.ts';
 import { type Resolver } from '../ports/resolver.ts';
 
 export function directoryFile(spoolFolder: string): string {
   return join(spoolFolder, 'directory.db');
+}
+
+/** For a thread that reads; undefined: none has been made yet, by whoever writes it. */
+export function readDirectory(spoolFolder: string): DirectoryStore | undefined {
+  const file = directoryFile(spoolFolder);
+  return existsSync(file) ? openSqliteDirectory(file, 'read') : undefined;
 }
 
 export interface DirectoryFacts {

@@ -169,7 +169,7 @@ function contextOf({ certificates, minTls }: ListenerSettings): SecureContext | 
 function rejectedEvent({ client, why, reply }: RejectedConnection, at: number): RejectedEvent {
   return {
     ...{ kind: 'rejected', at, stage: 'connect', clientAddress: client.address, clientName: '' },
-    ...{ listener: client.listener, sender: undefined, recipient: undefined },
+    ...{ listener: client.listener, user: undefined, sender: undefined, recipient: undefined },
     reply: reply === undefined ? `postrider: ${why}` : replyText(reply),
   };
 }

@@ -25,7 +25,7 @@ import { type ReceiveSettings } from '../receive/ports.ts';
 import { activeSigner } from '../receive/signer.ts';
 import { type KeyDirectory } from '../receive/signing-keys.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
-import { type ServerOptions } from '../wire/smtp/server-options.ts';
+import { type AuthOptions, type ServerOptions } from '../wire/smtp/server-options.ts';
 import { FAMILIES } from './address-families.ts';
 import { type Certificates } from './boot.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
@@ -213,6 +213,7 @@ function listenerSettings(
       maxJunk: limits.junkCommands,
       earlyTalk: limits.earlyTalk,
       improperPipelining: limits.improperPipelining,
+      ...(listener.auth !== 'off' && { auth: authOf(listener) }),
     },
     timeouts: limits.timeouts,
     certificates: listener.tls === 'off' ? undefined : certificates,
@@ -256,6 +257,14 @@ function deliveryTls({ deliver: { tls }, routes }: Config): DeliveryTls {
 export function dnsSettings(config: Config): WorkerSettings['dns'] {
   const { timeout, attempts, trustAd, cache, maxTtl } = config.dns;
   return { servers: dnsServers(config), timeoutMs: timeout, attempts, trustAd, cacheOctets: cache, maxTtl };
+}
+
+function authOf({ auth, authMechanisms, authInClearText }: Config['listeners'][number]): AuthOptions {
+  return {
+    mechanisms: authMechanisms,
+    required: auth === 'required',
+    clearText: authInClearText ? 'allowed' : 'never',
+  };
 }
 
 /** Where our own listeners answer: mail that is sent there comes back. */

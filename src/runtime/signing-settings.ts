@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type SigningOptions } from '../mailauth/config.ts';
 import { type Canonicalization } from '../mailauth/dkim/canonical-body.ts';
-import { anyAddress } from '../queue/address-pattern.ts';
+import { anyAddress } from '../mail/address-pattern.ts';
 import { type SigningForm, type SigningSettings } from '../receive/signer.ts';
 import { readSigningKey, type SigningKey } from '../receive/signing-keys.ts';
 

@@ -4,7 +4,7 @@ import { counter, gauge } from '../observe/metrics.ts';
 import { type RejectedEvent } from '../events/event.ts';
 import { type SiteAnswer } from '../queue/site.ts';
 
-const STAGES = ['connect', 'hello', 'tls', 'sender', 'recipient', 'content'] as const;
+const STAGES = ['connect', 'hello', 'tls', 'login', 'sender', 'recipient', 'content'] as const;
 
 const rejected = counter('postrider_rejected_total', 'Refusals to clients, by stage of the session.', {
   stage: STAGES,

@@ -3,7 +3,6 @@
 import { workerData } from 'node:worker_threads';
 import { type Reply } from '../mail/reply.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
-import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { type Route } from '../mail/route.ts';
 import { snapshot } from '../observe/metrics.ts';
 import { type DnsType } from '../ports/resolver.ts';
@@ -12,7 +11,7 @@ import { type PickupFile } from '../receive/local-message.ts';
 import { SharedCounts } from '../receive/limits.ts';
 import { steadyClock, SystemClock } from './clock.ts';
 import { type ConfigSource, loadSource } from './config-source.ts';
-import { directoryFile } from './directory-operations.ts';
+import { readDirectory } from './directory-operations.ts';
 import { PortLink } from './link.ts';
 import { localUsers } from './local-users.ts';
 import { LoopDelay } from './loop-delay.ts';
@@ -44,7 +43,7 @@ serveAsks({
     const { id, port, incoming, reusePort } = boot;
     const counts = new SharedCounts(boot.counts, id);
     const config = await loadSource(boot.config);
-    directory = openSqliteDirectory(directoryFile(config.spool.folder), 'read');
+    directory = readDirectory(config.spool.folder);
     const settings = workerSettings(config, boot.certificates);
     runtime = new WorkerRuntime({
       ...{

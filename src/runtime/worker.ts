@@ -21,6 +21,7 @@ import { type RelayRoute, type Route } from '../mail/route.ts';
 import { formatDate } from '../mail/date.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
+import { type Logins } from '../receive/logins.ts';
 import { type DnsAnswer, type DnsRecords, type DnsType } from '../ports/resolver.ts';
 import { type Random } from '../ports/random.ts';
 import { type Timers } from '../ports/timers.ts';
@@ -41,7 +42,7 @@ import {
 import { SessionReceiver } from '../receive/receiver.ts';
 import { activeSigner, type Signer, type SigningSettings } from '../receive/signer.ts';
 import { type NewMessage } from '../spool/spool.ts';
-import { directoryAuthenticator } from './authentication.ts';
+import { loginsOf } from './authentication.ts';
 import { Calls } from './calls.ts';
 import { queueIds } from './ids.ts';
 import { KeptMessages } from './kept-messages.ts';
@@ -130,6 +131,7 @@ export class WorkerRuntime {
   #intake: IntakeState = 'open';
   #receive: ReceiveSettings;
   #signer: Signer | undefined;
+  readonly #logins: Logins | undefined;
   #deliveries = 0;
   /** Octets of content, at most, that deliveries under way hold. */
   #contentOut = 0;
@@ -141,6 +143,7 @@ export class WorkerRuntime {
     this.#settings = deps.settings;
     this.#receive = deps.settings.receive;
     this.#signer = signerOf(deps, deps.settings);
+    this.#logins = loginsOf(deps.directory, deps.steadyClock);
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
     this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
@@ -435,12 +438,12 @@ export class WorkerRuntime {
   }
 
   #makeReceiveDeps(): ReceiveDeps {
-    const { clock, random, id, incoming, directory } = this.#deps;
+    const { clock, random, id, incoming } = this.#deps;
     return {
-      authenticator: directory && directoryAuthenticator(directory),
       ...{ clock, incoming, budget: this.#budget, kept: this.#keptContents, nextId: queueIds(id, clock, random) },
       settings: () => this.#receive,
       signer: () => this.#signer,
+      ...(this.#logins !== undefined && { logins: this.#logins }),
       intake: () => this.#intake,
       routeOf: (recipient, facts) => this.#settings.plan.routeOf(recipient, facts),
       entriesOf: (message, recipients) => this.#settings.plan.entriesOf(message, recipients),

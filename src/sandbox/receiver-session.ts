@@ -185,7 +185,8 @@ class ReceiverSession {
       case 'startTls':
         return 'go'; // Asked for only where it is offered.
       default:
-        return assertNever(question);
+        // Neither TLS nor logins are offered here.
+        return 'unavailable';
     }
   }
 

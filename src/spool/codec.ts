@@ -129,6 +129,7 @@ function client(from: Fields): Client {
     protocol: oneOf(from, 'protocol', PROTOCOLS),
     tls: maybe(from, 'tls', text),
     listener: text(from, 'listener'),
+    ...(from['user'] === undefined ? {} : { user: text(from, 'user') }),
   };
 }
 

@@ -22,10 +22,11 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { type Recipient, type SenderParameters } from '../../src/mail/envelope.ts';
 import { formatMailbox } from '../../src/mail/path.ts';
 import { type EnhancedStatus, formatReply, type Reply, reply } from '../../src/mail/reply.ts';
-import { type ContentSink, type Peer, type Receiver } from '../../src/receive/transaction.ts';
+import { type ContentSink, type Peer, type Receiver, type SessionLogins } from '../../src/receive/transaction.ts';
 import {
   type Action,
   type Decision,
@@ -35,6 +36,7 @@ import {
   SmtpServer,
   type TlsState,
 } from '../../src/wire/smtp/server.ts';
+import { answerLogin } from '../../src/receive/login-answers.ts';
 import { splitWhole } from './split.ts';
 
 export type Step =
@@ -95,7 +97,7 @@ export function parseDialogue(name: string, script: string): Dialogue {
 }
 
 function valueOf(text: string): unknown {
-  return /^[[\d]/.test(text) ? JSON.parse(text) : text;
+  return /^[[{\d]/.test(text) ? JSON.parse(text) : text;
 }
 
 /** `recipient bob@mx.test 550 5.1.1 text`, `finish 250 2.0.0 a | 452 4.2.2 b`, `content throw`. */
@@ -157,6 +159,17 @@ export class ScriptReceiver implements Receiver {
   #recipients = 0;
   #sink: 'open' | 'none' = 'none';
   #closed = false;
+
+  /** `ann` has the password `secret`; `down` cannot be looked up now. */
+  readonly logins: SessionLogins = {
+    scram: () => Promise.resolve(reply(454, '4.7.0', 'No SCRAM here')),
+    check: (_, { user, ...check }) => {
+      if (user === 'down') return Promise.resolve('unavailable');
+      const right = user === 'ann' && check.kind === 'password' && check.password === 'secret';
+      return Promise.resolve(right ? { user, tenant: '', senders: ['*'], limits: {} } : 'refused');
+    },
+    failed: () => undefined,
+  };
 
   constructor(rules: ReadonlyMap<string, Rule> = new Map()) {
     this.#rules = rules;
@@ -427,6 +440,8 @@ class Player {
         return this.#finish();
       case 'startTls':
         return this.#dialogue.rules.has('startTls') ? 'unavailable' : 'go';
+      default:
+        return (await answerLogin(question, { logins: this.#receiver.logins, peer, socket: new Socket() })).decision;
     }
   }
 

@@ -94,6 +94,9 @@ class StdioSession {
       case 'finish':
         return this.#finish();
       case 'startTls':
+      case 'scram':
+      case 'login':
+      case 'loginFailed':
         return 'unavailable';
     }
   }

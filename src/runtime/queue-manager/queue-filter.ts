@@ -4,7 +4,7 @@ import { type QueueFilter } from '../../api/contract.ts';
 import { type Entry, messageOf } from '../../mail/entry.ts';
 import { formatMailbox } from '../../mail/path.ts';
 import { partsOf } from '../../mail/queue-name.ts';
-import { addressPattern } from '../../queue/address-pattern.ts';
+import { addressPattern } from '../../mail/address-pattern.ts';
 
 export type EntryTest = (entry: Entry) => boolean;
 

@@ -1,5 +1,6 @@
 /** The extensions that the server offers, and the lines of its EHLO reply. */
 
+import { mechanismsOf, offersAuth } from './server-auth.ts';
 import { type ServerOptions, type TlsState } from './server-options.ts';
 
 export type ExtensionName =
@@ -12,6 +13,7 @@ export type ExtensionName =
   | 'BINARYMIME' // RFC 3030
   | 'DSN' // RFC 3461
   | 'LIMITS' // RFC 9422
+  | 'AUTH' // RFC 4954
   | 'STARTTLS' // RFC 3207
   | 'REQUIRETLS' // RFC 8689
   | 'HELP'; // RFC 5321 §4.1.1.8
@@ -26,6 +28,7 @@ export const EXTENSION_NAMES: readonly ExtensionName[] = [
   'BINARYMIME',
   'DSN',
   'LIMITS',
+  'AUTH',
   'STARTTLS',
   'REQUIRETLS',
   'HELP',
@@ -44,11 +47,12 @@ export function offeredExtensions(options: ServerOptions, tls: TlsState): Readon
   return (known[tls] ??= makeOffered(options, tls));
 }
 
-function makeOffered({ withheld }: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
+function makeOffered({ withheld, auth }: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
   const offered = new Set(EXTENSION_NAMES.filter((name) => !withheld.includes(name)));
   if (tls !== 'available') offered.delete('STARTTLS');
   // RFC 8689 §2: under TLS and nowhere else.
   if (tls !== 'active') offered.delete('REQUIRETLS');
+  if (!offersAuth(auth, tls)) offered.delete('AUTH');
   // RFC 3030 §3: BINARYMIME without CHUNKING has no way to send. RFC 6531 §3.1: SMTPUTF8 implies 8BITMIME.
   if (!offered.has('CHUNKING')) offered.delete('BINARYMIME');
   if (!offered.has('8BITMIME')) offered.delete('SMTPUTF8');
@@ -56,9 +60,14 @@ function makeOffered({ withheld }: ServerOptions, tls: TlsState): ReadonlySet<Ex
 }
 
 /** The lines that follow the first of the EHLO reply. */
-export function extensionLines(options: ServerOptions, offered: ReadonlySet<ExtensionName>): readonly string[] {
+export function extensionLines(
+  options: ServerOptions,
+  offered: ReadonlySet<ExtensionName>,
+  tls: TlsState,
+): readonly string[] {
   return [...offered].map((name) => {
     if (name === 'SIZE') return `SIZE ${options.maxContentOctets}`;
+    if (name === 'AUTH' && options.auth !== undefined) return `AUTH ${mechanismsOf(options.auth, tls).join(' ')}`;
     if (name === 'LIMITS') return `LIMITS RCPTMAX=${options.maxRecipients} MAILMAX=${options.maxTransactions}`;
     return name;
   });

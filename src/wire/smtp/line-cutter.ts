@@ -44,12 +44,12 @@ export class LineCutter {
   }
 
   /** The next whole line, or nothing until more octets are pushed. */
-  next(): Line | undefined {
+  next(maxOctets = this.#maxOctets): Line | undefined {
     while (this.#chunk.length > 0) {
       const lf = this.#chunk.indexOf(LF);
       const upTo = lf === -1 ? this.#chunk.length : lf + 1;
       // Kept or cut, no line may be longer; without an end, it is too long once nothing but the end would fit.
-      if (this.#begunOctets + upTo > this.#maxOctets - (lf === -1 ? 1 : 0)) return { kind: 'tooLong' };
+      if (this.#begunOctets + upTo > maxOctets - (lf === -1 ? 1 : 0)) return { kind: 'tooLong' };
       const piece = this.#chunk.subarray(0, upTo);
       this.#advance(upTo);
       if (lf !== -1) return this.#end(piece);

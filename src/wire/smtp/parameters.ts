@@ -8,6 +8,7 @@
 import { type BodyType, type Notify, type Recipient, type SenderParameters } from '../../mail/envelope.ts';
 import { parseEnvid, parseNotify, parseOrcpt, parseRet } from '../../mail/dsn-parameters.ts';
 import { type PathAndRest, parseForwardPath, parseReversePath } from '../../mail/path.ts';
+import { decodeXtext } from '../../mail/xtext.ts';
 import { type Parsed, parsed, unparsed } from '../../lib/parsed.ts';
 import { type ExtensionName } from './extensions.ts';
 import { type Refusal } from './server-replies.ts';
@@ -54,6 +55,11 @@ const MAIL_PARAMETERS: ReadonlyMap<string, Parameter<MailParameters>> = new Map<
     { extension: 'REQUIRETLS', read: (target, value) => put(parseFlag(value), () => (target.requireTls = true)) },
   ],
   ['RET', { extension: 'DSN', read: (target, value) => put(parseRet(value ?? ''), (ret) => (target.ret = ret)) }],
+  [
+    'AUTH',
+    // RFC 4954 §5: from a client that is not trusted to say it, it is as if it had said `AUTH=<>`; we trust none.
+    { extension: 'AUTH', read: (_, value) => decodeXtext(value ?? '') },
+  ],
   [
     'ENVID',
     { extension: 'DSN', read: (target, value) => put(parseEnvid(value ?? ''), (envid) => (target.envid = envid)) },

@@ -2,6 +2,7 @@
 
 import { type Recipient, type SenderParameters } from '../../mail/envelope.ts';
 import { type Reply } from '../../mail/reply.ts';
+import { type ChannelBinding, type SaslCheck, type ScramGiven } from '../sasl/sasl.ts';
 import { type ReplyName } from './server-replies.ts';
 
 export type HelloProtocol = 'SMTP' | 'ESMTP' | 'LMTP';
@@ -27,13 +28,20 @@ export type Question =
   | { readonly kind: 'recipient'; readonly recipient: Recipient }
   | { readonly kind: 'content' }
   | { readonly kind: 'finish' }
-  | { readonly kind: 'startTls' };
+  | { readonly kind: 'startTls' }
+  /** What a server keeps of the user's password, and what binds to this session. */
+  | { readonly kind: 'scram'; readonly user: string; readonly binding: ChannelBinding | undefined }
+  | { readonly kind: 'login'; readonly check: SaslCheck }
+  /** What the client sent proves nothing: for who counts failures. Answered by `refused`. */
+  | { readonly kind: 'loginFailed' };
 
 /**
  * `go` answers `connect`, `content` and `startTls`; a reply refuses these and decides all others. `finish` in LMTP
- * takes one reply for all recipients or one for each. `pipelined` and `unavailable` answer `startTls` only.
+ * takes one reply for all recipients or one for each. `pipelined` answers `startTls` only. `authenticated`, `refused`
+ * and `unavailable` answer `login`, what a server keeps of a password answers `scram`.
  */
-export type Decision = 'go' | 'pipelined' | 'unavailable' | Reply | readonly Reply[];
+export type Decision =
+  'go' | 'pipelined' | 'unavailable' | 'authenticated' | 'refused' | ScramGiven | Reply | readonly Reply[];
 
 /** The states in which a command is read. */
 export type ServerState = 'greeting' | 'ready' | 'mail' | 'rcpt' | 'bdat';

@@ -5,7 +5,7 @@
 
 import { type Reply, reply } from '../../mail/reply.ts';
 import { type ExtensionName, extensionLines } from './extensions.ts';
-import { type ServerOptions } from './server-options.ts';
+import { type ServerOptions, type TlsState } from './server-options.ts';
 import { serverReply } from './server-replies.ts';
 
 const GREETINGS = new WeakMap<ServerOptions, Reply>();
@@ -23,12 +23,12 @@ export function greetingOf(options: ServerOptions): Reply {
   return greeting;
 }
 
-export function ehloReply(options: ServerOptions, offered: ReadonlySet<ExtensionName>): Reply {
+export function ehloReply(options: ServerOptions, offered: ReadonlySet<ExtensionName>, tls: TlsState): Reply {
   let kept = EHLOS.get(options);
   if (kept === undefined) EHLOS.set(options, (kept = new Map()));
   const known = kept.get(offered);
   if (known !== undefined) return known;
-  const made = reply(250, undefined, options.hostname, ...extensionLines(options, offered));
+  const made = reply(250, undefined, options.hostname, ...extensionLines(options, offered, tls));
   if (kept.size < MAX_KEPT) kept.set(offered, made);
   return made;
 }

@@ -1,5 +1,6 @@
 /** What can be chosen of the server machine, for one listener; every limit has its reply in `server-replies.ts`. */
 
+import { type SaslMechanism } from '../sasl/sasl.ts';
 import { type ExtensionName } from './extensions.ts';
 
 /** `absent`: neither now nor later. */
@@ -31,6 +32,16 @@ export interface ServerOptions {
   readonly earlyTalk: 'refuse' | 'tolerate';
   /** What of octets that stand behind EHLO, HELO or DATA before these are answered (RFC 2920 §3.1). */
   readonly improperPipelining: 'refuse' | 'tolerate';
+  /** Absent: nobody may log in. */
+  readonly auth?: AuthOptions | undefined;
+}
+
+export interface AuthOptions {
+  readonly mechanisms: readonly SaslMechanism[];
+  /** Before a login no mail is taken. */
+  readonly required: boolean;
+  /** `allowed`: also without encryption, where nobody can listen in. */
+  readonly clearText: 'never' | 'allowed';
 }
 
 const KIBI = 1024;

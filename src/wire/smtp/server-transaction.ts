@@ -190,7 +190,7 @@ export class ServerTransactions {
 
   /** One reply, or in LMTP one for each accepted recipient (RFC 2033 §4.2). */
   finished(decision: Decision): void {
-    if (typeof decision === 'string') throw new Error(`finish answered with ${decision}`);
+    if (typeof decision === 'string' || 'storedKey' in decision) throw new Error('finish answered with no reply');
     const wanted = this.#finalReplies;
     const replies: readonly Reply[] = 'code' in decision ? Array<Reply>(wanted).fill(decision) : decision;
     const last = replies.at(-1);

@@ -5,7 +5,7 @@
  * offered, counts as an error, and closes the connection where the catalogue or its code says so.
  */
 
-import { type Reply } from '../../mail/reply.ts';
+import { type Reply, reply } from '../../mail/reply.ts';
 import { type Action, type Question } from './server-actions.ts';
 import { type ServerOptions } from './server-options.ts';
 import {
@@ -55,6 +55,11 @@ export class ServerVoice {
   ask(question: Question): void {
     this.#question = question;
     this.#actions.push({ kind: 'ask', question });
+  }
+
+  /** A step of a login: base64 that only the client reads, as long as it must be. */
+  challenge(octets: Buffer): void {
+    this.#actions.push({ kind: 'send', reply: reply(334, undefined, octets.toString('base64')), name: undefined });
   }
 
   /** The question that was open; none is any more. */

@@ -15,13 +15,14 @@
  * A client may send any number of commands in one chunk. After `commandsAtOnce` of them the machine stops, so that
  * its driver can look after others first, and `goOn` reads on.
  *
- * AUTH has its place in the tables of commands and is not offered yet.
+ * AUTH is `server-auth.ts`.
  */
 
 import { assertNever } from '../../lib/assert-never.ts';
 import { type Reply } from '../../mail/reply.ts';
 import { type ExtensionName, offeredExtensions } from './extensions.ts';
 import { LineCutter } from './line-cutter.ts';
+import { MAX_AUTH_LINE, ServerAuth } from './server-auth.ts';
 import {
   type Action,
   asReply,
@@ -54,7 +55,7 @@ export class SmtpServer {
     HELO: (server, command) => server.#hello(command),
     EHLO: (server, command) => server.#hello(command),
     LHLO: (server, command) => server.#hello(command),
-    MAIL: (server, { argument }) => server.#transactions.mail(argument, server.#offered),
+    MAIL: (server, { argument }) => server.#mail(argument),
     RCPT: (server, { argument }) => server.#transactions.rcpt(argument, server.#offered),
     DATA: (server) => server.#data(),
     BDAT: (server, { argument }) => server.#bdat(argument),
@@ -65,8 +66,7 @@ export class SmtpServer {
     HELP: (server) => server.#voice.say('help', { commands: SERVER_COMMANDS.join(' ') }),
     QUIT: (server) => server.#voice.say('quit'),
     STARTTLS: (server) => server.#startTls(),
-    // The place of RFC 4954: offered by `extensions.ts`, asked as a question of its own.
-    AUTH: (server) => server.#voice.say('authAbsent'),
+    AUTH: (server, { argument }) => server.#login(argument),
   };
 
   readonly #options: ServerOptions;
@@ -74,6 +74,7 @@ export class SmtpServer {
   readonly #lines: LineCutter;
   readonly #voice: ServerVoice;
   readonly #transactions: ServerTransactions;
+  readonly #auth: ServerAuth;
   #tls: TlsState;
   #offered: ReadonlySet<ExtensionName>;
   /** `tls`: the octets that come are nobody's until TLS has begun. */
@@ -92,6 +93,7 @@ export class SmtpServer {
     this.#lines = new LineCutter(options.maxCommandOctets);
     this.#voice = new ServerVoice(options, () => this.#transactions.end());
     this.#transactions = new ServerTransactions(options, this.#voice);
+    this.#auth = new ServerAuth(options.auth, this.#voice);
     this.#protocol = options.protocol;
     this.#tls = tls;
     this.#offered = offeredExtensions(options, tls);
@@ -163,6 +165,7 @@ export class SmtpServer {
     this.#tls = 'active';
     this.#offered = offeredExtensions(this.#options, 'active');
     this.#transactions.renew(false);
+    this.#auth.reset();
     this.#helloName = '';
     return this.#run();
   }
@@ -229,9 +232,13 @@ export class SmtpServer {
     if (this.#draining && !this.#transactions.open) this.#voice.say('draining');
     else {
       if (this.#left === 0) return 'wait';
-      const line = this.#lines.next();
+      const line = this.#lines.next(this.#auth.reads ? MAX_AUTH_LINE : undefined);
       if (line === undefined) return 'wait';
       this.#left -= 1;
+      if (this.#auth.reads) {
+        this.#auth.respond(line);
+        return 'more';
+      }
       const read = readCommand(line);
       if ('verb' in read) this.#command(read);
       else this.#voice.say(read.name);
@@ -257,6 +264,15 @@ export class SmtpServer {
       return this.#voice.say('helloSyntax', { verb });
     if (this.#isImproper(verb)) return undefined;
     return this.#voice.ask({ kind: 'hello', helloName, protocol: protocolOf(verb) });
+  }
+
+  #mail(argument: string): void {
+    if (!this.#auth.isMissing) return this.#transactions.mail(argument, this.#offered);
+    return this.#voice.say(this.#offered.has('AUTH') ? 'authRequired' : 'authRequiredTls');
+  }
+
+  #login(argument: string): void {
+    this.#auth.begin(argument, { tls: this.#tls, ready: this.#transactions.state === 'ready' });
   }
 
   #data(): void {
@@ -296,6 +312,10 @@ export class SmtpServer {
         return this.#transactions.finished(decision);
       case 'startTls':
         return this.#tlsDecided(decision);
+      case 'scram':
+      case 'login':
+      case 'loginFailed':
+        return this.#auth.decided(decision);
       default:
         return assertNever(question);
     }
@@ -315,7 +335,7 @@ export class SmtpServer {
     this.#protocol = protocol;
     const { hostname } = this.#options;
     if (protocol === 'SMTP') return this.#voice.say('helloTaken', { hostname });
-    return this.#voice.give(ehloReply(this.#options, this.#offered), 'helloTaken');
+    return this.#voice.give(ehloReply(this.#options, this.#offered, this.#tls), 'helloTaken');
   }
 
   #tlsDecided(decision: Decision): void {

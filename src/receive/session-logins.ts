@@ -1,0 +1,59 @@
+/** A session's logins: what `logins.ts` answers, counted and told of for its client; and whom a user may send as. */
+
+import { type Identity } from '../mail/identity.ts';
+import { anyAddress, type AddressTest } from '../mail/address-pattern.ts';
+import { formatMailbox, type ReversePath } from '../mail/path.ts';
+import { type Reply, reply } from '../mail/reply.ts';
+import { type SaslCheck, type ScramGiven } from '../wire/sasl/sasl.ts';
+import { type LoginAnswer, type Logins } from './logins.ts';
+import { type Peer, type SessionLogins } from './transaction.ts';
+
+const WRONG = reply(535, '5.7.8', 'User name or password wrong');
+
+export class PeerLogins implements SessionLogins {
+  readonly #logins: Logins;
+  readonly #refused: (peer: Peer, user: string | undefined, why: Reply) => void;
+
+  constructor(logins: Logins, refused: (peer: Peer, user: string | undefined, why: Reply) => void) {
+    this.#logins = logins;
+    this.#refused = refused;
+  }
+
+  async scram(peer: Peer, user: string): Promise<Omit<ScramGiven, 'nonce' | 'binding'> | Reply> {
+    return this.#obstacle(peer, user) ?? this.#logins.scram(user);
+  }
+
+  async check(peer: Peer, check: SaslCheck): Promise<LoginAnswer> {
+    const obstacle = this.#obstacle(peer, check.user);
+    if (obstacle !== undefined) return obstacle;
+    const answer = await this.#logins.check(check);
+    if (answer === 'refused') this.failed(peer, check.user);
+    return answer;
+  }
+
+  failed(peer: Peer, user: string | undefined): void {
+    this.#logins.failed(peer.address, user);
+    this.#refused(peer, user, WRONG);
+  }
+
+  #obstacle(peer: Peer, user: string): Reply | undefined {
+    const obstacle = this.#logins.obstacle(peer.address, user);
+    if (obstacle !== undefined) this.#refused(peer, user, obstacle);
+    return obstacle;
+  }
+}
+
+/** Compiled once for each list, which lives as long as its record does. */
+const TESTS = new WeakMap<readonly string[], AddressTest>();
+
+/** The null reverse-path is for reports, which users of submission do not send but may (RFC 6409 §6.1). */
+export function maySendAs({ senders }: Identity, path: ReversePath): boolean {
+  if (path === null) return true;
+  let test = TESTS.get(senders);
+  if (test === undefined) TESTS.set(senders, (test = anyAddress(senders)));
+  return test(formatMailbox(path));
+}
+
+export function notYours(user: string): Reply {
+  return reply(550, '5.7.1', `The user ${user} may not send as this address: none of its allowed senders matches`);
+}
