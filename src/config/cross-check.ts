@@ -1,5 +1,6 @@
 /** What is wrong between options that are right each by itself. */
 
+import { isLoopback } from '../lib/ip.ts';
 import { resolve } from 'node:path';
 import { type Values } from '../lib/schema.ts';
 import { type Problem } from '../lib/schema-reading.ts';
