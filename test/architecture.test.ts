@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   mailauth: ['lib', 'mail', 'ports'],
   tlspolicy: ['lib', 'mail', 'ports'],
   policy: ['lib', 'mail', 'ports', 'wire', 'mailauth'],
+  acme: ['lib', 'mail', 'ports', 'wire'],
   observe: ['lib', 'ports'],
   events: ['lib', 'mail', 'ports', 'observe'],
   dns: ['lib', 'mail', 'ports', 'wire', 'observe'],

@@ -1,6 +1,7 @@
 /** An `Admin` that remembers what it was asked, for the tests of the faces. */
 
 import { EVENTS } from '../events/samples.ts';
+import { type AcmeView, type CertificateView } from './certificate-view.ts';
 import { type Admin, type EntryView, Refusal, type Status } from './contract.ts';
 
 export const STATUS: Status = {
@@ -74,6 +75,24 @@ const RULE = {
   until: undefined,
 };
 
+const CERTIFICATE: CertificateView = {
+  source: 'acme',
+  names: ['mx.test', '*.mx.test'],
+  issuer: 'CN=Test authority',
+  keyType: 'ec',
+  notBefore: 0,
+  notAfter: 8_000_000_000,
+  tlsa: `3 1 1 ${'ab'.repeat(32)}`,
+};
+const ACME: AcmeView = {
+  names: ['mx.test'],
+  state: 'waiting',
+  nextAt: 5_000_000_000,
+  failures: 0,
+  lastError: '',
+  nextTlsa: `3 1 1 ${'cd'.repeat(32)}`,
+};
+
 const ANSWERS: Readonly<Record<keyof Admin, unknown>> = {
   list: { entries: [ENTRY], next: undefined },
   retry: CHANGED,
@@ -129,6 +148,8 @@ const ANSWERS: Readonly<Record<keyof Admin, unknown>> = {
   removeKey: KEY,
   rotateKeys: { keys: [{ ...KEY, state: 'published' }] },
   switchKeys: { keys: [KEY] },
+  certificates: { certificates: [CERTIFICATE], acme: ACME },
+  renewCertificate: { certificates: [CERTIFICATE], acme: { ...ACME, state: 'ordering' } },
 };
 
 /** An answer that is an Error rejects. */

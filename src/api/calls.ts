@@ -78,6 +78,8 @@ export const CALLS: { readonly [K in keyof Admin]: Call } = {
   reload: post('/reload', NOTHING, 'Reads the configuration anew and swaps it in if it is valid.', MINUTE),
   drain: post('/drain', NOTHING, 'Finishes what is in flight and stops.'),
   status: get('/status', NOTHING, 'What the server is doing.'),
+  certificates: get('/certificates', NOTHING, 'Server certificates in use, and what ACME is about.'),
+  renewCertificate: post('/certificates/renew', NOTHING, 'Orders a certificate by ACME now.'),
   sites: get('/sites', object(PAGE), 'Egress paths and what they may do now.'),
   ...DIRECTORY_CALLS,
   tlsReports: get(

@@ -14,6 +14,7 @@ import { type HoldReason } from '../mail/hold-reason.ts';
 import { type PriorityClass } from '../mail/priority-class.ts';
 import { type Rule, type RuleTarget } from '../mail/rule.ts';
 import { type Explanation } from '../queue/scheduling.ts';
+import { type CertificatesView } from './certificate-view.ts';
 import { type DirectoryAdmin, type DirectoryChecks } from './directory-contract.ts';
 
 /** Reads are pages of at most this many entries. */
@@ -279,6 +280,10 @@ export interface Admin extends QueueAdmin, DirectoryAdmin, DirectoryChecks {
   status(): Promise<Status>;
   sites(query: PageQuery): Promise<SitesPage>;
   tlsReports(query: TlsReportsQuery): Promise<TlsReportsPage>;
+  /** The certificates in use, and what ACME is about. */
+  certificates(): Promise<CertificatesView>;
+  /** Orders a certificate by ACME now; answers when the order has begun. */
+  renewCertificate(): Promise<CertificatesView>;
 }
 
 /** The caller asked for something that cannot be done; the text says why and what to do instead. */

@@ -127,6 +127,10 @@ describe('commands ask what they are told', () => {
     ['sites --limit 3', 'sites', { limit: 3 }],
     ['tls-reports', 'tlsReports', { kind: 'received', limit: 100 }],
     ['tls-reports --sent --domain b.test --limit 3', 'tlsReports', { kind: 'sent', domain: 'b.test', limit: 3 }],
+    ['certificate', 'certificates', {}],
+    ['certificate list', 'certificates', {}],
+    ['certificate tlsa --port 465', 'certificates', {}],
+    ['certificate renew', 'renewCertificate', {}],
     ['rules', 'rules', {}],
     ['check', 'check', {}],
     ['backup /nowhere/copy', 'backup', { folder: '/nowhere/copy' }],
@@ -446,4 +450,16 @@ test('config check says what is wrong, and exits as services expect', async () =
   const { code, err } = await run(['config', 'check'], { cwd: place });
   assert.equal(code, 78);
   assert.match(err, /listeners\[0\]\.port: "smtp" is not a number from 0 to 65535; write 25/);
+});
+
+test('certificate tlsa prints the record of each host, and that of the next key ahead', async () => {
+  const { out } = await ask('certificate', 'tlsa');
+  assert.equal(
+    out,
+    `_25._tcp.mx.test. IN TLSA 3 1 1 ${'ab'.repeat(32)}\n_25._tcp.mx.test. IN TLSA 3 1 1 ${'cd'.repeat(32)} ; of the next key\n`,
+  );
+});
+
+test('certificate tlsa wants a port', async () => {
+  assert.equal((await ask('certificate', 'tlsa', '--port', 'smtp')).code, 2);
 });

@@ -10,6 +10,7 @@ import { ControlError } from '../api/control-client.ts';
 import { Refusal } from '../api/contract.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
 import { VERSION } from '../runtime/version.ts';
+import { addCertificate } from './certificate.ts';
 import { addConfig, addInit, ConfigurationFailure } from './configuration.ts';
 import { CommandFailure, Context, type OpenOffline, UsageError } from './context.ts';
 import { addDirectory } from './directory.ts';
@@ -60,6 +61,7 @@ export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly pro
   addExplain(program, context);
   addOperate(program, context);
   addDirectory(program, context);
+  addCertificate(program, context);
   addUpkeep(program, context, wiring.compact);
   addTlsReports(program, context);
   addSendmail(program);

@@ -6,6 +6,7 @@
  */
 
 import { isAbsolute, join, resolve } from 'node:path';
+import { ACME_OPTIONS } from '../acme/config.ts';
 import { HTTP_OPTIONS, MTA_STS_OPTIONS } from '../api/config.ts';
 import { BOUNCE_OPTIONS } from '../bounce/config.ts';
 import { DELIVER_OPTIONS } from '../deliver/config.ts';
@@ -41,6 +42,7 @@ export const OPTIONS = {
   ),
   listeners: LISTENERS_OPTION,
   tls: group(TLS_OPTIONS, 'The certificate shown to clients.'),
+  acme: group(ACME_OPTIONS, 'Certificates from an authority that speaks ACME (RFC 8555), renewed by themselves.'),
   relay: group(RELAY_OPTIONS, 'Who may send to whom. Mail for local domains is taken from anybody.'),
   local: group(LOCAL_OPTIONS, 'Domains whose mailboxes are here.'),
   pickup: group(PICKUP_OPTIONS, 'Mail from programs and users of this machine.'),
@@ -113,7 +115,7 @@ function complete(raw: Raw, base: string): Config {
       ...(raw.local.mailboxes && { mailboxes: raw.local.mailboxes.map((mailbox) => mailbox.toLowerCase()) }),
     },
     pickup: { ...raw.pickup, folder: fileIn(base, raw.pickup.folder), domain: raw.pickup.domain ?? ownDomain(raw) },
-    tls: { ...raw.tls, certificate: fileIn(base, raw.tls.certificate), key: fileIn(base, raw.tls.key) },
+    ...certificateFiles(raw, base),
     deliver: {
       ...raw.deliver,
       tls: { ...raw.deliver.tls, ca: fileIn(base, raw.deliver.tls.ca) },
@@ -121,6 +123,26 @@ function complete(raw: Raw, base: string): Config {
     },
     routes: routesInOrder(raw.routes, raw.local),
     signing: { ...raw.signing, keys: raw.signing.keys.map((key) => ({ ...key, file: resolve(base, key.file) })) },
+  };
+}
+
+function certificateFiles({ acme, tls, hostname }: Raw, base: string): Pick<Config, 'acme' | 'tls'> {
+  return {
+    acme: {
+      ...acme,
+      names: acme.names.length === 0 ? [hostname] : acme.names,
+      ca: fileIn(base, acme.ca),
+      externalKeyFile: fileIn(base, acme.externalKeyFile),
+    },
+    tls: {
+      ...tls,
+      certificate: fileIn(base, tls.certificate),
+      key: fileIn(base, tls.key),
+      clientCa: fileIn(base, tls.clientCa),
+      certificates: tls.certificates.map(({ names, certificate, key }) => ({
+        ...{ names, certificate: resolve(base, certificate), key: resolve(base, key) },
+      })),
+    },
   };
 }
 

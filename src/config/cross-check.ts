@@ -13,9 +13,11 @@ import {
   type TLS_OPTIONS,
 } from '../receive/config.ts';
 import { type SigningOptions } from '../mailauth/config.ts';
+import { type ACME_OPTIONS } from '../acme/config.ts';
 import { type HTTP_OPTIONS } from '../api/config.ts';
 import { type PaceConfig } from '../queue/config.ts';
 import { type SpoolOptions } from '../spool/config.ts';
+import { TLS_CHECKS } from './tls-checks.ts';
 import { repeated, wrong } from './problems.ts';
 import { coversDomain } from './route-order.ts';
 import { type RouteOptions } from './routes.ts';
@@ -26,6 +28,7 @@ export interface Checkable {
   readonly hostname: string;
   readonly listeners: Values<typeof LISTENERS_OPTION>;
   readonly tls: Values<typeof TLS_OPTIONS>;
+  readonly acme: Values<typeof ACME_OPTIONS>;
   readonly relay: Values<typeof RELAY_OPTIONS>;
   readonly local: Values<typeof LOCAL_OPTIONS>;
   readonly routes: readonly RouteOptions[];
@@ -42,7 +45,7 @@ type Check = (config: Checkable) => readonly Problem[];
 const CHECKS: readonly Check[] = [
   uniqueListeners,
   separatePorts,
-  tlsHasCertificate,
+  ...TLS_CHECKS,
   noOpenRelay,
   uniqueRoutes,
   localRouteExists,
@@ -100,18 +103,6 @@ function separatePorts({ listeners, http }: Checkable): readonly Problem[] {
 
 function overlap(a: string, b: string): boolean {
   return a === b || EVERY_ADDRESS.has(a) || EVERY_ADDRESS.has(b);
-}
-
-function tlsHasCertificate({ tls, listeners }: Checkable): readonly Problem[] {
-  if (tls.certificate !== undefined && tls.key === undefined)
-    return [wrong('tls.key', 'missing, the certificate has no private key', 'write the PEM file that belongs to it')];
-  if (tls.key !== undefined && tls.certificate === undefined)
-    return [wrong('tls.certificate', 'missing, the key has no certificate', 'write the PEM file that belongs to it')];
-  if (tls.certificate !== undefined || tls.selfSigned) return [];
-  const needy = listeners.findIndex(({ tls: level }) => level !== 'off');
-  if (needy === -1) return [];
-  const fix = "write tls.certificate and tls.key, or tls.selfSigned: true, or 'off' here";
-  return [wrong(`listeners[${needy}].tls`, 'there is no certificate to offer', fix)];
 }
 
 // Wider than any network that one operator answers for; halves of the Internet count as all of it.

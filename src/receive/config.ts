@@ -16,6 +16,7 @@ import {
   text,
   type Values,
 } from '../lib/schema.ts';
+import { TLS_PROFILES } from '../lib/tls-profile.ts';
 import { parsed, unparsed } from '../lib/parsed.ts';
 import { SASL_MECHANISMS } from '../wire/sasl/sasl.ts';
 import { SERVER_DEFAULTS } from '../wire/smtp/server-options.ts';
@@ -26,6 +27,14 @@ export function name(written: string, doc: string) {
     expected: 'a name of letters, digits, - and _',
     parse: (value) => (/^[A-Za-z0-9][\w-]{0,63}$/.test(value) ? parsed(value) : unparsed('other characters in it')),
   });
+}
+
+function serverName(written: string, doc: string) {
+  const expected = 'a host name, or *. and a domain';
+  const name = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*$/;
+  const parse = (value: string) =>
+    value.length <= 255 && name.test(value.toLowerCase()) ? parsed(value.toLowerCase()) : unparsed('no host name');
+  return checkedText(written, doc, { expected, parse });
 }
 
 const LISTENER = group(
@@ -50,6 +59,17 @@ const LISTENER = group(
       'How a client may log in.',
     ),
     authInClearText: flag(false, 'Logins also without encryption: only for a listener on loopback.'),
+    tlsProfile: optional(
+      choice(
+        TLS_PROFILES,
+        'tls12',
+        'Versions and ciphers here, in place of `tls.profile`; `tls12` on a second port for senders that break on TLS 1.3.',
+      ),
+    ),
+    clientCertificates: flag(
+      false,
+      'Ask clients for a certificate of `tls.clientCa`; those that have none are served all the same.',
+    ),
     proxyFrom: list(
       network('10.0.0.1', 'A network.'),
       [],
@@ -66,6 +86,37 @@ export const LISTENERS_OPTION = list(LISTENER, [{ name: 'smtp' }], 'Where mail c
 export const TLS_OPTIONS = {
   certificate: optional(text('/etc/postrider/tls/fullchain.pem', 'PEM file with the certificate and its chain.')),
   key: optional(text('/etc/postrider/tls/privkey.pem', 'PEM file with the private key.')),
+  certificates: list(
+    group(
+      {
+        names: optional(
+          list(
+            serverName('mx.example.org', 'A host name, or `*.` and a domain for one label in front of it.'),
+            [],
+            'The names for which it is shown. Not given: those that it is made out to.',
+          ),
+        ),
+        certificate: required(
+          text('/etc/postrider/tls/example.org.pem', 'PEM file with the certificate and its chain.'),
+        ),
+        key: required(text('/etc/postrider/tls/example.org.key', 'PEM file with the private key.')),
+      },
+      'A certificate.',
+    ),
+    [],
+    'More certificates, chosen by the name that the client asks for (SNI). A name may have one with an RSA key and one with an ECDSA key. Who asks for none, or for another name, is shown `tls.certificate`; without that the first of these.',
+  ),
+  clientCa: optional(
+    text(
+      '/etc/postrider/tls/clients.pem',
+      'PEM file with the authorities whose certificates clients may show, where a listener asks for one.',
+    ),
+  ),
+  profile: choice(
+    TLS_PROFILES,
+    'compatible',
+    'Versions and ciphers spoken to clients: `compatible` is what Node knows, `intermediate` and `modern` are Mozilla’s lists, `tls12` is `intermediate` without TLS 1.3.',
+  ),
   selfSigned: flag(true, 'Without a certificate: make one. Others may encrypt with it, nobody can verify it.'),
   minVersion: choice(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2', 'The oldest version spoken to clients.'),
 };

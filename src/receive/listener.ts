@@ -9,7 +9,6 @@
  */
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { type SecureContext } from 'node:tls';
 import { type Duration, MINUTE, SECOND } from '../lib/time.ts';
 import { formatReply, type Reply, reply } from '../mail/reply.ts';
 import { type Clock } from '../ports/clock.ts';
@@ -17,6 +16,7 @@ import { type Log } from '../ports/log.ts';
 import { type Timers } from '../ports/timers.ts';
 import { ProxyHeader, type ProxySource } from '../wire/proxy-protocol.ts';
 import { type ReplyName, type ServerOptions } from '../wire/smtp/server.ts';
+import { type ServerContext } from './certificate-choice.ts';
 import { clientKey, type ConnectionCounts } from './limits.ts';
 import { serveSession, type Session } from './smtp-session.ts';
 import { type Deadlines, DEFAULT_TIMEOUTS, type Timeouts } from './timeouts.ts';
@@ -46,7 +46,7 @@ export interface ListenerOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Asked anew for each session. Absent: no TLS. */
-  readonly secureContext?: () => SecureContext | undefined;
+  readonly secureContext?: () => ServerContext | undefined;
   readonly onRejected: (rejected: RejectedConnection) => void;
   readonly onReply?: (reply: Reply, name: ReplyName | undefined) => void;
 }

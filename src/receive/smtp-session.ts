@@ -10,7 +10,6 @@
  */
 
 import { type Socket } from 'node:net';
-import { type SecureContext } from 'node:tls';
 import { assertNever } from '../lib/assert-never.ts';
 import { type Instant } from '../lib/time.ts';
 import { formatReply, type Reply } from '../mail/reply.ts';
@@ -24,6 +23,7 @@ import {
   type ServerOptions,
   SmtpServer,
 } from '../wire/smtp/server.ts';
+import { type ServerContext } from './certificate-choice.ts';
 import {
   type Deadline,
   type Deadlines,
@@ -33,7 +33,7 @@ import {
   TRANSACTION_TIME,
 } from './timeouts.ts';
 import { answerLogin, type LoginQuestion } from './login-answers.ts';
-import { secureServerSocket, tlsFacts } from './server-tls.ts';
+import { chooseContext, clientCertificate, secureServerSocket, tlsFacts } from './server-tls.ts';
 import { type Answer, type ContentSink, type Peer, type Receiver } from './transaction.ts';
 
 export interface SessionOptions {
@@ -46,7 +46,7 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Asked anew for each session, so that a reload swaps the certificate. Absent: no TLS. */
-  readonly secureContext?: () => SecureContext | undefined;
+  readonly secureContext?: () => ServerContext | undefined;
   /** `implicit`: TLS begins before the greeting. */
   readonly tls?: 'implicit' | 'starttls';
   /** Each reply as it is sent; `name` where it is the machine's own. */
@@ -460,16 +460,20 @@ class SmtpSession implements Session {
       return this.#closed();
     }
     this.#arm(this.#times.greeting);
+    return chooseContext(plain, context, (chosen) => this.#handshake(plain, chosen, then));
+  }
+
+  #handshake(plain: Socket, context: ServerContext, then: () => void): void {
     const secured = secureServerSocket(plain, context);
     this.#socket = secured;
     this.#watch(secured);
     this.#listen();
     secured.once('secure', () => {
-      this.#peer = { ...this.#peer, helloName: '', tls: tlsFacts(secured), identity: undefined };
+      const proved = context.asksClient === true && { clientCertificate: clientCertificate(secured) };
+      this.#peer = { ...this.#peer, helloName: '', tls: tlsFacts(secured), identity: undefined, ...proved };
       this.#stage = 'serving';
       then();
     });
-    return undefined;
   }
 
   /** Never later than the end of the transaction, or of the session. */

@@ -5,6 +5,7 @@
  * Every answer is a `Reply`, given at once or later. A completed reply moves the transaction on.
  */
 
+import { type X509Certificate } from 'node:crypto';
 import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
 import { type Identity } from '../mail/identity.ts';
 import { type Reply } from '../mail/reply.ts';
@@ -24,6 +25,8 @@ export interface Peer {
   readonly tls: string | undefined;
   /** Who it has logged in as. */
   readonly identity?: Identity | undefined;
+  /** Shown under TLS and vouched for by an authority of `tls.clientCa`; only where the listener asks for one. */
+  readonly clientCertificate?: X509Certificate | undefined;
 }
 
 /** Decides for one session. Made at connect, dropped at close. */

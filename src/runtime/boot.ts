@@ -1,6 +1,7 @@
 /** What the main thread hands to a new thread. Plain values, shared memory and ports: all of it can be cloned. */
 
 import { type MessagePort } from 'node:worker_threads';
+import { type NamedPair } from '../receive/certificate-choice.ts';
 import { type ConfigSource } from './config-source.ts';
 
 export interface Boot {
@@ -22,10 +23,15 @@ export interface WorkerBoot extends Boot {
   readonly certificates: Certificates;
 }
 
-/** PEM texts by listener-independent default; the main thread reads or makes them. */
+/** PEM texts; the main thread reads or makes them. */
 export interface Certificates {
+  /** For clients that ask for no name, or for none that is known; `''` where no listener speaks TLS. */
   readonly certificate: string;
   readonly key: string;
+  /** Chosen by the name that a client asks for. */
+  readonly named?: readonly NamedPair[];
+  /** PEM of the authorities whose certificates clients may show. */
+  readonly clientCa?: string;
 }
 
 /** A worker that has joined, as the queue manager hears of it. */

@@ -4,21 +4,25 @@
  * A self-made certificate lets others encrypt; it proves nothing to anybody.
  */
 
-import { webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { DAY, type Instant } from '../lib/time.ts';
-import { type Certificates } from './boot.ts';
+import { type CertificatePair } from '../receive/certificate-choice.ts';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 // Long: nobody checks it, and a new one would only upset those who pin it.
 const LIFETIME = 3650 * DAY;
 
-export async function readCertificates(certificateFile: string, keyFile: string): Promise<Certificates> {
-  const [certificate, key] = await Promise.all([readText(certificateFile), readText(keyFile)]);
+/** Rejects with the names of the files. */
+export async function readCertificates(certificateFile: string, keyFile: string): Promise<CertificatePair> {
+  const [certificate, key] = await Promise.all([readPem(certificateFile), readPem(keyFile)]);
   try {
     createSecureContext({ cert: certificate, key });
+    // A certificate without a key beside it, or a key that stands alone, is taken by OpenSSL without a word.
+    if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)))
+      throw new Error('key values mismatch');
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`tls: the certificate ${certificateFile} and the key ${keyFile} do not work together: ${reason}`, {
@@ -29,7 +33,7 @@ export async function readCertificates(certificateFile: string, keyFile: string)
 }
 
 /** The one made before for this name, or a new one. */
-export async function selfSigned(folder: string, hostname: string, now: Instant): Promise<Certificates> {
+export async function selfSigned(folder: string, hostname: string, now: Instant): Promise<CertificatePair> {
   const [certificateFile, keyFile] = ['certificate.pem', 'key.pem'].map((name) => join(folder, name)) as [
     string,
     string,
@@ -49,7 +53,7 @@ export async function selfSigned(folder: string, hostname: string, now: Instant)
   return made;
 }
 
-async function makeCertificate(hostname: string, now: Instant): Promise<Certificates> {
+async function makeCertificate(hostname: string, now: Instant): Promise<CertificatePair> {
   // Only a first start needs them, and they take a tenth of a second to load.
   await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
@@ -68,7 +72,7 @@ async function makeCertificate(hostname: string, now: Instant): Promise<Certific
   return { certificate: certificate.toString('pem'), key: x509.PemConverter.encode(key, 'PRIVATE KEY') };
 }
 
-async function readText(file: string): Promise<string> {
+export async function readPem(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

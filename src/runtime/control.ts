@@ -6,6 +6,7 @@
  */
 
 import process from 'node:process';
+import { type CertificatesView } from '../api/certificate-view.ts';
 import {
   type Admin,
   type BackedUp,
@@ -53,6 +54,7 @@ export interface ControlDeps {
   readonly directory: DirectoryOperations;
   /** Asks a worker, which has a cache of answers. */
   readonly resolver: Resolver;
+  readonly certificates: { view(): CertificatesView; renew(): void };
 }
 
 export interface ControlFacts {
@@ -196,6 +198,15 @@ class ServerControl implements Omit<Admin, keyof DirectoryAdmin | keyof Director
       }),
     );
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+
+  async certificates(): Promise<CertificatesView> {
+    return this.#deps.certificates.view();
+  }
+
+  async renewCertificate(): Promise<CertificatesView> {
+    this.#deps.certificates.renew();
+    return this.#deps.certificates.view();
   }
 
   sites(query: PageQuery): Promise<SitesPage> {

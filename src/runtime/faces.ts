@@ -23,6 +23,7 @@ export interface FacesOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly draining: () => boolean;
+  readonly certificateHealth: () => readonly PartHealth[];
   /** The MTA-STS policy of one of our domains, by the configuration as it is now. */
   readonly ownPolicy: (domain: string) => string | undefined;
   readonly sandbox: Omit<SandboxPort, 'moveClock'> | undefined;
@@ -92,7 +93,7 @@ async function metricsOf({ queueManager, archivist, workers }: Threads, metrics:
   return metrics.text([queueManager, archivist, ...workers.map(({ thread }) => thread)], await snapshot());
 }
 
-async function health({ control, threads, clock, draining }: FacesOptions): Promise<Health> {
+async function health({ control, threads, clock, draining, certificateHealth }: FacesOptions): Promise<Health> {
   const intake = await answerWithin(control.status().then((status) => status.intake));
   const isDraining = draining();
   const hasWorkers = threads.workers.length > 0;
@@ -106,6 +107,7 @@ async function health({ control, threads, clock, draining }: FacesOptions): Prom
         intake === 'open' || isDraining ? 'ok' : 'starting',
         intake === 'open' ? '' : `intake is ${intake ?? 'unknown'}`,
       ),
+      ...certificateHealth(),
     ],
     clock.now(),
   );

@@ -5,13 +5,13 @@
  * opened before anything is closed, so that a reload which cannot be done leaves everything as it was.
  */
 
-import { createSecureContext, type SecureContext } from 'node:tls';
 import { type Duration } from '../lib/time.ts';
 import { replyText } from '../mail/reply.ts';
 import { type RejectedEvent } from '../events/event.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Timers } from '../ports/timers.ts';
+import { namesOf, type NamedPair, type ServerContext, serverContext } from '../receive/certificate-choice.ts';
 import { type ConnectionCounts } from '../receive/limits.ts';
 import { Listener, type ListenerOptions, type RejectedConnection } from '../receive/listener.ts';
 import { Deadlines } from '../receive/timeouts.ts';
@@ -161,9 +161,11 @@ function sameAddress(a: ListenerSettings, b: ListenerSettings): boolean {
   return a.host === b.host && a.port === b.port && (a.port !== 0 || a.name === b.name);
 }
 
-function contextOf({ certificates, minTls }: ListenerSettings): SecureContext | undefined {
+function contextOf({ certificates, tls, asksClients }: ListenerSettings): ServerContext | undefined {
   if (certificates === undefined) return undefined;
-  return createSecureContext({ cert: certificates.certificate, key: certificates.key, minVersion: minTls });
+  const { certificate, key, named = [], clientCa } = certificates;
+  const usual: NamedPair = { certificate, key, names: namesOf(certificate) };
+  return serverContext([usual, ...named], { parameters: tls, clientCa: asksClients ? clientCa : undefined });
 }
 
 function rejectedEvent({ client, why, reply }: RejectedConnection, at: number): RejectedEvent {

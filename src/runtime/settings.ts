@@ -8,6 +8,7 @@ import { type Config } from '../config/config.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
 import { type DnsServer, readResolvConf } from '../dns/resolv-conf.ts';
 import { canonicalIp, isLoopback, Networks } from '../lib/ip.ts';
+import { type TlsParameters, tlsParameters } from '../lib/tls-profile.ts';
 import { MINUTE, SECOND } from '../lib/time.ts';
 import { type Parsed } from '../lib/parsed.ts';
 import { type Entry } from '../mail/entry.ts';
@@ -49,7 +50,9 @@ export interface ListenerSettings {
   readonly timeouts: Timeouts;
   /** Absent: no encryption is offered. */
   readonly certificates: Certificates | undefined;
-  readonly minTls: 'TLSv1.2' | 'TLSv1.3';
+  readonly tls: TlsParameters;
+  /** Clients are asked for a certificate. */
+  readonly asksClients: boolean;
 }
 
 /** How far a due time is moved before a recorded dispatch: a crash then finds the entry due again soon, but not at once. */
@@ -66,7 +69,7 @@ export function workerSettings(config: Config, certificates: Certificates): Work
     local: localSettings(config),
     signing: signingSettings(config.signing),
     plan: planOf(config),
-    listeners: config.listeners.map((listener) => listenerSettings(config, listener, certificates)),
+    listeners: listenersOf(config, certificates),
     dns: dnsSettings(config),
     delivery: deliverySettings(config),
     maxHosts: MAX_HOSTS,
@@ -77,6 +80,10 @@ export function workerSettings(config: Config, certificates: Certificates): Work
     isOurs: ourListeners(config),
     memoryOctets: config.memory.content,
   };
+}
+
+export function listenersOf(config: Config, certificates: Certificates): readonly ListenerSettings[] {
+  return config.listeners.map((listener) => listenerSettings(config, listener, certificates));
 }
 
 export function queueSettings(
@@ -217,7 +224,8 @@ function listenerSettings(
     },
     timeouts: limits.timeouts,
     certificates: listener.tls === 'off' ? undefined : certificates,
-    minTls: tls.minVersion,
+    tls: tlsParameters(listener.tlsProfile ?? tls.profile, tls.minVersion),
+    asksClients: listener.clientCertificates,
   };
 }
 

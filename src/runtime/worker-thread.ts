@@ -1,6 +1,7 @@
 /** The thread of one worker. */
 
 import { workerData } from 'node:worker_threads';
+import { type Config } from '../config/config.ts';
 import { type Reply } from '../mail/reply.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
 import { type Route } from '../mail/route.ts';
@@ -17,7 +18,7 @@ import { localUsers } from './local-users.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
 import { systemRandom } from './random.ts';
-import { workerSettings } from './settings.ts';
+import { listenersOf, workerSettings } from './settings.ts';
 import { RememberedHosts } from './remembered-hosts.ts';
 import { openPolicies } from './sts.ts';
 import { serveAsks } from './thread.ts';
@@ -35,7 +36,9 @@ interface Reload {
 }
 
 let runtime: WorkerRuntime | undefined;
-let prepared: WorkerSettings | undefined;
+let prepared: { readonly config: Config; readonly settings: WorkerSettings } | undefined;
+/** What is in force. */
+let current: Config | undefined;
 let directory: DirectoryStore | undefined;
 
 serveAsks({
@@ -45,6 +48,7 @@ serveAsks({
     const config = await loadSource(boot.config);
     directory = readDirectory(config.spool.folder);
     const settings = workerSettings(config, boot.certificates);
+    current = config;
     runtime = new WorkerRuntime({
       ...{
         id,
@@ -72,12 +76,14 @@ serveAsks({
     return runtime.addresses;
   },
   prepare: async ({ source, certificates }: Reload) => {
-    prepared = workerSettings(await loadSource(source), certificates);
-    await worker().prepare(prepared);
+    const config = await loadSource(source);
+    prepared = { config, settings: workerSettings(config, certificates) };
+    await worker().prepare(prepared.settings);
   },
   swap: () => {
     if (prepared === undefined) throw new Error('a reload that was not prepared');
-    worker().swap(prepared);
+    worker().swap(prepared.settings);
+    current = prepared.config;
     prepared = undefined;
   },
   abandon: () => {
@@ -86,6 +92,10 @@ serveAsks({
   },
   directoryChanged: () => runtime?.directoryChanged(),
   lookUp: ({ name, type }: { name: string; type: DnsType }) => worker().lookUp(name, type),
+  recertify: async (certificates: WorkerBoot['certificates']) => {
+    if (current === undefined) throw new Error('the worker has not started');
+    await worker().recertify(listenersOf(current, certificates));
+  },
   addresses: () => worker().addresses,
   takeIn: ({ file, from }: { file: PickupFile; from: PickupSource }) => worker().takeIn(file, from),
   tellRefused: ({ file, why }: { file: PickupFile; why: Reply }) => worker().tellRefused(file, why),

@@ -188,6 +188,13 @@ export class WorkerRuntime {
     return this.#listeners.prepare(settings.listeners);
   }
 
+  /** The listeners go on with other certificates, and with nothing else that is new. */
+  async recertify(listeners: WorkerSettings['listeners']): Promise<void> {
+    await this.#listeners.prepare(listeners);
+    this.#listeners.swap(listeners);
+    this.#settings = { ...this.#settings, listeners };
+  }
+
   /** The second half: new sessions and new deliveries take the new settings; what runs, runs to its end. */
   swap(settings: WorkerSettings): void {
     this.#settings = settings;

@@ -5,14 +5,15 @@
  * what is asked through the control socket, to threads that die.
  */
 
-import { join } from 'node:path';
 import process from 'node:process';
-import { type Reloaded, type SandboxPort } from '../api/contract.ts';
+import { type CertificatesView } from '../api/certificate-view.ts';
+import { Refusal, type Reloaded, type SandboxPort } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { type Log } from '../ports/log.ts';
 import { makeFolderSynced } from '../spool/lmdb/files.ts';
-import { type Boot, type Certificates } from './boot.ts';
-import { readCertificates, selfSigned } from './certificates.ts';
+import { acmeView, openAcme, type RunningAcme } from './open-acme.ts';
+import { type Boot } from './boot.ts';
+import { CertificateKeeper, LOOK_AT_CERTIFICATES } from './certificate-keeper.ts';
 import { clockOffset, SystemClock } from './clock.ts';
 import { ConfigProblems, type ConfigSource, loadSource } from './config-source.ts';
 import { controlOf } from './control.ts';
@@ -106,6 +107,8 @@ class Working {
   #tlsReports: TlsReports | undefined;
   #directory: DirectoryStore | undefined;
   #care: DirectoryCare | undefined;
+  readonly #certificates: CertificateKeeper;
+  #acme: RunningAcme | undefined;
   #addresses: readonly ListeningAddress[] = [];
   #draining = false;
   readonly #hadParent = process.send !== undefined;
@@ -117,6 +120,7 @@ class Working {
     this.#clock = clock;
     this.#offset = offset;
     this.#log = log;
+    this.#certificates = new CertificateKeeper(clock, log);
     this.#startedAt = clock.now();
     this.#ended = new Promise((resolve) => (this.#end = resolve));
   }
@@ -141,6 +145,7 @@ class Working {
     // Before anybody is told that the server is up: then `sendmail` finds its folder.
     this.#pickup = await openPickup({ config: this.#config, threads, log: this.#log });
     await this.#openTlsReports(threads);
+    this.#watchCertificates();
     this.#faces = await this.#openFaces(threads, this.#directory);
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
@@ -158,7 +163,11 @@ class Working {
       boot: this.#boot(),
       workers: workerCount(this.#config),
       reusePort: sharesPorts(),
-      certificates: () => this.#certificates(this.#config),
+      certificates: async () => {
+        const certificates = await this.#certificates.load(this.#config);
+        this.#certificates.take();
+        return certificates;
+      },
       log: this.#log,
       events: (lines) => this.#options.events(lines),
       fatal: (reason) => this.#fatal(reason),
@@ -173,10 +182,45 @@ class Working {
     };
   }
 
-  async #certificates({ tls, hostname, spool, listeners }: Config): Promise<Certificates> {
-    if (tls.certificate !== undefined && tls.key !== undefined) return readCertificates(tls.certificate, tls.key);
-    if (listeners.every((listener) => listener.tls === 'off')) return { certificate: '', key: '' };
-    return selfSigned(join(spool.folder, 'tls'), hostname, this.#clock.now());
+  /** Not while a reload is under way, which brings its own. */
+  #lookAtCertificates(): Promise<void> {
+    const done = this.#reloading.then(() => this.#takeFreshCertificates());
+    this.#reloading = done;
+    return done;
+  }
+
+  async #takeFreshCertificates(): Promise<void> {
+    const threads = this.#threads;
+    const fresh = await this.#certificates.look();
+    if (fresh === undefined || threads === undefined || this.#draining) return;
+    threads.reloaded(this.#boot(), fresh);
+    const told = threads.workers.map(({ thread }) => thread.ask('recertify', fresh));
+    for (const { status } of await Promise.allSettled(told))
+      if (status === 'rejected') this.#log.warn('a worker did not take the new certificates');
+    this.#log.info('certificates have changed and are in use');
+  }
+
+  #watchCertificates(): void {
+    setInterval(() => void this.#lookAtCertificates(), LOOK_AT_CERTIFICATES).unref();
+    this.#openAcme();
+  }
+
+  /** Anew after each reload. */
+  #openAcme(): void {
+    this.#acme = openAcme(this.#acme, {
+      ...{ config: this.#config, clock: this.#clock, log: this.#log },
+      changed: () => this.#lookAtCertificates(),
+    });
+  }
+
+  #certificatesView(): CertificatesView {
+    return { certificates: this.#certificates.views(), acme: acmeView(this.#acme) };
+  }
+
+  #renewCertificate(): void {
+    if (this.#acme === undefined) throw new Refusal('conflict', 'there is no ACME: set acme.enabled: true');
+    const refused = this.#acme.acme.renew();
+    if (refused !== undefined) throw new Refusal('conflict', refused);
   }
 
   #openFaces(threads: Threads, directory: DirectoryStore): Promise<Faces> {
@@ -198,11 +242,13 @@ class Working {
       drain: () => void this.#drain(),
       explaining: () => this.#explaining(threads),
       ...{ directory: care.directory, resolver: care.resolver },
+      certificates: { view: () => this.#certificatesView(), renew: () => this.#renewCertificate() },
     });
     const { movableClock, sandbox } = this.#options;
     return Faces.open({
       ...{ config: this.#config, threads, control, clock: this.#clock, log: this.#log, sandbox },
       draining: () => this.#draining,
+      certificateHealth: () => this.#certificates.health(),
       ownPolicy: (domain) => ownStsText(this.#config, domain),
       moveClock: movableClock ? (by) => this.#moveClock(by) : undefined,
     });
@@ -255,16 +301,18 @@ class Working {
     const next = this.#nextSource();
     const answer = await reload({
       ...{ threads, source: next, before: this.#config },
-      certificatesOf: (candidate) => this.#certificates(candidate),
+      certificatesOf: (candidate) => this.#certificates.load(candidate),
       taken: (config, certificates) => {
         this.#config = config;
         this.#source = next;
+        this.#certificates.take();
         threads.reloaded(this.#boot(), certificates);
       },
     });
     if (answer.result === 'swapped') {
       this.#addresses = await this.#addressesNow(threads);
       await this.#openTlsReports(threads);
+      this.#openAcme();
     }
     for (const problem of answer.problems) this.#log.error(`reload refused, the old configuration stays: ${problem}`);
     for (const path of answer.needsRestart) this.#log.warn('a changed option needs a restart', { path });
@@ -321,6 +369,7 @@ class Working {
     if (threads === undefined) return;
     threads.stopping();
     const within = this.#config.drainTime;
+    this.#acme?.acme.stop();
     await Promise.all([this.#pickup?.stop(), this.#tlsReports?.stop()]);
     const workers = threads.workers.map(({ thread }) => thread);
     const queueDrained = threads.queueManager.ask('drain', within);

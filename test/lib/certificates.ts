@@ -13,9 +13,12 @@ export interface Certificate {
 
 export interface Authority extends Certificate {
   issue(...names: readonly string[]): Certificate;
+  /** The same with an RSA key. */
+  issueRsa(...names: readonly string[]): Certificate;
 }
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+const RSA_KEY = ['-newkey', 'rsa:2048', '-nodes'];
 
 export function makeAuthority(): Authority {
   const own = inFolder((folder) => {
@@ -23,16 +26,20 @@ export function makeAuthority(): Authority {
     openssl('req', '-x509', ...KEY, '-days', '2', '-subj', '/CN=Test authority', ...to);
     return made(folder);
   });
-  return { ...own, issue: (...names) => issue(own, names) };
+  return {
+    ...own,
+    issue: (...names) => issue(own, names, KEY),
+    issueRsa: (...names) => issue(own, names, RSA_KEY),
+  };
 }
 
-function issue(authority: Certificate, names: readonly string[]): Certificate {
+function issue(authority: Certificate, names: readonly string[], newKey: readonly string[]): Certificate {
   return inFolder((folder) => {
     const file = (name: string): string => join(folder, name);
     writeFileSync(file('ca'), authority.cert);
     writeFileSync(file('ca-key'), authority.key);
     writeFileSync(file('names'), `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}\n`);
-    openssl('req', '-new', ...KEY, '-subj', '/CN=Test server', '-keyout', file('key'), '-out', file('request'));
+    openssl('req', '-new', ...newKey, '-subj', '/CN=Test server', '-keyout', file('key'), '-out', file('request'));
     const by = ['-CA', file('ca'), '-CAkey', file('ca-key'), '-set_serial', '2', '-extfile', file('names')];
     openssl('x509', '-req', '-in', file('request'), '-days', '2', ...by, '-out', file('cert'));
     return made(folder);

@@ -31,6 +31,8 @@ const PACKAGES = {
   programs: ['bsd-mailx', 'mailutils', 'php-cli', 'git-email', 'libmailtools-perl'],
   // Users and groups that exist for one process only; see foreign-users.ts.
   wrappers: ['libnss-wrapper', 'libuid-wrapper'],
+  // A small ACME authority.
+  pebble: ['pebble'],
 } as const;
 const RECIPE = '1';
 
