@@ -7,7 +7,7 @@ import { PICKUP_MAKER, pickupId, pickupName, UNFINISHED } from './pickup-name.ts
 const SECRET = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
 
 test('a name has its time and its secret', () => {
-  assert.equal(pickupName(1_800_000_000_000, SECRET), '01mc7fb600-00112233445566778899aabbccddeeff');
+  assert.equal(pickupName(1_800_000_000_000, SECRET), '01mcc5rm00-00112233445566778899aabbccddeeff');
 });
 
 test('an id follows from the name: its time, its maker, and chance', () => {
