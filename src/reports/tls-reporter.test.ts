@@ -154,6 +154,32 @@ describe('when', () => {
     await settled(() => told.length === 2);
   });
 
+  test('a day that ends while reports are made is reported on too', async (t) => {
+    const clock = new HandClock();
+    clock.advance(DAY - (clock.now() % DAY) + 15 * HOUR);
+    const { reporter, told, asked } = await world(t, { clock });
+    reporter.start();
+    clock.advance(0);
+    clock.advance(DAY);
+    reporter.clockMoved();
+    await settled(() => {
+      clock.advance(0);
+      return told.length === 4;
+    });
+    assert.equal(asked[1]![0] - asked[0]![0], DAY);
+  });
+
+  test('time that is moved brings what is due', async (t) => {
+    const clock = new HandClock();
+    clock.advance(DAY - (clock.now() % DAY));
+    const { reporter, told, state } = await world(t, { clock });
+    state.sessions = [session({ domain: 'c.test' })];
+    reporter.start();
+    reporter.clockMoved();
+    clock.advance(2 * HOUR);
+    await settled(() => told.length === 1);
+  });
+
   test('a history that cannot be read is asked again', async (t) => {
     const clock = new HandClock();
     clock.advance(DAY - (clock.now() % DAY) + 15 * HOUR);

@@ -117,19 +117,21 @@ export class TlsReporter {
     this.#at = at;
     this.#timer = this.#deps.timers.after(Math.max(0, at - this.#deps.clock.now()), () => {
       this.#at = undefined;
+      // Not the time when it is done: that may be another day.
+      const began = this.#deps.clock.now();
       this.report().then(
-        (state) => this.#next(state),
+        (state) => this.#next(state, began),
         (error: unknown) => {
           this.#deps.log.warn('TLS reports could not be sent, trying again', { error: String(error) });
-          this.#next('again');
+          this.#next('again', began);
         },
       );
     });
   }
 
-  #next(state: 'done' | 'again'): void {
+  #next(state: 'done' | 'again', began: Instant): void {
     const { clock, delay } = this.#deps;
-    const tomorrow = startOfDay(clock.now()) + DAY + delay;
+    const tomorrow = startOfDay(began) + DAY + delay;
     this.#wakeAt(state === 'done' ? tomorrow : Math.min(clock.now() + HOUR, tomorrow));
   }
 
