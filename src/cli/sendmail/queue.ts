@@ -3,6 +3,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { connectControl, ControlError } from '../../api/control-client.ts';
 import { MAX_PAGE, type QueueAdmin, Refusal } from '../../api/contract.ts';
 import { type FlushSelection } from '../../wire/sendmail/options.ts';
@@ -60,7 +61,16 @@ async function list({ terminal, openOffline }: SendmailIo, place: PlaceOptions):
 
 async function flush(select: FlushSelection, place: PlaceOptions): Promise<void> {
   const control = connectControl(await spoolOf(place));
-  await control.flush({ select, all: Object.keys(select).length === 0, by: `sendmail:${userInfo().username}` });
+  await control.flush({ select, all: Object.keys(select).length === 0, by: `sendmail:${ownName()}` });
+}
+
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // The system knows no name for this user.
+    return `uid ${process.getuid?.() ?? ''}`;
+  }
 }
 
 async function spoolOf(place: PlaceOptions): Promise<string> {
