@@ -46,6 +46,8 @@ export class PeerServer {
   secured = 0;
   /** Subjects of the certificates that clients showed. */
   readonly shown: (string | undefined)[] = [];
+  /** Names that clients asked for in the handshake. */
+  readonly serverNames: unknown[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
 
@@ -112,7 +114,10 @@ export class PeerServer {
       ...{ isServer: true, requestCert: asksCertificate, rejectUnauthorized: false },
       secureContext: createSecureContext({ cert: certificate!.cert, key: certificate!.key, ...versions }),
     });
-    secure.on('secure', () => this.shown.push(secure.getPeerX509Certificate()?.subject));
+    secure.on('secure', () => {
+      this.shown.push(secure.getPeerX509Certificate()?.subject);
+      this.serverNames.push((secure as TLSSocket & { servername?: unknown }).servername);
+    });
     secure.on('error', () => {});
     secure.on('secure', () => (this.secured += 1));
     session.socket = secure;

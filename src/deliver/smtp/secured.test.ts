@@ -136,6 +136,25 @@ describe('DANE', () => {
     assert.equal(asked.filter((each) => each.startsWith('TLSA')).length, 1);
   });
 
+  test('of an alias the name that has the records is asked for, and the certificate is checked for the MX too', async (t) => {
+    const peer = await new PeerServer(secure).listen('127.0.0.1');
+    t.after(() => peer.close());
+    const zone: TestZone = {
+      'mx.test': { CNAME: ['end.test'], secure: true },
+      'end.test': { A: ['127.0.0.1'], secure: true },
+      [`_${peer.port}._tcp.end.test`]: { TLSA: [tlsa(root, 2)], secure: true },
+    };
+    const { agent } = agentFor(t, { resolver: zoneResolver(zone), family: 'ipv4', tls: { ca: root.cert } });
+    const route = { ...MX, port: peer.port, tls: 'opportunistic' } as const;
+    assert.equal(story(await agent.deliver(dispatchOf(route, { secure: true }))), 'mx.test encrypted dane successful');
+    // Without DANE it is the host, by whose name a certificate is valid.
+    assert.equal(
+      (await agent.deliver(dispatchOf({ ...route, tls: 'verify' }, { slot: 2 }))).outcomes[0]?.kind,
+      'delivered',
+    );
+    assert.deepEqual(peer.serverNames, ['end.test', 'mx.test']);
+  });
+
   test('a next hop that the configuration names is held to its records too', async (t) => {
     const { agent, port } = await world(t, { servers: { 'mx.test': stranger }, tlsa: { 'mx.test': [tlsa(good)] } });
     const route: SmarthostRoute = { kind: 'smarthost', name: 'out', match: {}, host: 'mx.test', port, tls: 'opportunistic', implicitTls: false, auth: undefined }; // prettier-ignore
