@@ -211,7 +211,7 @@ for (const [title, context] of CONTEXTS)
       ['SMTP where TLS should begin', Buffer.from('EHLO c.test\r\n'.repeat(20))],
       ['HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n'.repeat(20))],
       ['zeros', Buffer.alloc(70_000)],
-      ['a ClientHello of 16 MiB', Buffer.concat([Buffer.from('1603014000' + '01ffffff', 'hex'), Buffer.alloc(70_000)])],
+      ['a ClientHello of 16 MiB', Buffer.concat([Buffer.from('160301400001ffffff', 'hex'), Buffer.alloc(70_000)])],
       ['empty records', Buffer.alloc(50_000, Buffer.from('1603010000', 'hex'))],
       ['alerts', Buffer.alloc(7000, Buffer.from('15030100020100', 'hex'))],
     ];

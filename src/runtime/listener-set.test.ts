@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { ScriptReceiver } from '../../test/lib/dialogue.ts';
+import { certify } from '../../test/lib/pki.ts';
 import { freePort } from '../../test/lib/processes.ts';
 import { isListening, until } from '../../test/lib/wait.ts';
 import { readConfig } from '../config/config.ts';
 import { connectionCounts, SharedCounts } from '../receive/limits.ts';
 import { SystemClock } from './clock.ts';
 import { ListenerSet } from './listener-set.ts';
-import { type ListenerSettings, workerSettings } from './settings.ts';
+import { listenersOf, type ListenerSettings, workerSettings } from './settings.ts';
 import { systemTimers } from './timers.ts';
 
 const QUIET = { error: () => undefined, warn: () => undefined, info: () => undefined };
@@ -128,4 +130,35 @@ describe('ListenerSet', () => {
     socket.end();
     await stopping;
   });
+});
+
+test('a change of certificates is seen by the next client, and by none that is there', async (t) => {
+  const set = newSet(t);
+  const port = await freePort();
+  const [one, two] = [
+    await certify({ subject: 'one', names: ['one.test'] }),
+    await certify({ subject: 'two', names: ['two.test'] }),
+  ];
+  const config = readConfig(
+    { hostname: 'mx.test', listeners: [{ name: 'a', host: '127.0.0.1', port, tls: 'implicit' }] },
+    '/',
+  );
+  assert.ok(config.ok);
+  const shownBy = (party: typeof one) => listenersOf(config.value, { certificate: party.cert, key: party.key });
+  const greeted = async () => {
+    const client = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    client.on('error', () => undefined);
+    t.after(() => client.destroy());
+    await once(client, 'data');
+    return client;
+  };
+  await set.open(shownBy(one));
+  const before = await greeted();
+  await set.change(shownBy(two));
+  const after = await greeted();
+  assert.equal(before.getPeerCertificate().subject.CN, 'one');
+  assert.equal(after.getPeerCertificate().subject.CN, 'two');
+  before.write('NOOP\r\n');
+  assert.match(String(await once(before, 'data')), /^250/);
+  assert.deepEqual(set.addresses, [{ name: 'a', address: '127.0.0.1', port }]);
 });

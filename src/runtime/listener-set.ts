@@ -110,6 +110,12 @@ export class ListenerSet {
     for (const { listener } of closed) void this.#leave(listener); // Never rejects.
   }
 
+  /** The same addresses with other settings, such as new certificates, and nothing else that is new. */
+  async change(wanted: readonly ListenerSettings[]): Promise<void> {
+    await this.prepare(wanted);
+    this.swap(wanted);
+  }
+
   abandon(): void {
     for (const { listener } of this.#prepared.opened) void listener.drain(0); // Never rejects.
     this.#prepared = NOTHING;

@@ -94,7 +94,7 @@ serveAsks({
   lookUp: ({ name, type }: { name: string; type: DnsType }) => worker().lookUp(name, type),
   recertify: async (certificates: WorkerBoot['certificates']) => {
     if (current === undefined) throw new Error('the worker has not started');
-    await worker().recertify(listenersOf(current, certificates));
+    await worker().listeners.change(listenersOf(current, certificates));
   },
   addresses: () => worker().addresses,
   takeIn: ({ file, from }: { file: PickupFile; from: PickupSource }) => worker().takeIn(file, from),

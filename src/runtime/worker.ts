@@ -117,7 +117,7 @@ export class WorkerRuntime {
   readonly #submissions = new Calls<Extract<QueueManagerToWorker, { kind: 'submitted' }>>();
   readonly #leases = new Calls<boolean>();
   readonly #parts = new Calls<Uint8Array | undefined>();
-  readonly #listeners: ListenerSet;
+  readonly listeners: ListenerSet;
   readonly #budget: OctetBudget;
   readonly #kept: KeptMessages;
   /** Content in files that is in memory too. */
@@ -158,7 +158,7 @@ export class WorkerRuntime {
     this.#agent = this.#newAgent();
     this.#receiveDeps = this.#makeReceiveDeps();
     const { steadyClock: clock, timers, log, counts, reusePort } = deps;
-    this.#listeners = new ListenerSet({
+    this.listeners = new ListenerSet({
       ...{ clock, timers, log, counts, reusePort },
       makeReceiver: () => new SessionReceiver(this.#receiveDeps),
       tell: (event) => this.#tell(event),
@@ -168,15 +168,15 @@ export class WorkerRuntime {
 
   /** Opens the listeners; rejects with a text that names the one that cannot be opened. */
   async start(): Promise<void> {
-    await this.#listeners.open(this.#settings.listeners);
+    await this.listeners.open(this.#settings.listeners);
   }
 
   get addresses(): readonly { readonly name: string; readonly address: string; readonly port: number }[] {
-    return this.#listeners.addresses;
+    return this.listeners.addresses;
   }
 
   figures(): { readonly sessions: number; readonly deliveries: number } {
-    return { sessions: this.#listeners.sessions, deliveries: this.#deliveries };
+    return { sessions: this.listeners.sessions, deliveries: this.#deliveries };
   }
 
   load(): WorkerLoad {
@@ -185,14 +185,7 @@ export class WorkerRuntime {
 
   /** The first half of a reload: opens what is new. Rejects, and leaves everything as it was, when that fails. */
   prepare(settings: WorkerSettings): Promise<void> {
-    return this.#listeners.prepare(settings.listeners);
-  }
-
-  /** The listeners go on with other certificates, and with nothing else that is new. */
-  async recertify(listeners: WorkerSettings['listeners']): Promise<void> {
-    await this.#listeners.prepare(listeners);
-    this.#listeners.swap(listeners);
-    this.#settings = { ...this.#settings, listeners };
+    return this.listeners.prepare(settings.listeners);
   }
 
   /** The second half: new sessions and new deliveries take the new settings; what runs, runs to its end. */
@@ -206,19 +199,19 @@ export class WorkerRuntime {
     this.#sts?.close();
     this.#sts = this.#newSts();
     this.#agent = this.#newAgent();
-    this.#listeners.swap(settings.listeners);
+    this.listeners.swap(settings.listeners);
     void this.#leave(before); // Never rejects.
   }
 
   /** The reload is off: what `prepare` opened is closed. */
   abandon(): void {
-    this.#listeners.abandon();
+    this.listeners.abandon();
   }
 
   /** Answers 421 to those who wait, lets transactions end, and closes. */
   async drainIntake(within: number): Promise<void> {
     this.#intake = 'draining';
-    await this.#listeners.drain(within);
+    await this.listeners.drain(within);
   }
 
   /** Cuts off what has not ended in time; what became of everything is reported before it resolves, as far as possible. */

@@ -194,9 +194,10 @@ class Working {
     const fresh = await this.#certificates.look();
     if (fresh === undefined || threads === undefined || this.#draining) return;
     threads.reloaded(this.#boot(), fresh);
-    const told = threads.workers.map(({ thread }) => thread.ask('recertify', fresh));
-    for (const { status } of await Promise.allSettled(told))
-      if (status === 'rejected') this.#log.warn('a worker did not take the new certificates');
+    // One that cannot, as while it starts, is ended: its successor begins with them.
+    await Promise.all(
+      threads.workers.map(({ thread }) => thread.ask('recertify', fresh).catch(() => thread.terminate())),
+    );
     this.#log.info('certificates have changed and are in use');
   }
 
