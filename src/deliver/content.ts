@@ -129,3 +129,11 @@ async function* fileBlocks(path: string, octets: number, size: number): AsyncGen
     await file.close();
   }
 }
+
+/** All of it, or the block that is being sent and the one that waits for it; what is lent is counted where it was taken. */
+export function heldOctets(content: DispatchContent): number {
+  if (content.kind === 'pieces') return 0;
+  if (content.kind === 'octets') return content.octets.length;
+  const block = content.kind === 'blocks' ? ASKED_OCTETS : (content.block ?? BLOCK_OCTETS);
+  return Math.min(content.octets, 2 * block);
+}

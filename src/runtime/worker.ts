@@ -5,7 +5,7 @@
 
 import { StubResolver, type StubResolverOptions } from '../dns/stub-resolver.ts';
 import { Agent } from '../deliver/agent.ts';
-import { ASKED_OCTETS, BLOCK_OCTETS } from '../deliver/content.ts';
+import { ASKED_OCTETS, BLOCK_OCTETS, heldOctets } from '../deliver/content.ts';
 import { type AgentOptions } from '../deliver/options.ts';
 import { type PolicyFolder } from '../deliver/sts/policy-folder.ts';
 import { openRelay } from '../deliver/smtp/open-relay.ts';
@@ -464,14 +464,6 @@ export class WorkerRuntime {
 /** Where no domain has a key nothing is looked at for one. */
 function signerOf({ directory }: WorkerDeps, { signing }: WorkerSettings): Signer | undefined {
   return activeSigner(signing, directory?.signs === true ? directory : undefined);
-}
-
-/** All of it, or the block that is being sent and the one that waits for it; what is lent is counted where it was taken. */
-function heldOctets(content: DispatchContent): number {
-  if (content.kind === 'pieces') return 0;
-  if (content.kind === 'octets') return content.octets.length;
-  const block = content.kind === 'blocks' ? ASKED_OCTETS : (content.block ?? BLOCK_OCTETS);
-  return Math.min(content.octets, 2 * block);
 }
 
 const SMTP_PORT = 25;

@@ -27,6 +27,8 @@ const PACKAGES = {
   // A name server, and what signs its zones; the last lets a program have a resolver of its own.
   dnssec: ['nsd', 'ldnsutils', 'libresolv-wrapper'],
   dkim: ['python3-dkim', 'python3-nacl', 'libmail-dkim-perl', 'opendkim', 'rspamd'],
+  // Clients that log in.
+  submission: ['gsasl', 'msmtp'],
   // Programs that hand in mail with a `sendmail` command.
   programs: ['bsd-mailx', 'mailutils', 'php-cli', 'git-email', 'libmailtools-perl'],
   // Users and groups that exist for one process only; see foreign-users.ts.

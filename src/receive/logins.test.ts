@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { HandClock } from '../../test/lib/hand-clock.ts';
+import { type Identity } from '../mail/identity.ts';
+import { parseMailbox } from '../mail/path.ts';
+import { type Authenticated } from './authenticator.ts';
+import { Logins } from './logins.ts';
+import { maySendAs, PeerLogins } from './session-logins.ts';
+import { type Peer } from './transaction.ts';
+
+const ANN: Identity = { user: 'ann', tenant: '', senders: ['a.test', 'boss@b.test', '.c.test'], limits: {} };
+const PEER: Peer = {
+  ...{ address: '192.0.2.1', port: 1, listener: 'submission', helloName: 'x', protocol: 'ESMTP', tls: 'TLSv1.3' },
+};
+
+function world(answer: Authenticated = { kind: 'refused' }) {
+  const clock = new HandClock();
+  const asked: string[] = [];
+  const logins = new Logins({
+    clock,
+    authenticator: {
+      password: (user) => {
+        asked.push(user);
+        return Promise.resolve(answer);
+      },
+      user: () => Promise.resolve(answer),
+      scram: () => Promise.reject(new Error('not asked here')),
+    },
+  });
+  const told: string[] = [];
+  const peers = new PeerLogins(logins, (peer, user, why) => told.push(`${peer.address} ${user} ${why.code}`));
+  const attempt = (address: string, user = 'ann') =>
+    peers.check({ ...PEER, address }, { kind: 'password', user, password: 'x' });
+  return { clock, asked, told, attempt, peers };
+}
+
+describe('a login', () => {
+  test('that is right gives the identity, and is not counted', async () => {
+    const { attempt, told } = world({ kind: 'identity', identity: ANN });
+    for (let n = 0; n < 100; n += 1) assert.equal(await attempt('192.0.2.1'), ANN);
+    assert.deepEqual(told, []);
+  });
+
+  test('that cannot be checked now is no failure', async () => {
+    const { attempt, told } = world({ kind: 'unavailable', reason: 'disk' });
+    assert.equal(await attempt('192.0.2.1'), 'unavailable');
+    assert.deepEqual(told, []);
+  });
+
+  test('that is wrong is told of, without what was tried', async () => {
+    const { attempt, told } = world();
+    assert.equal(await attempt('192.0.2.1', 'eve'), 'refused');
+    assert.deepEqual(told, ['192.0.2.1 eve 535']);
+  });
+});
+
+describe('failures', () => {
+  test('of one address end in no more tries, of whatever name, and one more each minute', async () => {
+    const { attempt, asked, clock } = world();
+    for (let n = 0; n < 20; n += 1) assert.equal(await attempt('192.0.2.1', `user${n}`), 'refused');
+    const asked20 = asked.length;
+    const last = await attempt('192.0.2.1', 'another');
+    assert.ok(typeof last === 'object' && 'code' in last && last.code === 421);
+    assert.equal(asked.length, asked20, 'nothing is looked up any more');
+    assert.equal(await attempt('192.0.2.2', 'another'), 'refused');
+    clock.advance(61_000);
+    assert.equal(await attempt('192.0.2.1', 'another'), 'refused');
+    assert.notEqual(await attempt('192.0.2.1', 'another'), 'refused');
+  });
+
+  test('of one IPv6 network count together', async () => {
+    const { attempt } = world();
+    for (let n = 0; n < 20; n += 1) await attempt(`2001:db8:1:2::${n}`, `user${n}`);
+    assert.notEqual(await attempt('2001:db8:1:2:ffff::1', 'x'), 'refused');
+    assert.equal(await attempt('2001:db8:1:3::1', 'x'), 'refused');
+  });
+
+  test('of one name from many addresses lock the name for a while', async () => {
+    const { attempt, clock } = world();
+    for (let n = 0; n < 50; n += 1) assert.equal(await attempt(`192.0.2.${n}`), 'refused');
+    const last = await attempt('198.51.100.1');
+    assert.ok(typeof last === 'object' && 'code' in last && last.code === 454);
+    clock.advance(61_000);
+    assert.equal(await attempt('198.51.100.1'), 'refused');
+  });
+
+  test('an exchange that proves nothing counts too', async () => {
+    const { peers, attempt } = world();
+    for (let n = 0; n < 20; n += 1) peers.failed(PEER, undefined);
+    assert.notEqual(await attempt(PEER.address), 'refused');
+  });
+});
+
+describe('whom a user may send as', () => {
+  for (const [address, may] of [
+    ['anybody@a.test', true],
+    ['ANYBODY@A.TEST', true],
+    ['boss@b.test', true],
+    ['ann@b.test', false],
+    ['x@deep.c.test', true],
+    ['x@c.test', false],
+    ['x@nota.test', false],
+    ['x@a.test.evil.test', false],
+  ] as const)
+    test(`${address}: ${may}`, () => {
+      const mailbox = parseMailbox(address);
+      assert.ok(mailbox.ok);
+      assert.equal(maySendAs(ANN, mailbox.value), may);
+    });
+
+  test('reports of its own', () => assert.equal(maySendAs(ANN, null), true));
+  test('nobody, without a list', () => {
+    const mailbox = parseMailbox('x@a.test');
+    assert.ok(mailbox.ok);
+    assert.equal(maySendAs({ ...ANN, senders: [] }, mailbox.value), false);
+  });
+});

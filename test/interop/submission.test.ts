@@ -1,0 +1,233 @@
+/** Foreign clients log in and submit mail, each by the mechanisms that it knows. */
+
+import assert from 'node:assert/strict';
+import { chmod, writeFile } from 'node:fs/promises';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { createTransport } from 'nodemailer';
+
+import { traceOf, waitForMaildir } from '../lib/arrived.ts';
+import { makeAuthority } from '../lib/certificates.ts';
+import { interopNeeds, packageRoot } from '../lib/debs.ts';
+import { freePort, removeFolder, run, startProcess, testFolder } from '../lib/processes.ts';
+import { type Product, startProduct } from '../lib/product.ts';
+import { swaks } from '../lib/swaks.ts';
+
+const noSwaks = await interopNeeds('swaks');
+const noClients = await interopNeeds('submission');
+const noCurl = (await has('curl')) ? false : 'curl is not installed';
+const noPython = (await has('python3')) ? false : 'python3 is not installed';
+
+const PASSWORD = 'correct horse, battery = staple';
+
+let product: Product;
+let ports: Readonly<Record<'submission' | 'submissions', number>>;
+let folder: string;
+
+before(async () => {
+  folder = await testFolder('submission');
+  const authority = makeAuthority();
+  const { cert, key } = authority.issue('localhost', '127.0.0.1');
+  await writeFile(join(folder, 'authority.pem'), authority.cert);
+  await writeFile(join(folder, 'certificate.pem'), cert);
+  await writeFile(join(folder, 'key.pem'), key);
+  ports = { submission: await freePort(), submissions: await freePort() };
+  product = await startProduct({
+    folder: join(folder, 'product'),
+    config: {
+      listeners: [
+        { name: 'submission', host: '127.0.0.1', port: ports.submission, auth: 'required' },
+        { name: 'submissions', host: '127.0.0.1', port: ports.submissions, auth: 'required', tls: 'implicit' },
+      ],
+      tls: { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') },
+      relay: { networks: [] },
+      routes: [{ kind: 'maildir', name: 'out', path: join(folder, 'mail', '{user}') }],
+    },
+  });
+  await product.control.addDomain({ domain: 'client.test' });
+  await product.control.addCredential({ user: 'ann', password: PASSWORD });
+});
+after(async () => {
+  await product?.stop();
+  await removeFolder(folder);
+});
+
+async function has(program: string): Promise<boolean> {
+  return (await startProcess({ argv: ['sh', '-c', `command -v ${program}`] }).exited) === 0;
+}
+
+/** It arrived, and says that its client had logged in. */
+async function arrived(user: string): Promise<void> {
+  const [message] = await waitForMaildir(join(folder, 'mail', user), undefined, 1);
+  assert.match(traceOf(message!.content).join('\n'), /with ESMTPSA/);
+  assert.match(message!.content.toString('latin1'), /^DKIM-Signature: /m);
+}
+
+const CONTENT = 'From: ann@client.test\r\nTo: x@far.test\r\nSubject: Hello\r\n\r\nHello\r\n';
+
+describe('swaks', { skip: noSwaks }, () => {
+  const send = (user: string, ...more: readonly string[]) =>
+    swaks(['--from', 'ann@client.test', '--to', `${user}@far.test`, ...more], Buffer.from(CONTENT));
+
+  for (const mechanism of ['PLAIN', 'LOGIN'])
+    for (const [how, flag] of [
+      ['submission', '--tls'],
+      ['submissions', '--tls-on-connect'],
+    ] as const)
+      test(`${mechanism} on ${how}`, async () => {
+        const user = `swaks-${mechanism.toLowerCase()}-${how}`;
+        const { code, transcript } = await send(
+          user,
+          ...['--server', `127.0.0.1:${ports[how]}`, flag, '--auth', mechanism],
+          ...['--auth-user', 'ann', '--auth-password', PASSWORD],
+        );
+        assert.equal(code, 0, transcript);
+        await arrived(user);
+      });
+
+  test('a wrong password is refused, and told of', async () => {
+    const { transcript } = await send(
+      'x',
+      ...['--server', `127.0.0.1:${ports.submission}`, '--tls', '--auth', 'PLAIN'],
+      ...['--auth-user', 'ann', '--auth-password', 'wrong horse'],
+    );
+    assert.match(transcript, /535 5\.7\.8/);
+    await product.event('the failed login', (event) => event.kind === 'rejected' && event.stage === 'login');
+  });
+
+  test('without a login no mail is taken, and without TLS no login', async () => {
+    const without = await send('x', '--server', `127.0.0.1:${ports.submission}`, '--tls');
+    assert.match(without.transcript, /530 5\.7\.0/);
+    const clear = await send(
+      'x',
+      ...['--server', `127.0.0.1:${ports.submission}`, '--auth', 'PLAIN'],
+      ...['--auth-user', 'ann', '--auth-password', PASSWORD],
+    );
+    assert.notEqual(clear.code, 0);
+    assert.doesNotMatch(clear.transcript, /AUTH PLAIN \S/);
+  });
+
+  test('nobody sends as somebody else', async () => {
+    const { transcript } = await swaks(
+      [
+        ...['--from', 'eve@other.test', '--to', 'x@far.test', '--server', `127.0.0.1:${ports.submission}`, '--tls'],
+        ...['--auth', 'PLAIN', '--auth-user', 'ann', '--auth-password', PASSWORD],
+      ],
+      Buffer.from(CONTENT),
+    );
+    assert.match(transcript, /550 5\.7\.1 .*allowed senders/);
+  });
+});
+
+describe('curl', { skip: noCurl }, () => {
+  for (const [scheme, name] of [
+    ['smtp', 'submission'],
+    ['smtps', 'submissions'],
+  ] as const)
+    test(scheme, async () => {
+      const file = join(folder, `${scheme}.eml`);
+      await writeFile(file, CONTENT);
+      await run({
+        argv: [
+          ...(['curl', '--silent', '--show-error', '--insecure', '--ssl-reqd'] as const),
+          ...['--url', `${scheme}://127.0.0.1:${ports[name]}/client.test`, '--user', `ann:${PASSWORD}`],
+          ...['--mail-from', 'ann@client.test', '--mail-rcpt', `curl-${scheme}@far.test`, '--upload-file', file],
+        ],
+      });
+      await arrived(`curl-${scheme}`);
+    });
+});
+
+describe('nodemailer', () => {
+  for (const method of ['PLAIN', 'LOGIN'])
+    test(method, async () => {
+      const transport = createTransport({
+        ...{ host: '127.0.0.1', port: ports.submissions, secure: true, authMethod: method },
+        ...{ auth: { user: 'ann', pass: PASSWORD }, tls: { rejectUnauthorized: false } },
+      });
+      const user = `nodemailer-${method.toLowerCase()}`;
+      await transport.sendMail({ from: 'ann@client.test', to: `${user}@far.test`, subject: 'x', text: 'x' });
+      transport.close();
+      await arrived(user);
+    });
+});
+
+describe('smtplib', { skip: noPython }, () => {
+  test('logs in as it likes', async () => {
+    const script = `
+import smtplib, ssl
+client = smtplib.SMTP('127.0.0.1', ${ports.submission})
+client.starttls(context=ssl._create_unverified_context())
+client.login('ann', '${PASSWORD}')
+client.sendmail('ann@client.test', ['smtplib@far.test'], ${JSON.stringify(CONTENT)})
+client.quit()
+`;
+    await run({ argv: ['python3', '-c', script] });
+    await arrived('smtplib');
+  });
+});
+
+/** A program of the packages, with its libraries. */
+async function packaged(program: string, args: readonly string[], input = '') {
+  const root = await packageRoot('submission');
+  const libraries = globSync(['usr/lib/*-linux-gnu*', 'lib/*-linux-gnu*'], { cwd: root }).map((at) => join(root, at));
+  const running = startProcess({
+    argv: [join(root, 'usr/bin', program), ...args],
+    env: { LD_LIBRARY_PATH: libraries.join(':'), LC_ALL: 'C', HOME: folder },
+    input: Buffer.from(input),
+  });
+  return { code: await running.exited, output: running.output() };
+}
+
+describe('msmtp', { skip: noClients }, () => {
+  for (const mechanism of ['plain', 'login', 'scram-sha-256', 'scram-sha-256-plus'])
+    test(mechanism, async (t) => {
+      const { output: about } = await packaged('msmtp', ['--version']);
+      if (!new RegExp(`(?:^| )${mechanism}(?: |$)`, 'm').test(about)) return t.skip(`this msmtp does not know it`);
+      const user = `msmtp-${mechanism}`;
+      const config = join(folder, `${user}.conf`);
+      await writeFile(
+        config,
+        [
+          ...['account default', 'host 127.0.0.1', `port ${ports.submission}`, 'tls on', 'tls_certcheck off'],
+          ...[`auth ${mechanism}`, 'user ann', `password "${PASSWORD}"`, 'from ann@client.test'],
+        ].join('\n'),
+      );
+      await chmod(config, 0o600);
+      const { code, output } = await packaged('msmtp', ['-C', config, `${user}@far.test`], CONTENT);
+      assert.equal(code, 0, output);
+      return arrived(user);
+    });
+});
+
+describe('gsasl', { skip: noClients }, () => {
+  const login = (mechanism: string, password: string, ...more: readonly string[]) =>
+    packaged(
+      'gsasl',
+      [
+        ...['--client', '--smtp', `--mechanism=${mechanism}`, '--verbose', `--connect=localhost:${ports.submission}`],
+        ...['--authentication-id=ann', `--password=${password}`, '--authorization-id='],
+        ...[`--x509-ca-file=${join(folder, 'authority.pem')}`, '--quality-of-protection=qop-auth'],
+        ...more,
+      ],
+      '',
+    );
+
+  for (const mechanism of ['PLAIN', 'LOGIN', 'SCRAM-SHA-256-PLUS']) {
+    test(`${mechanism}: the right password is taken`, async () => {
+      const { output } = await login(mechanism, PASSWORD);
+      assert.match(output, /235 2\.7\.0/, output);
+    });
+    test(`${mechanism}: a wrong one is not`, async () => {
+      const { output } = await login(mechanism, 'wrong horse');
+      assert.match(output, /535 5\.7\.8/, output);
+    });
+  }
+
+  test('SCRAM-SHA-256 of a client that cannot bind', async () => {
+    assert.match((await login('SCRAM-SHA-256', PASSWORD, '--no-cb')).output, /235 2\.7\.0/);
+    assert.match((await login('SCRAM-SHA-256', 'wrong horse', '--no-cb')).output, /535 5\.7\.8/);
+  });
+});
