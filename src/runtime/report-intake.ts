@@ -12,6 +12,11 @@ import { type ReceivedReport } from '../tlspolicy/tls-report.ts';
 const MAX_EVENTS = 20;
 const MAX_FAILURES = 20;
 
+/** Undefined: it is not for whom reports come to. */
+export function reportIn(message: NewMessage, address: string | undefined, log: Log): Promise<NewMessage> | undefined {
+  return address !== undefined && isReport(message, address) ? withReport(message, log) : undefined;
+}
+
 /** Whether the message is for whom reports come to. `address`: in lower case. */
 export function isReport({ entries }: NewMessage, address: string): boolean {
   return entries.some(({ recipients }) =>

@@ -9,28 +9,47 @@ import { zoneResolver } from '../../test/lib/zone-resolver.ts';
 import { HOUR } from '../lib/time.ts';
 import { type Route } from '../mail/route.ts';
 import { type StsPolicy } from '../mail/sts-policy.ts';
+import { type TlsSession } from '../mail/tls-result.ts';
 import { openPolicies, withSts, WorkerSts } from './sts.ts';
 
 const POLICY: StsPolicy = { mode: 'enforce', mx: ['mx.b.test', '*.c.test', 'other.test'], maxAge: 86_400 };
 const finding = (policy: StsPolicy | undefined, pending = false) => ({ policy, problem: undefined, pending });
 
+const untold = (session: TlsSession): void => assert.fail(session.result);
+
 describe('an answer with the policy of its domain', () => {
   test('has what the policy says of its hosts', () => {
-    const answer = withSts(siteAnswer('mx.b.test,a.c.test'), finding(POLICY));
+    const answer = withSts(siteAnswer('mx.b.test,a.c.test'), finding(POLICY), untold);
     assert.ok(answer.kind === 'site');
     assert.deepEqual(answer.sts, { mode: 'enforce', mx: ['mx.b.test', '*.c.test'], maxAge: 86_400 });
     assert.equal(answer.site, 'mx.b.test,a.c.test');
   });
 
   test('is asked for again soon while the policy is on its way', () => {
-    const answer = withSts(siteAnswer('mx.b.test', HOUR), finding(undefined, true));
+    const answer = withSts(siteAnswer('mx.b.test', HOUR), finding(undefined, true), untold);
     assert.ok(answer.kind === 'site');
     assert.deepEqual([answer.sts, answer.ttl], [undefined, 60_000]);
   });
 
+  test('a policy that could not be had is told', () => {
+    const told: TlsSession[] = [];
+    const problem = { kind: 'failed', resultType: 'sts-webpki-invalid', reason: 'expired' } as const;
+    withSts(siteAnswer('mx.b.test'), { ...finding(undefined), problem }, (session) => void told.push(session));
+    assert.deepEqual(told, [
+      {
+        policy: 'opportunistic',
+        policyType: 'sts',
+        host: '',
+        address: '',
+        result: 'sts-webpki-invalid',
+        reason: 'expired',
+      },
+    ]);
+  });
+
   test('a domain that leads nowhere has none', () => {
     const nowhere = { kind: 'failed', status: '5.1.2', diagnostic: 'postrider: no such domain', ttl: 1 } as const;
-    assert.equal(withSts(nowhere, finding(POLICY)), nowhere);
+    assert.equal(withSts(nowhere, finding(POLICY), untold), nowhere);
   });
 });
 

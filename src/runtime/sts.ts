@@ -89,13 +89,28 @@ export class WorkerSts {
 }
 
 /** A policy that could not be had, as reports tell it: no session was begun for it. */
-export function problemSession({ resultType, reason }: StsProblem): TlsSession {
+function problemSession({ resultType, reason }: StsProblem): TlsSession {
   return { policy: 'opportunistic', policyType: 'sts', host: '', address: '', result: resultType, reason };
 }
 
-/** The answer to a look-up with the policy of its domain. */
-export function withSts(answer: SiteAnswer, { policy, pending }: StsFinding): SiteAnswer {
+/** Undefined: no policy is asked for. */
+export function workerSts(
+  deps: { readonly [K in Optional]: WorkerStsDeps[K] | undefined } & Omit<WorkerStsDeps, Optional>,
+): WorkerSts | undefined {
+  const { settings, folder } = deps;
+  return settings === undefined || folder === undefined ? undefined : new WorkerSts({ ...deps, settings, folder });
+}
+
+type Optional = 'settings' | 'folder';
+
+/** The answer to a look-up with the policy of its domain. `tell`: of a policy that could not be had. */
+export function withSts(
+  answer: SiteAnswer,
+  { policy, pending, problem }: StsFinding,
+  tell: (session: TlsSession) => void,
+): SiteAnswer {
   if (answer.kind !== 'site') return answer;
+  if (problem !== undefined) tell(problemSession(problem));
   const ttl = pending ? Math.min(answer.ttl, PENDING_TTL) : answer.ttl;
   return { ...answer, ttl, sts: policy === undefined ? undefined : stsPolicyFor(policy, answer.hosts) };
 }

@@ -50,11 +50,11 @@ import { type Link } from './link.ts';
 import { ListenerSet, type ListenerSetDeps } from './listener-set.ts';
 import { type KeptDispatch, type QueueManagerToWorker, type WorkerToQueueManager } from './messages.ts';
 import { type RememberedHosts, tlsMemoryOf } from './remembered-hosts.ts';
-import { isReport, withReport } from './report-intake.ts';
+import { reportIn } from './report-intake.ts';
 import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
-import { problemSession, type StsSettings, withSts, WorkerSts } from './sts.ts';
+import { type StsSettings, withSts, type WorkerSts, workerSts } from './sts.ts';
 import { TlsCounts } from './tls-counts.ts';
 import { countLookup, countRejected, countRelayed, type WorkerLoad } from './worker-metrics.ts';
 
@@ -356,10 +356,8 @@ export class WorkerRuntime {
         helloNames: new Set([delivery.helloName.toLowerCase()]),
         ...{ maxHosts, ownAddresses, random: this.#deps.random, family: delivery.family },
       });
-      if (policy === undefined || site.kind !== 'site') return site;
-      const finding = await policy;
-      if (finding.problem !== undefined) this.#tlsCounts.add(routingDomain, problemSession(finding.problem));
-      return withSts(site, finding);
+      if (policy === undefined) return site;
+      return withSts(site, await policy, (session) => this.#tlsCounts.add(routingDomain, session));
     } catch (error) {
       this.#deps.log.error('looking up a destination failed', { route: route.name, error: String(error) });
       return { kind: 'deferred', status: '4.3.0', diagnostic: 'postrider: internal error in the look-up', ttl: 60_000 };
@@ -406,10 +404,9 @@ export class WorkerRuntime {
   }
 
   #newSts(): WorkerSts | undefined {
-    const { sts: settings } = this.#settings;
     const { policies: folder, id, steadyClock: clock, timers, log } = this.#deps;
-    if (settings === undefined || folder === undefined) return undefined;
-    return new WorkerSts({ settings, folder, sweeps: id === 0, resolver: this.#resolver, ...{ clock, timers, log } });
+    const { sts: settings } = this.#settings;
+    return workerSts({ settings, folder, sweeps: id === 0, resolver: this.#resolver, ...{ clock, timers, log } });
   }
 
   #agentOptions(): AgentOptions {
@@ -448,9 +445,8 @@ export class WorkerRuntime {
       routeOf: (recipient, facts) => this.#settings.plan.routeOf(recipient, facts),
       entriesOf: (message, recipients) => this.#settings.plan.entriesOf(message, recipients),
       submit: (message) => {
-        const { reportsTo } = this.#settings;
-        if (reportsTo === undefined || !isReport(message, reportsTo)) return this.#submit(message);
-        return withReport(message, this.#deps.log).then((read) => this.#submit(read));
+        const read = reportIn(message, this.#settings.reportsTo, this.#deps.log);
+        return read === undefined ? this.#submit(message) : read.then((withIt) => this.#submit(withIt));
       },
       formatDate: (at) => formatDate(at),
       eventLine,
