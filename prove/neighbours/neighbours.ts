@@ -137,8 +137,14 @@ class Run {
     this.#accepted.push(...found.accepted);
     this.#report.count(found.cases);
     Object.assign(this.#report.figures, found.figures, this.#shown(one, measured));
-    this.#report.failures.push(...this.#told(one, [...found.failures, ...judgeMeasured(measured, one)]));
+    this.#report.failures.push(
+      ...this.#told(one, [...found.failures, ...judgeMeasured(measured, this.#boundsOf(one))]),
+    );
     return measured;
+  }
+
+  #boundsOf({ grownOctets, grownPerWorker = 0 }: Case): { readonly grownOctets: number } {
+    return { grownOctets: grownOctets + (this.#world.workers - 1) * grownPerWorker };
   }
 
   #begin(name: string): GoodMail {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type Resolver } from '../../ports/resolver.ts';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -181,6 +182,20 @@ describe('hosts and addresses', () => {
     const { verdicts, server } = await send(t, PIPELINING, {}, { resolver: addresses, maxAddresses: 2 });
     assert.deepEqual(verdicts, ['deferred 4.4.1 site']);
     assert.equal(server.connections, 0);
+  });
+
+  test('names that cannot be looked up count as addresses do', async (t) => {
+    const asked: string[] = [];
+    const silent: Resolver = {
+      resolve: (name) => {
+        asked.push(name);
+        return Promise.resolve({ kind: 'temporary', reason: 'no answer in time' });
+      },
+    };
+    const hosts = Array.from({ length: 20 }, (_, i) => ({ name: `h${i}.test`, preference: i }));
+    const { verdicts } = await send(t, PIPELINING, { hosts }, { resolver: silent, maxAddresses: 3 });
+    assert.deepEqual(verdicts, ['deferred 4.4.3 site']);
+    assert.equal(new Set(asked).size, 3);
   });
 
   const greetings: readonly [name: string, greeting: string, want: string][] = [

@@ -102,7 +102,6 @@ export class Dialer {
   }
 
   async #open(target: Target): Promise<SmtpConnection | undefined> {
-    const { maxAddresses, maxGreetings } = this.#options;
     this.#dialled += 1;
     this.last = { host: target.host, address: target.local === 'tcp' ? target.address : '' };
     const opened = await this.#openWith(target);
@@ -114,9 +113,14 @@ export class Dialer {
     // What one address of a host says of us, its others say too; a login is refused by all of them.
     if (refusal.kind === 'permanent') this.#skipped.add(target.host);
     if (refusal.stage === 'login') this.#stopped = 'the login failed';
-    if (this.#dialled >= maxAddresses || this.#greetings >= maxGreetings)
-      this.#stopped = 'the attempt has asked enough servers';
+    this.#stopIfEnough();
     return undefined;
+  }
+
+  #stopIfEnough(): void {
+    const { maxAddresses, maxGreetings } = this.#options;
+    if (this.#dialled >= maxAddresses || this.#greetings >= maxGreetings)
+      this.#stopped ??= 'the attempt has asked enough servers';
   }
 
   /** Where encryption is welcome and not demanded, one that goes wrong is done without. */
@@ -173,6 +177,7 @@ export class Dialer {
       return;
     }
     for (const { name } of hostsInOrder(hosts, this.#options.random)) {
+      if (this.#stopped !== undefined) return;
       if (this.#skipped.has(name)) continue;
       const found = await this.#lookUp(name);
       const policy = found === undefined ? undefined : await this.#policy(name, found);
@@ -202,6 +207,11 @@ export class Dialer {
     if (answer.kind !== 'addresses') {
       const text = answer.kind === 'temporary' ? answer.reason : `${host} has no address`;
       this.#fail(host, answer.kind === 'temporary' ? '4.4.3' : '4.4.4', text, 'dns');
+      // A name server that is silent takes as long as a host that is.
+      if (answer.kind === 'temporary') {
+        this.#dialled += 1;
+        this.#stopIfEnough();
+      }
       return undefined;
     }
     const addresses = answer.addresses.filter((each) => !this.#options.prohibited(each, this.#destination.port));
