@@ -63,10 +63,15 @@ describe('the queue of a stopped server', () => {
     const queue = await openOffline(folder);
     const copy = join(folder, '..', `${folder.split('/').at(-1)}-copy`);
     t.after(() => rm(copy, { recursive: true, force: true }));
+    await queue.addCredential({ user: 'ann', password: 'correct horse' });
     assert.equal((await queue.backup({ folder: copy })).messages, 2);
     await queue.close();
     const copied = await openOffline(copy);
     assert.equal((await copied.list({})).entries.length, 2);
+    assert.deepEqual(
+      (await copied.credentials()).credentials.map(({ user }) => user),
+      ['ann'],
+    );
     await copied.close();
   });
 

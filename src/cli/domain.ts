@@ -1,0 +1,83 @@
+/** `postrider domain`: domains that mail is sent from, and their DNS records. Also with the server down, but for `check`. */
+
+import { type Command } from 'commander';
+import { type DomainView } from '../api/directory-contract.ts';
+import { CommandFailure, type Context } from './context.ts';
+import { listed, withDirectory } from './directory-words.ts';
+
+export function addDomain(program: Command, context: Context): void {
+  const domain = program
+    .command('domain')
+    .description('domains that mail is sent from: list, add, show, check, remove');
+  domain
+    .command('list', { isDefault: true })
+    .description('all domains')
+    .action(() =>
+      withDirectory(context, async (directory) => {
+        const { domains } = await directory.domains();
+        context.print(domains, () =>
+          listed(
+            context,
+            ['DOMAIN', 'TENANT'],
+            domains.map(({ name, tenant }) => [name, tenant]),
+          ),
+        );
+      }),
+    );
+  domain
+    .command('add')
+    .description('make a domain and its signing keys, and print what to publish in DNS')
+    .argument('<domain>')
+    .option('--tenant <name>', 'whose domain it is')
+    .action((name: string, { tenant }: { readonly tenant?: string }) =>
+      withDirectory(context, async (directory) => {
+        const made = await directory.addDomain({ domain: name, ...(tenant !== undefined && { tenant }) });
+        context.print(made, () => recordsText(made));
+      }),
+    );
+  domain
+    .command('show')
+    .description('the DNS records of a domain, ready to paste')
+    .argument('<domain>')
+    .action((name: string) =>
+      withDirectory(context, async (directory) => {
+        const view = await directory.domain({ domain: name });
+        context.print(view, () => recordsText(view));
+      }),
+    );
+  domain
+    .command('check')
+    .description('look the DNS records of a domain up, and say what is wrong; needs a running server')
+    .argument('<domain>')
+    .action((name: string) => checkDomain(context, name));
+  domain
+    .command('remove')
+    .description('with its keys')
+    .argument('<domain>')
+    .action((name: string) =>
+      withDirectory(context, async (directory) => {
+        const removed = await directory.removeDomain({ domain: name });
+        context.print(removed, () => `domain ${removed.name} is gone, with its keys\n`);
+      }),
+    );
+}
+
+function recordsText({ name, records }: DomainView): string {
+  const lines = records.map(({ line, why, weight }) => `; ${weight === 'advised' ? 'advised: ' : ''}${why}\n${line}\n`);
+  return `; records of ${name}\n\n${lines.join('\n')}`;
+}
+
+async function checkDomain(context: Context, name: string): Promise<void> {
+  const { records } = await (await context.control()).checkDomain({ domain: name });
+  context.print(records, () =>
+    records
+      .map(({ type, name: at, problem, weight }) => {
+        if (problem === undefined) return `ok       ${type} ${at}\n`;
+        return `${weight === 'needed' ? 'wrong   ' : 'advised '} ${type} ${at}\n         ${problem}\n`;
+      })
+      .join(''),
+  );
+  const wrong = records.filter(({ problem, weight }) => problem !== undefined && weight === 'needed').length;
+  if (wrong > 0)
+    throw new CommandFailure(`${wrong} of ${records.length} records need mending (postrider domain show ${name})`);
+}
