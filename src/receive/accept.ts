@@ -5,6 +5,7 @@
  * event; from then on it is ours (RFC 5321 §6.1).
  */
 
+import { anyAddress } from '../mail/address-pattern.ts';
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Client, type Envelope } from '../mail/envelope.ts';
 import { formatMailbox } from '../mail/path.ts';
@@ -45,7 +46,9 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
 function signing({ signer, clock }: ReceiveDeps, { settings, peer }: Transaction): Pick<SinkOptions, 'sign'> {
   const active = signer();
   if (active === undefined || (peer.identity === undefined && !settings.relay.isTrusted(peer.address))) return {};
-  return { sign: (section) => active.begin(section, clock.now()) };
+  const { identity } = peer;
+  const may = identity && ((author: string): boolean => anyAddress(identity.senders)(author));
+  return { sign: (section) => active.begin(section, clock.now(), may) };
 }
 
 interface Arrival {

@@ -139,6 +139,26 @@ describe('a message that is to be signed and cannot be', () => {
     });
 });
 
+describe('a user', () => {
+  const may = (author: string): boolean => author === 'ann@example.com';
+  const cases: readonly (readonly [string, string, RegExp | 'signing' | undefined])[] = [
+    ['is signed for as who it may send as', 'ann@example.com', 'signing'],
+    [
+      'is not signed for as somebody else: the message is refused',
+      'eve@example.com',
+      /eve@example\.com, is none that the user may/,
+    ],
+    ['is not stopped here where nobody signs', 'eve@third.test', undefined],
+  ];
+  for (const [name, from, wanted] of cases)
+    test(name, () => {
+      const begun = new Signer(settings()).begin(messageFrom(from, ''), NOW, may);
+      if (begun?.kind !== 'fault') return assert.equal(begun?.kind, wanted);
+      assert.match(begun.reason, wanted as RegExp);
+      return assert.ok(begun.lasting);
+    });
+});
+
 describe('the signatures', () => {
   test('say when, until when, and by whom', async () => {
     const signer = new Signer(settings({ expireAfter: 86_400_000 }));

@@ -76,8 +76,11 @@ export class Signer {
     this.#keys = new SigningKeys(settings.keys, directory);
   }
 
-  /** `section`: the header section as it will be stored, with its empty line. Undefined: nobody signs. */
-  begin(section: Buffer, now: Instant): Signing | SigningFault | undefined {
+  /**
+   * `section`: the header section as it will be stored, with its empty line. `may`: whether who sends it may do so as this author; a
+   * signature says that the domain answers for it. Undefined: nobody signs.
+   */
+  begin(section: Buffer, now: Instant, may: (author: string) => boolean = anybody): Signing | SigningFault | undefined {
     const fields = headerFields(section, Infinity);
     const authors = fields.filter(({ name }) => name === 'from');
     const author = authorOf(section, authors);
@@ -86,7 +89,7 @@ export class Signer {
     try {
       const keys = this.#keysFor(author, rule?.domains);
       if (keys.length === 0) return undefined;
-      const obstacle = obstacleIn(section, fields, authors.length);
+      const obstacle = obstacleIn(section, fields, authors.length) ?? (may(author) ? undefined : notTheirs(author));
       if (obstacle !== undefined) return { kind: 'fault', reason: obstacle, lasting: true };
       const { canonicalization, fields: more } = rule ?? this.#settings.form;
       const header = { section, fields, canonicalization, names: signedNames(fields, more) };
@@ -215,6 +218,14 @@ function obstacleIn(section: Buffer, fields: readonly HeaderField[], authors: nu
 }
 
 const EMPTY_LINE = Buffer.from('\r\n');
+
+function anybody(): boolean {
+  return true;
+}
+
+function notTheirs(author: string): string {
+  return `its From address${author === '' ? '' : `, ${author},`} is none that the user may send as`;
+}
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
