@@ -1,6 +1,6 @@
 /** The TLSA record of a key, `3 1 1`: DANE-EE, its SubjectPublicKeyInfo, SHA-256 (RFC 7672 §3.1). */
 
-import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { publicKeyInfoOf } from '../tlspolicy/certificate.ts';
 
 export function tlsaOf(from: X509Certificate | KeyObject): string {
@@ -11,5 +11,5 @@ export function tlsaOf(from: X509Certificate | KeyObject): string {
 }
 
 function spkiOf(key: KeyObject): Buffer {
-  return key.export({ type: 'spki', format: 'der' });
+  return (key.type === 'private' ? createPublicKey(key) : key).export({ type: 'spki', format: 'der' });
 }

@@ -2,10 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
+import { connect } from 'node:tls';
 import { Acme } from '../../src/acme/acme.ts';
 import { ACME_OPTIONS, type AcmeOptions } from '../../src/acme/config.ts';
 import { acmeFiles, type AcmeFiles } from '../../src/acme/files.ts';
@@ -14,12 +16,13 @@ import { namesOf } from '../../src/receive/certificate-choice.ts';
 import { makeAuthority } from '../lib/certificates.ts';
 import { interopNeeds, packageRoot } from '../lib/debs.ts';
 import { freePort, removeFolder, type Running, startProcess, testFolder } from '../lib/processes.ts';
-import { untilListening } from '../lib/wait.ts';
+import { startProduct } from '../lib/product.ts';
+import { until, untilListening } from '../lib/wait.ts';
 
 const TIMERS = {
   after: (delay: number, wake: () => void) => {
-    // What the product waits for is asked at once here.
-    const handle = setTimeout(wake, Math.min(delay, 200));
+    // Between two questions nobody need wait here; what ends a question that gets no answer stays as it is.
+    const handle = setTimeout(wake, delay < 60_000 ? Math.min(delay, 200) : delay);
     return { cancel: () => clearTimeout(handle) };
   },
 };
@@ -119,6 +122,14 @@ function letWait({ files }: Scene): void {
 const keyOf = (certificate: X509Certificate): string =>
   certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('hex');
 
+async function shownAt(port: number): Promise<string | undefined> {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const { issuer } = socket.getPeerX509Certificate() ?? {};
+  socket.destroy();
+  return issuer;
+}
+
 const skip = await interopNeeds('pebble');
 
 describe('a certificate from pebble', { skip }, () => {
@@ -144,12 +155,12 @@ describe('a certificate from pebble', { skip }, () => {
   test('it is ordered at the start by itself, and not again after a restart', async (t) => {
     const first = scene(t, 'start');
     first.acme.start();
-    while (first.changes() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('a certificate', () => first.changes() > 0);
     await first.acme.idle();
     first.acme.stop();
     const again = scene(t, 'start');
     again.acme.start();
-    while (again.acme.standing().nextAt === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('a plan', () => again.acme.standing().nextAt > 0);
     await again.acme.idle();
     assert.equal(again.changes(), 0);
   });
@@ -183,7 +194,7 @@ describe('a certificate from pebble', { skip }, () => {
     await ordered(scene(t, 'names'));
     const made = scene(t, 'names', { names: ['other.test'] });
     made.acme.start();
-    while (made.changes() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('a certificate', () => made.changes() > 0);
     assert.deepEqual(namesOf(readFileSync(made.files.certificate, 'utf8')), ['other.test']);
   });
 
@@ -202,7 +213,7 @@ describe('a certificate from pebble', { skip }, () => {
     // After a restart the wait goes on.
     const again = scene(t, 'fail', { names: ['mx.test', 'more.test'] });
     again.acme.start();
-    while (again.acme.standing().nextAt === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('a plan', () => again.acme.standing().nextAt > 0);
     await again.acme.idle();
     assert.equal(again.changes(), 0);
     assert.equal(again.acme.standing().nextAt, nextAt);
@@ -213,6 +224,38 @@ describe('a certificate from pebble', { skip }, () => {
     made.acme.renew();
     await made.acme.idle();
     assert.match(made.acme.standing().lastError, /cannot listen for http-01 at 127\.0\.0\.1 port \d+: .*EADDRINUSE/);
+  });
+
+  test('the product orders it while it serves, and every worker shows it without a restart', async (t) => {
+    const port = await freePort();
+    const product = await startProduct({
+      config: {
+        workers: 2,
+        listeners: [{ name: 'smtps', host: '127.0.0.1', port, tls: 'implicit' }],
+        acme: {
+          ...{ enabled: true, agreeToTerms: true, host: '127.0.0.1', httpPort: ports.http, keepKey: false },
+          ...{ directory: `https://localhost:${ports.acme}/dir`, ca: join(folder, 'ca.pem') },
+        },
+      },
+    });
+    t.after(() => product.stop());
+    const { certificates, acme } = await until('the certificate', async () => {
+      const view = await product.control.certificates();
+      return view.certificates[0]?.source === 'acme' && view;
+    });
+    assert.match(certificates[0]!.issuer, /Pebble/);
+    const records = await product.cli('certificate', 'tlsa', '--port', String(port));
+    assert.match(
+      records.output,
+      new RegExp(`_${port}\\._tcp\\.mx\\.product\\.test\\. IN TLSA ${certificates[0]!.tlsa}`),
+    );
+    assert.match(records.output, new RegExp(`${acme!.nextTlsa!} ; of the next key`));
+    await until('all workers to show it', async () => {
+      const shown = await Promise.all(Array.from({ length: 8 }, () => shownAt(port)));
+      return shown.every((issuer) => issuer?.includes('Pebble'));
+    });
+    const again = await product.cli('certificate', 'renew');
+    assert.match(again.output, /less than a minute ago/);
   });
 
   test('pebble itself is who it says: another authority is not believed', async (t) => {

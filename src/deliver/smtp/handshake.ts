@@ -1,24 +1,10 @@
 /** What a route says of its TLS besides how much of it is demanded: pins, our own certificate, versions and ciphers. */
 
 import { createHash, type X509Certificate } from 'node:crypto';
+import { tlsParameters } from '../../lib/tls-profile.ts';
 import { type RouteTls } from '../../mail/route.ts';
 import { publicKeyInfoOf } from '../../tlspolicy/certificate.ts';
 import { type DeliveryTls } from '../options.ts';
-
-/** Of Mozilla's guidelines; all with forward secrecy, and none that leaks by padding. */
-const INTERMEDIATE = [
-  'TLS_AES_128_GCM_SHA256',
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-  'DHE-RSA-AES128-GCM-SHA256',
-  'DHE-RSA-AES256-GCM-SHA384',
-].join(':');
 
 /** Options of Node's `tls.connect`. */
 export function handshakeOptions(route: RouteTls | undefined, all: DeliveryTls | undefined) {
@@ -27,7 +13,7 @@ export function handshakeOptions(route: RouteTls | undefined, all: DeliveryTls |
   const oldest = all?.minVersion ?? ('TLSv1.2' as const);
   return {
     minVersion: profile === 'modern' ? ('TLSv1.3' as const) : oldest,
-    ...(profile === 'intermediate' ? { ciphers: INTERMEDIATE } : {}),
+    ...(profile === 'intermediate' ? { ciphers: tlsParameters('intermediate').ciphers } : {}),
     ...own,
     ...(all?.ca === undefined ? {} : { ca: [all.ca].flat() }),
   };
