@@ -108,8 +108,8 @@ function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected
 function envelopeOf(transaction: Transaction, { options, tlsOptional }: HeaderFacts): Envelope {
   const { sender, peer } = transaction;
   const { campaign } = options;
-  // A user's mail is its tenant's, whatever the header says.
-  const tenant = peer.identity?.tenant || options.tenant;
+  // A user's mail is its tenant's, or nobody's, whatever the header says.
+  const tenant = peer.identity === undefined ? options.tenant : peer.identity.tenant;
   const client = clientOf(transaction);
   // RFC 8689 §3: beside REQUIRETLS the field means nothing.
   if (!tlsOptional || sender.requireTls === true) return { ...sender, client, tenant, campaign };

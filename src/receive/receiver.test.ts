@@ -422,3 +422,42 @@ test('recipients are bounded, and each is there once', async () => {
   await begin(again, { address: '127.0.0.1' });
   for (let i = 0; i < 6000; i += 1) assert.equal((await again.receiver.recipient(to('x@far.test'))).code, 250);
 });
+
+describe('a client that has logged in', () => {
+  const identity = { user: 'app', tenant: 'acme', senders: ['sender.test'], limits: {} };
+
+  test('sends to anybody, as its tenant, and the message says who it was', async () => {
+    const w = world();
+    assert.equal((await begin(w, { address: '198.51.100.9', identity })).code, 250);
+    assert.equal((await w.receiver.recipient(to('bob@far.test'))).code, 250);
+    await send(w, 'X-Postrider-Tenant: other\r\nSubject: hi\r\n\r\nbody\r\n');
+    const [message] = w.submitted;
+    assert.equal(message?.envelope.tenant, 'acme');
+    assert.equal(message.envelope.client.user, 'app');
+    assert.match(w.events.map((event) => JSON.stringify(event)).join('') + message.events.join(''), /"user":"app"/);
+  });
+
+  test('of no tenant belongs to none, whatever its header says', async () => {
+    const w = world();
+    await begin(w, { address: '198.51.100.9', identity: { ...identity, tenant: '' } });
+    await w.receiver.recipient(to('bob@far.test'));
+    await send(w, 'X-Postrider-Tenant: acme\r\nSubject: hi\r\n\r\nbody\r\n');
+    assert.equal(w.submitted[0]?.envelope.tenant, '');
+  });
+
+  test('sends as nobody else', async () => {
+    const w = world();
+    const answer = await begin(w, { identity }, 'ann@other.test');
+    assert.equal(answer.code, 550);
+    assert.match(answer.lines[0], /app may not send as this address/);
+    const [event] = w.events;
+    assert.ok(event?.kind === 'rejected');
+    assert.equal(event.user, 'app');
+  });
+
+  test('without a login the same is refused', async () => {
+    const w = world();
+    await begin(w, { address: '198.51.100.9' });
+    assert.equal((await w.receiver.recipient(to('bob@far.test'))).code, 550);
+  });
+});
