@@ -19,6 +19,7 @@ import { type Collected, MessageSink, type SinkOptions } from './message-sink.ts
 import { type PlannedMessage, type ReceiveDeps, type Submitted } from './ports.ts';
 import { type Transaction } from './receiver.ts';
 import { type ContentSink } from './transaction.ts';
+import { userHeader } from './user-mail.ts';
 
 type Answer = Reply | readonly Reply[];
 
@@ -36,6 +37,7 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
     maxHops: settings.maxHops,
     trusted: transaction.trusted ? 'trusted' : 'untrusted',
     trace: traceOf(deps, transaction, id),
+    ...userRules(deps, transaction, id),
     ...signing(deps, transaction),
     commit: (collected) => commit(deps, transaction, { id, collected }),
     refused: (why) => answerTo(transaction, refuse(why)),
@@ -49,6 +51,22 @@ function signing({ signer, clock }: ReceiveDeps, { settings, peer }: Transaction
   const { identity } = peer;
   const may = identity && ((author: string): boolean => anyAddress(identity.senders)(author));
   return { sign: (section) => active.begin(section, clock.now(), may) };
+}
+
+/** Of mail from a user who has logged in. */
+function userRules(
+  { clock, formatDate }: ReceiveDeps,
+  { settings, peer, sender }: Transaction,
+  id: QueueId,
+): Pick<SinkOptions, 'prepare' | 'maxOctets'> {
+  const { identity } = peer;
+  if (identity === undefined) return {};
+  const { messageOctets } = identity.limits;
+  const facts = { identity, reversePath: sender.reversePath, hostname: settings.hostname, id };
+  return {
+    prepare: (section) => userHeader(section, { ...facts, date: formatDate(clock.now()) }),
+    ...(messageOctets !== undefined && { maxOctets: messageOctets }),
+  };
 }
 
 interface Arrival {

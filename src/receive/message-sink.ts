@@ -6,7 +6,7 @@
  * way (no room, disk full, header section too large, a loop) is remembered, the rest is swallowed, and the
  * refusal is the answer at the end: a client that is still sending would not read it earlier.
  *
- * What is done to a message, in this order: `editHeader`, then signing, then the trace field in front. The signatures
+ * What is done to a message, in this order: `prepare` (of what users submit), `editHeader`, then signing, then the trace field in front. The signatures
  * stand right above what they sign; their place is kept free until the whole body is hashed.
  */
 
@@ -41,6 +41,10 @@ export interface SinkOptions {
   readonly trusted: 'trusted' | 'untrusted';
   /** The trace field to prepend. */
   readonly trace: string;
+  /** What is done to the header section, with its empty line, before all else. Absent: nothing. */
+  readonly prepare?: (section: Buffer) => Buffer | Reply;
+  /** Content beyond it is refused with `tooLarge`. Absent: as the session allows. */
+  readonly maxOctets?: number;
   /** Who signs, when the header section is as it will be stored. Absent: nobody. */
   readonly sign?: (section: Buffer) => Signing | SigningFault | undefined;
   /** All is there: make it ours, and say what to answer. The octets' budget is given back when it resolves. */
@@ -56,6 +60,7 @@ export interface Collected {
   readonly signedBy: string | undefined;
 }
 
+export const TOO_LARGE = reply(552, '5.3.4', 'The message is larger than your limit (messageOctets)');
 export const NO_ROOM = reply(452, '4.3.1', 'No room for the message now, try again later');
 // Large enough that a write, a hop to another thread and back, costs little next to what it writes.
 const FILE_WRITE_OCTETS = 262_144;
@@ -71,6 +76,8 @@ export class MessageSink implements ContentSink {
   readonly #body: OctetPieces;
   /** Octets of the budget: what has come and is not in the file. */
   #taken = 0;
+  /** All that has come. */
+  #octets = 0;
   #searched = 0;
   #eightBit = false;
   #header: HeaderFacts | undefined;
@@ -90,6 +97,8 @@ export class MessageSink implements ContentSink {
 
   write(chunk: Buffer): void | Promise<void> {
     if (this.#refusal !== undefined) return undefined;
+    this.#octets += chunk.length;
+    if (this.#octets > (this.#options.maxOctets ?? Infinity)) return this.#refuse(TOO_LARGE);
     if (!this.#take(chunk.length)) return this.#refuse(NO_ROOM);
     if (!this.#eightBit && !isAscii(chunk)) this.#eightBit = true;
     if (this.#header === undefined) {
@@ -147,7 +156,9 @@ export class MessageSink implements ContentSink {
   #headerDone(end: number): void {
     const { maxHeaderOctets, maxHops, trusted, sign } = this.#options;
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
-    const edited = editHeader(Buffer.from(this.#head.view().subarray(0, end)), trusted);
+    const prepared = this.#prepared(Buffer.from(this.#head.view().subarray(0, end)));
+    if ('code' in prepared) return this.#refuse(prepared);
+    const edited = editHeader(prepared, trusted);
     if ('code' in edited) return this.#refuse(edited);
     if (edited.hops > maxHops) return this.#refuse(tooManyHops(maxHops));
     const signing = sign?.(edited.octets);
@@ -155,6 +166,11 @@ export class MessageSink implements ContentSink {
     this.#signing = signing;
     this.#header = edited;
     return this.#pushBody(this.#head.take().subarray(end));
+  }
+
+  #prepared(section: Buffer): Buffer | Reply {
+    const { prepare } = this.#options;
+    return prepare === undefined ? section : prepare(section);
   }
 
   #pushBody(chunk: Buffer): void {

@@ -460,4 +460,35 @@ describe('a client that has logged in', () => {
     await begin(w, { address: '198.51.100.9' });
     assert.equal((await w.receiver.recipient(to('bob@far.test'))).code, 550);
   });
+
+  test('has its mail made whole, and in nobody else’s name', async () => {
+    const w = world();
+    await begin(w, { identity });
+    await w.receiver.recipient(to('bob@far.test'));
+    await send(w, 'Subject: hi\r\n\r\nbody\r\n');
+    const { content } = w.submitted[0]!;
+    assert.ok(content.kind === 'octets');
+    assert.match(Buffer.from(content.octets).toString(), /^From: <ann@sender\.test>\r\nDate: .*\r\nMessage-ID: </m);
+    await begin(w, { identity });
+    await w.receiver.recipient(to('bob@far.test'));
+    const answer = await send(w, 'From: eve@other.test\r\n\r\nbody\r\n');
+    assert.equal((answer as Reply).code, 550);
+    assert.equal(w.submitted.length, 1);
+  });
+
+  test('keeps to the size and the recipients that it is allowed', async () => {
+    const w = world();
+    const small = { ...identity, limits: { messageOctets: 100, recipientsPerMessage: 1 } };
+    await w.receiver.connect({ ...peer, identity: small });
+    const declared = await w.receiver.sender({ ...peer, identity: small }, from('ann@sender.test'), 101);
+    assert.equal(declared.code, 552);
+    await begin(w, { identity: small });
+    assert.equal((await w.receiver.recipient(to('bob@far.test'))).code, 250);
+    const second = await w.receiver.recipient(to('carl@far.test'));
+    assert.equal(second.code, 452);
+    assert.match(second.lines[0], /recipientsPerMessage/);
+    const answer = await send(w, `Subject: hi\r\n\r\n${'x'.repeat(100)}\r\n`);
+    assert.equal((answer as Reply).code, 552);
+    assert.deepEqual(w.submitted, []);
+  });
 });

@@ -13,7 +13,7 @@ import { type FailRoute, type RelayRoute, type Route } from '../mail/route.ts';
 import { type RejectedEvent } from '../events/event.ts';
 import { RELAYING_DENIED, relayVerdict } from '../policy/relay.ts';
 import { acceptSink } from './accept.ts';
-import { maySendAs, notYours, PeerLogins } from './session-logins.ts';
+import { obstacleOf, PeerLogins } from './session-logins.ts';
 import { type IntakeState, type ReceiveDeps, type ReceiveSettings, type RelayTransaction } from './ports.ts';
 import { relaySink } from './relay-sink.ts';
 import { type Answer, type ContentSink, type Peer, type Receiver, type SessionLogins } from './transaction.ts';
@@ -89,9 +89,8 @@ export class SessionReceiver implements Receiver {
     const settings = this.#deps.settings();
     const intake = this.#deps.intake();
     if (intake !== 'open') return this.#rejected('sender', INTAKE_REFUSALS[intake], { sender });
-    const { identity } = peer;
-    if (identity !== undefined && !maySendAs(identity, sender.reversePath))
-      return this.#rejected('sender', notYours(identity.user), { sender });
+    const obstacle = peer.identity && obstacleOf(peer.identity, sender.reversePath, declaredOctets);
+    if (obstacle !== undefined) return this.#rejected('sender', obstacle, { sender });
     const domain = sender.reversePath?.domain;
     if (domain === undefined || domain === '' || domain.startsWith('[') || !settings.refuseNullMxSenders)
       return this.#begin(settings, sender, declaredOctets);
@@ -168,7 +167,9 @@ export class SessionReceiver implements Receiver {
   }
 
   #take(transaction: Transaction, recipient: Recipient, targets: readonly Mailbox[]): Reply {
-    const { recipients, known, settings } = transaction;
+    const { recipients, known, settings, peer } = transaction;
+    const most = peer.identity?.limits.recipientsPerMessage;
+    if (most !== undefined && transaction.accepted >= most) return tooManyOfTheirs(most);
     if (recipients.length + targets.length > settings.maxTargets) return TOO_MANY_TARGETS;
     for (const target of targets) {
       const key = formatMailbox(target);
@@ -245,6 +246,10 @@ export class SessionReceiver implements Receiver {
       reply: replyText(why),
     });
   }
+}
+
+function tooManyOfTheirs(most: number): Reply {
+  return reply(452, '4.5.3', `More than your ${most} recipients in a message (recipientsPerMessage)`);
 }
 
 interface About {

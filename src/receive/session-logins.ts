@@ -5,6 +5,7 @@ import { anyAddress, type AddressTest } from '../mail/address-pattern.ts';
 import { formatMailbox, type ReversePath } from '../mail/path.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type SaslCheck, type ScramGiven } from '../wire/sasl/sasl.ts';
+import { TOO_LARGE } from './message-sink.ts';
 import { type LoginAnswer, type Logins } from './logins.ts';
 import { type Peer, type SessionLogins } from './transaction.ts';
 
@@ -54,6 +55,12 @@ export function maySendAs({ senders }: Identity, path: ReversePath): boolean {
   return test(formatMailbox(path));
 }
 
-export function notYours(user: string): Reply {
+/** Why a user's transaction may not begin. */
+export function obstacleOf(identity: Identity, path: ReversePath, declaredOctets = 0): Reply | undefined {
+  if (!maySendAs(identity, path)) return notYours(identity.user);
+  return declaredOctets > (identity.limits.messageOctets ?? Infinity) ? TOO_LARGE : undefined;
+}
+
+function notYours(user: string): Reply {
   return reply(550, '5.7.1', `The user ${user} may not send as this address: none of its allowed senders matches`);
 }
