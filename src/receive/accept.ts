@@ -87,6 +87,12 @@ function finalReply(submitted: Submitted, id: QueueId): Reply {
       return reply(250, '2.0.0', `Queued as ${id}`);
     case 'full':
       return reply(452, '4.3.1', 'Insufficient storage, try again later');
+    case 'tooMuch':
+      return reply(
+        450,
+        '4.7.1',
+        `The ${submitted.of} has sent as much as it may (${submitted.limit}), try again later`,
+      );
     case 'unavailable':
       return reply(451, '4.3.0', `Not queued, try again later: ${submitted.reason}`);
   }

@@ -60,7 +60,11 @@ export interface PlannedMessage {
 }
 
 export type Submitted =
-  { readonly kind: 'accepted' } | { readonly kind: 'full' } | { readonly kind: 'unavailable'; readonly reason: string };
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'full' }
+  /** `of`: `user app`, `tenant acme`; `limit` is the name of the limit. */
+  | { readonly kind: 'tooMuch'; readonly of: string; readonly limit: string }
+  | { readonly kind: 'unavailable'; readonly reason: string };
 
 /** A transaction that is passed through to a next hop while it happens (stateless relay). */
 export interface RelayTransaction {

@@ -26,6 +26,7 @@ import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
 import { showQueue } from './queue-manager/flow-metrics.ts';
 import { QueueManager } from './queue-manager/queue-manager.ts';
+import { UserRates } from './queue-manager/user-rates.ts';
 import { QueueOperations } from './queue-manager/queue-admin.ts';
 import { systemRandom } from './random.ts';
 import { type RoutePlan } from './route-plan.ts';
@@ -191,6 +192,7 @@ async function start(): Promise<{ readonly incoming: string }> {
   const queueManager = new QueueManager({
     ...{ spool: store, scheduler, clock, timers: systemTimers, random: systemRandom, log, settings },
     lastSeen,
+    userRates: directory && new UserRates(directory, clock),
     memoryOctets: config.memory.content,
     append: async (sequence, lines) => {
       await events.append(sequence, lines);

@@ -11,7 +11,7 @@ const SCOPES = ['recipient', 'message', 'connection', 'host', 'path', 'site'] as
 const messages = counter('postrider_messages_accepted_total', 'Messages taken from clients and committed.');
 const recipients = counter('postrider_recipients_accepted_total', 'Recipients of these messages, aliases expanded.');
 const notTaken = counter('postrider_messages_not_stored_total', 'Messages that could not be committed.', {
-  why: ['full', 'unavailable'],
+  why: ['full', 'tooMuch', 'unavailable'],
 });
 const attempts = counter('postrider_attempts_total', 'Dispatches handed to a worker.');
 const fates = counter('postrider_recipients_over_total', 'Recipients that reached their end.', {

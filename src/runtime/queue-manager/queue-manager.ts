@@ -33,6 +33,7 @@ import { Intake } from './intake.ts';
 import { Leases } from './leases.ts';
 import { Lookups } from './lookups.ts';
 import { OutboxWriter } from './outbox-writer.ts';
+import { type UserRates } from './user-rates.ts';
 import { type QueueManagerContext, type QueueSettings } from './ports.ts';
 import { QueueChanges } from './queue-changes.ts';
 import { RecentMessages } from './recent-messages.ts';
@@ -48,6 +49,8 @@ export interface QueueManagerDeps {
   readonly random: Random;
   readonly log: Log;
   readonly settings: QueueSettings;
+  /** Absent: nobody is limited. */
+  readonly userRates?: UserRates | undefined;
   /** Octets of content kept from commit to first attempt. */
   readonly memoryOctets: number;
   /** Appends to the event log; resolves when the lines are fsynced. Lines of no commit have no sequence number. */
@@ -59,6 +62,8 @@ export interface QueueManagerDeps {
   /** The store cannot be trusted any more: the process must end. */
   readonly broken: (error: unknown) => void;
 }
+
+type Submission = Extract<WorkerToQueueManager, { kind: 'accept' }>;
 
 export type WorkerLink = Link<QueueManagerToWorker, WorkerToQueueManager>;
 
@@ -303,12 +308,18 @@ export class QueueManager {
     return this.#attempts.inFlight > 0 || this.#intake.open > 0 || this.#settler.unsettled > 0;
   }
 
+  #submitted(worker: WorkerId, link: WorkerLink, { call, message, keeps }: Submission): void {
+    const excess = this.#deps.userRates?.excess(message);
+    if (excess !== undefined) return link.post({ kind: 'submitted', call, result: excess, kept: false });
+    return this.#intake.take(message, keeps ? worker : undefined, (result, kept) => {
+      link.post({ kind: 'submitted', call, result, kept });
+    });
+  }
+
   #take(worker: WorkerId, link: WorkerLink, message: WorkerToQueueManager): void {
     switch (message.kind) {
       case 'accept':
-        return this.#intake.take(message.message, message.keeps ? worker : undefined, (result, kept) => {
-          link.post({ kind: 'submitted', call: message.call, result, kept });
-        });
+        return this.#submitted(worker, link, message);
       case 'report':
         return this.#attempts.reported(message.report);
       case 'slotClosed':
