@@ -37,7 +37,7 @@ export async function openLmdbSpool(options: LmdbSpoolOptions): Promise<LmdbSpoo
   const { folder } = options;
   const folders = await openFolders(folder);
   const freeOctets = options.freeOctets ?? (() => diskFree(folder));
-  const { store, onClosed } = await openStore(folders, freeOctets, options.timers);
+  const { store, onClosed } = await openStore(folders, freeOctets);
   try {
     const spool = join(options, { folders, store, onClosed, freeOctets, state: await openState(store) });
     await spool.sweep('all');
@@ -53,13 +53,12 @@ export async function openLmdbSpool(options: LmdbSpoolOptions): Promise<LmdbSpoo
 export async function openStore(
   folders: SpoolFolders,
   freeOctets: () => Promise<number>,
-  timers?: Timers,
 ): Promise<{ store: Store; onClosed: () => void }> {
   const path = await realpath(folders.store);
   if (openStores.has(path)) throw new Error(`the spool in ${folders.store} is open in this process already`);
   openStores.add(path);
   try {
-    const options = { folder: path, mapOctets: await mapOctets(), freeOctets, ...(timers && { timers }) };
+    const options = { folder: path, mapOctets: await mapOctets(), freeOctets };
     if ((await checkStoreFile(path)) === 'none') await makeStore(options);
     const store = new Store(options);
     return { store, onClosed: () => void openStores.delete(path) };

@@ -6,20 +6,14 @@
  * by zeros behind its last page, where LMDB writes next, and a commit that might not fit is refused before it begins.
  * What brings new mail leaves a reserve to what ends mail: that makes room.
  *
- * Left out: a disk that is filled by more than `PLENTY` while one commit is under way, or by more than what `AMPLE` is
- * beyond that in a tenth of a second.
+ * Left out: a disk that is filled by more than `PLENTY` while one commit is under way.
  */
 
 import { open } from 'node:fs/promises';
-import { type Timer, type Timers } from '../../ports/timers.ts';
 import { isCode } from './files.ts';
 
 /** Free octets of the disk with which no commit is looked at. */
 const PLENTY = 256 * 1024 * 1024;
-/** Free octets with which the answer is good for `GOOD_FOR`: to ask before each commit took a twelfth of this thread's time. */
-const AMPLE = 2 * 1024 * 1024 * 1024;
-/** Milliseconds. */
-const GOOD_FOR = 100;
 /** Pages that are left to commits which end mail. */
 const RESERVE = 256;
 /** Beside the pages of its records: the way down to them in two trees, and the list of free pages. */
@@ -46,23 +40,18 @@ export interface Pages {
 export class Room {
   readonly #path: string;
   readonly #diskFree: () => Promise<number>;
-  readonly #timers: Timers | undefined;
   /** Asked while the commit before this one is under way, so that nobody waits for the answer. */
   #asked: Promise<number> | undefined;
-  /** Until the answer is too old. */
-  #good: Timer | undefined;
 
-  /** Without `timers` the disk is asked for each commit. */
-  constructor(path: string, diskFree: () => Promise<number>, timers?: Timers) {
+  constructor(path: string, diskFree: () => Promise<number>) {
     this.#path = path;
     this.#diskFree = diskFree;
-    this.#timers = timers;
   }
 
   /** False: the commit might not fit. */
   async isThere(need: Need, pages: () => Pages): Promise<boolean> {
     const free = await (this.#asked ?? this.#ask());
-    if (free < AMPLE || this.#timers === undefined) void this.#ask(); // Never rejects.
+    this.#asked = this.#ask();
     if (free >= PLENTY) return true;
     try {
       return await this.#fits(need, pages);
@@ -83,15 +72,7 @@ export class Room {
 
   /** A disk that cannot be asked is for the commit itself to find out about. */
   #ask(): Promise<number> {
-    const asked = this.#diskFree().catch(() => PLENTY);
-    this.#asked = asked;
-    this.#good?.cancel();
-    this.#good = this.#timers?.after(GOOD_FOR, () => (this.#asked = undefined));
-    return asked;
-  }
-
-  close(): void {
-    this.#good?.cancel();
+    return this.#diskFree().catch(() => PLENTY);
   }
 
   /** Pages of the file behind the last one that is in use. */

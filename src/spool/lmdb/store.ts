@@ -11,7 +11,6 @@
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RootDatabase, open } from 'lmdb';
-import { type Timers } from '../../ports/timers.ts';
 import { SpoolError } from '../spool.ts';
 import { type KeyRange } from './keys.ts';
 import { type Need, type Pages, Room } from './room.ts';
@@ -71,8 +70,6 @@ export interface StoreOptions {
   /** Address space for the map. */
   readonly mapOctets: number;
   readonly freeOctets: () => Promise<number>;
-  /** For how long an answer of `freeOctets` is good; without, it is asked for each write. */
-  readonly timers?: Timers;
 }
 
 export class Store {
@@ -80,9 +77,9 @@ export class Store {
   readonly #diskFree: () => Promise<number>;
   readonly #room: Room;
 
-  constructor({ folder, mapOctets, freeOctets, timers }: StoreOptions) {
+  constructor({ folder, mapOctets, freeOctets }: StoreOptions) {
     this.#diskFree = freeOctets;
-    this.#room = new Room(join(folder, 'data.mdb'), freeOctets, timers);
+    this.#room = new Room(join(folder, 'data.mdb'), freeOctets);
     const options = {
       path: folder,
       noSubdir: false,
@@ -180,7 +177,6 @@ export class Store {
   }
 
   async close(): Promise<void> {
-    this.#room.close();
     await this.#db.close();
   }
 
