@@ -182,10 +182,8 @@ async function packaged(program: string, args: readonly string[], input = '') {
 }
 
 describe('msmtp', { skip: noClients }, () => {
-  for (const mechanism of ['plain', 'login', 'scram-sha-256', 'scram-sha-256-plus'])
-    test(mechanism, async (t) => {
-      const { output: about } = await packaged('msmtp', ['--version']);
-      if (!new RegExp(`(?:^| )${mechanism}(?: |$)`, 'm').test(about)) return t.skip(`this msmtp does not know it`);
+  for (const mechanism of ['plain', 'login', 'scram-sha-256'])
+    test(mechanism, async () => {
       const user = `msmtp-${mechanism}`;
       const config = join(folder, `${user}.conf`);
       await writeFile(
@@ -198,7 +196,7 @@ describe('msmtp', { skip: noClients }, () => {
       await chmod(config, 0o600);
       const { code, output } = await packaged('msmtp', ['-C', config, `${user}@far.test`], CONTENT);
       assert.equal(code, 0, output);
-      return arrived(user);
+      await arrived(user);
     });
 });
 

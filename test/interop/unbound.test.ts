@@ -100,7 +100,10 @@ describe('a real unbound', { skip: await interopNeeds('unbound') }, () => {
       'through two CNAMEs',
       'alias.example.test',
       'MX',
-      found({ preference: 10, exchange: 'mx1.example.test' }, { preference: 20, exchange: 'mx2.example.test' }),
+      {
+        ...found({ preference: 10, exchange: 'mx1.example.test' }, { preference: 20, exchange: 'mx2.example.test' }),
+        name: 'example.test',
+      },
     ],
     ['no such name', 'nobody.example.test', 'A', { kind: 'noName', ttl: 120, authenticated: false }],
     ['a CNAME to no such name', 'dangling.example.test', 'A', { kind: 'noName', ttl: 120, authenticated: false }],
