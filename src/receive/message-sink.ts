@@ -6,8 +6,8 @@
  * way (no room, disk full, header section too large, a loop) is remembered, the rest is swallowed, and the
  * refusal is the answer at the end: a client that is still sending would not read it earlier.
  *
- * What is done to a message, in this order: `prepare` (of what users submit), `editHeader`, then signing, then the trace field in front. The signatures
- * stand right above what they sign; their place is kept free until the whole body is hashed.
+ * What is done to a message, in this order: `prepare` (of what users submit), `editHeader`, then signing, then the trace
+ * field in front. The signatures stand right above what they sign; their place is kept free until the whole body is hashed.
  */
 
 import { isAscii } from 'node:buffer';

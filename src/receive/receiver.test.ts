@@ -491,4 +491,12 @@ describe('a client that has logged in', () => {
     assert.equal((answer as Reply).code, 552);
     assert.deepEqual(w.submitted, []);
   });
+
+  test('is not passed through as it is', async () => {
+    const w = world();
+    await begin(w, { identity });
+    assert.equal((await w.receiver.recipient(to('x@edge.test'))).code, 250);
+    await send(w);
+    assert.equal(w.submitted.length, 1);
+  });
 });

@@ -117,7 +117,9 @@ export class SessionReceiver implements Receiver {
     const [target] = targets;
     const [route] = routes;
     // What an alias makes several of cannot pass through as one: it is kept, and delivered by the same routes.
-    if (target !== undefined && targets.length === 1 && route?.kind === 'relay')
+    // Nor can a user's mail, to which something is done.
+    const passes = targets.length === 1 && transaction.peer.identity === undefined;
+    if (target !== undefined && passes && route?.kind === 'relay')
       return this.#passOn(transaction, { ...recipient, forwardPath: target }, route);
     if (transaction.relay !== undefined) return OTHER_NEXT_HOP;
     return this.#take(transaction, recipient, targets);
@@ -169,7 +171,8 @@ export class SessionReceiver implements Receiver {
   #take(transaction: Transaction, recipient: Recipient, targets: readonly Mailbox[]): Reply {
     const { recipients, known, settings, peer } = transaction;
     const most = peer.identity?.limits.recipientsPerMessage;
-    if (most !== undefined && transaction.accepted >= most) return tooManyOfTheirs(most);
+    if (most !== undefined && transaction.accepted >= most)
+      return this.#rejected('recipient', tooManyOfTheirs(most), { recipient });
     if (recipients.length + targets.length > settings.maxTargets) return TOO_MANY_TARGETS;
     for (const target of targets) {
       const key = formatMailbox(target);

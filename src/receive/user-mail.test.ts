@@ -40,7 +40,16 @@ describe('what a user submits', () => {
   for (const [name, section, why] of [
     ['somebody else in From', 'From: eve@c.test\r\n\r\n', /^550 .*app may not send as who stands in From/],
     ['somebody else among the authors', 'From: ann@a.test, eve@c.test\r\n\r\n', /^550 .*From/],
-    ['somebody else in a second From', 'From: ann@a.test\r\nFrom: eve@c.test\r\n\r\n', /^550 .*From/],
+    ['a second From', 'From: ann@a.test\r\nFrom: ann@a.test\r\n\r\n', /^550 More than one From/],
+    [
+      'a From behind what is no field',
+      'From: ann@a.test\r\njunk\r\nFrom: eve@c.test\r\n\r\n',
+      /^550 .*no header field/,
+    ],
+    ['a From that names nobody', 'From: undisclosed:;\r\n\r\n', /^550 .*names nobody/],
+    ['somebody else in Resent-From', 'From: ann@a.test\r\nResent-From: eve@c.test\r\n\r\n', /^550 .*Resent-From/],
+    ['what is sent again without an author', 'Resent-From: ann@a.test\r\n\r\n', /^550 .*no From/],
+    ['fields without end', `From: ann@a.test\r\n${'X: y\r\n'.repeat(6000)}\r\n`, /^550 More than 5000/],
     ['somebody else behind a comment', 'From: (ann@a.test) eve@c.test\r\n\r\n', /^550 .*From/],
     ['somebody else in Sender', 'From: ann@a.test\r\nSender: eve@c.test\r\n\r\n', /^550 .*Sender/],
     ['a From that cannot be read', 'From: <ann@a.test\r\n\r\n', /^550 .*cannot be read/],

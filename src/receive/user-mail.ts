@@ -7,7 +7,7 @@
  */
 
 import { parseAddressList } from '../mail/address-list.ts';
-import { fieldValue, headerFields } from '../mail/header.ts';
+import { fieldValue, type HeaderField, headerFields } from '../mail/header.ts';
 import { type Identity } from '../mail/identity.ts';
 import { formatMailbox, parseMailbox, type ReversePath } from '../mail/path.ts';
 import { type Reply, reply } from '../mail/reply.ts';
@@ -26,34 +26,61 @@ export interface UserMailFacts {
 
 /** Authors of one message; more would be no message of a person. */
 const MAX_AUTHORS = 100;
+/** Of them `completeHeader` reads no more. */
+const MAX_FIELDS = 5000;
+const EMPTY_LINE = Buffer.from('\r\n');
+const AUTHORS: ReadonlyMap<string, string> = new Map([
+  ['from', 'From'],
+  ['sender', 'Sender'],
+  ['resent-from', 'Resent-From'],
+  ['resent-sender', 'Resent-Sender'],
+]);
 const MIME_VERSION = 'MIME-Version: 1.0\r\n';
 const UNFINISHED = reply(550, '5.6.0', 'The message has no From field, and a null reverse-path to take it from');
 
 /** The header section with its empty line, in order; or why the message is refused. */
 export function userHeader(section: Buffer, facts: UserMailFacts): Buffer | Reply {
   const { reversePath, identity } = facts;
-  const refusal = authorRefusal(section, identity);
-  if (refusal !== undefined) return refusal;
   const fields = headerFields(section, Infinity);
   const names = new Set(fields.map(({ name }) => name));
-  if (!names.has('from') && reversePath === null) return UNFINISHED;
+  const again = fields.some(({ name }) => name.startsWith('resent-'));
+  const refusal = formRefusal(section, fields) ?? authorRefusal(section, { fields, identity });
+  if (refusal !== undefined) return refusal;
+  if (!names.has('from') && (again || reversePath === null)) return UNFINISHED;
   const end = fields.at(-1)?.end ?? 0;
-  const complete = completeHeader(section.subarray(0, end), {
-    ...{ address: reversePath === null ? '' : formatMailbox(reversePath), fullName: '' },
-    ...{ date: facts.date, id: facts.id, hostname: facts.hostname },
-    domain: reversePath?.domain ?? facts.hostname,
-  });
   const mime = names.has('content-type') && !names.has('mime-version') ? MIME_VERSION : '';
-  return Buffer.concat([complete, Buffer.from(mime), section.subarray(end)]);
+  return Buffer.concat([completed(section.subarray(0, end), facts), Buffer.from(mime), section.subarray(end)]);
 }
 
-/** From and Sender name only those whom the user may send as. */
-function authorRefusal(section: Buffer, identity: Identity): Reply | undefined {
-  for (const field of headerFields(section, Infinity)) {
-    if (field.name !== 'from' && field.name !== 'sender') continue;
-    const name = field.name === 'from' ? 'From' : 'Sender';
+function completed(fields: Buffer, { reversePath, hostname, date, id }: UserMailFacts): Buffer {
+  const address = reversePath === null ? '' : formatMailbox(reversePath);
+  return completeHeader(fields, {
+    ...{ address, fullName: '', date, id, hostname },
+    domain: reversePath?.domain ?? hostname,
+  });
+}
+
+/** What others would read otherwise than we do: a From field behind a line that is none must not pass unseen. */
+function formRefusal(section: Buffer, fields: readonly HeaderField[]): Reply | undefined {
+  const rest = section.subarray(fields.at(-1)?.end ?? 0);
+  if (rest.length > 0 && !rest.equals(EMPTY_LINE))
+    return reply(550, '5.6.0', 'A line of the header section is no header field');
+  if (fields.length > MAX_FIELDS) return reply(550, '5.6.0', `More than ${MAX_FIELDS} header fields`);
+  const authors = fields.filter(({ name }) => name === 'from').length;
+  return authors > 1 ? reply(550, '5.6.0', 'More than one From field') : undefined;
+}
+
+/** The fields that say whose a message is name only those whom the user may send as. */
+function authorRefusal(
+  section: Buffer,
+  { fields, identity }: { readonly fields: readonly HeaderField[]; readonly identity: Identity },
+): Reply | undefined {
+  for (const field of fields) {
+    const name = AUTHORS.get(field.name);
+    if (name === undefined) continue;
     const list = parseAddressList(fieldValue(section, field), MAX_AUTHORS);
     if (!list.ok) return reply(550, '5.6.0', `The ${name} field cannot be read: ${list.reason}`);
+    if (list.value.length === 0) return reply(550, '5.6.0', `The ${name} field names nobody`);
     for (const { address } of list.value) if (!mayStand(identity, address)) return notTheirs(identity, name);
   }
   return undefined;
