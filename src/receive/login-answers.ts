@@ -28,7 +28,7 @@ export async function answerLogin(question: LoginQuestion, session: LoginSession
   const { logins, peer, socket } = session;
   if (logins === undefined) return { decision: 'unavailable' };
   if (question.kind === 'loginFailed') {
-    logins.failed(peer, undefined);
+    logins.failed(peer, question.user);
     return { decision: 'refused' };
   }
   if (question.kind === 'scram') {

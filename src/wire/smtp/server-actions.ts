@@ -33,7 +33,7 @@ export type Question =
   | { readonly kind: 'scram'; readonly user: string; readonly binding: ChannelBinding | undefined }
   | { readonly kind: 'login'; readonly check: SaslCheck }
   /** What the client sent proves nothing: for who counts failures. Answered by `refused`. */
-  | { readonly kind: 'loginFailed' };
+  | { readonly kind: 'loginFailed'; readonly user: string | undefined };
 
 /**
  * `go` answers `connect`, `content` and `startTls`; a reply refuses these and decides all others. `finish` in LMTP

@@ -33,6 +33,8 @@ export class ServerAuth {
   readonly #options: AuthOptions | undefined;
   readonly #voice: ServerVoice;
   #exchange: SaslExchange | undefined;
+  /** Whose secret the exchange has asked for: a proof that does not fit counts against this name. */
+  #user: string | undefined;
   #failures = 0;
   #done = false;
 
@@ -69,6 +71,7 @@ export class ServerAuth {
     if (name === '' || more !== undefined) return this.#voice.say('authSyntax');
     if (mechanism === undefined) return this.#voice.say('authMechanism');
     this.#exchange = exchangeOf(mechanism, offered);
+    this.#user = undefined;
     if (initial === undefined) return this.#step(this.#exchange.begin(undefined));
     // `=` is an empty response, and no response is none.
     const octets = initial === '=' ? Buffer.alloc(0) : decoded(initial);
@@ -100,11 +103,12 @@ export class ServerAuth {
       case 'challenge':
         return this.#voice.challenge(step.octets);
       case 'secret':
+        this.#user = step.user;
         return this.#voice.ask({ kind: 'scram', user: step.user, binding: step.binding });
       case 'check':
         return this.#voice.ask({ kind: 'login', check: step.check });
       case 'failed':
-        return step.why === 'syntax' ? this.#malformed() : this.#voice.ask({ kind: 'loginFailed' });
+        return step.why === 'syntax' ? this.#malformed() : this.#voice.ask({ kind: 'loginFailed', user: this.#user });
     }
   }
 
