@@ -60,6 +60,13 @@ describe('what a user submits', () => {
     assert.match(edited(`From: "ann@a.test" <boss@b.test>\r\n\r\n`), /^From: "ann@a\.test" <boss@b\.test>/);
   });
 
+  test('an address without a domain is looked at as it will stand there', () => {
+    const onlyAnn = { ...identity, senders: ['ann@a.test'] };
+    assert.match(edited('From: ann\r\n\r\n', { identity: onlyAnn }), /^From: ann@a\.test/);
+    assert.match(edited('From: boss\r\n\r\n', { identity: onlyAnn }), /^550 .*From/);
+    assert.match(edited('From: postmaster\r\n\r\n', { reversePath: null }), /^550 .*From/);
+  });
+
   test('a null reverse-path gives no From', () => {
     assert.match(edited('Subject: x\r\n\r\n', { reversePath: null }), /^550 .*no From/);
   });

@@ -44,7 +44,7 @@ export function userHeader(section: Buffer, facts: UserMailFacts): Buffer | Repl
   const fields = headerFields(section, Infinity);
   const names = new Set(fields.map(({ name }) => name));
   const again = fields.some(({ name }) => name.startsWith('resent-'));
-  const refusal = formRefusal(section, fields) ?? authorRefusal(section, { fields, identity });
+  const refusal = formRefusal(section, fields) ?? authorRefusal(section, fields, facts);
   if (refusal !== undefined) return refusal;
   if (!names.has('from') && (again || reversePath === null)) return UNFINISHED;
   const end = fields.at(-1)?.end ?? 0;
@@ -56,8 +56,13 @@ function completed(fields: Buffer, { reversePath, hostname, date, id }: UserMail
   const address = reversePath === null ? '' : formatMailbox(reversePath);
   return completeHeader(fields, {
     ...{ address, fullName: '', date, id, hostname },
-    domain: reversePath?.domain ?? hostname,
+    domain: domainFor({ reversePath, hostname }),
   });
+}
+
+/** Of addresses without one. */
+function domainFor({ reversePath, hostname }: Pick<UserMailFacts, 'reversePath' | 'hostname'>): string {
+  return reversePath?.domain ?? hostname;
 }
 
 /** What others would read otherwise than we do: a From field behind a line that is none must not pass unseen. */
@@ -71,26 +76,22 @@ function formRefusal(section: Buffer, fields: readonly HeaderField[]): Reply | u
 }
 
 /** The fields that say whose a message is name only those whom the user may send as. */
-function authorRefusal(
-  section: Buffer,
-  { fields, identity }: { readonly fields: readonly HeaderField[]; readonly identity: Identity },
-): Reply | undefined {
+function authorRefusal(section: Buffer, fields: readonly HeaderField[], facts: UserMailFacts): Reply | undefined {
   for (const field of fields) {
     const name = AUTHORS.get(field.name);
     if (name === undefined) continue;
     const list = parseAddressList(fieldValue(section, field), MAX_AUTHORS);
     if (!list.ok) return reply(550, '5.6.0', `The ${name} field cannot be read: ${list.reason}`);
     if (list.value.length === 0) return reply(550, '5.6.0', `The ${name} field names nobody`);
-    for (const { address } of list.value) if (!mayStand(identity, address)) return notTheirs(identity, name);
+    for (const { address } of list.value) if (!mayStand(facts, address)) return notTheirs(facts.identity, name);
   }
   return undefined;
 }
 
-/** One without a domain gets the sender's, which has been looked at. */
-function mayStand(identity: Identity, address: string): boolean {
-  if (!address.includes('@')) return true;
-  const mailbox = parseMailbox(address);
-  return mailbox.ok && maySendAs(identity, mailbox.value);
+/** As it will stand there: one without a domain gets the sender's. */
+function mayStand(facts: UserMailFacts, address: string): boolean {
+  const mailbox = parseMailbox(address.includes('@') ? address : `${address}@${domainFor(facts)}`);
+  return mailbox.ok && maySendAs(facts.identity, mailbox.value);
 }
 
 function notTheirs({ user }: Identity, name: string): Reply {
