@@ -36,6 +36,12 @@ export function headerEnd(octets: Buffer, from = 0): number {
   return at === -1 ? -1 : at + EMPTY_LINE.length;
 }
 
+/** Whether something stands behind the last field of a header section that is neither one nor the empty line. */
+export function hasStrayLine(section: Buffer, fields: readonly HeaderField[]): boolean {
+  const rest = section.subarray(fields.at(-1)?.end ?? 0);
+  return rest.length > 0 && !(rest.length === 2 && rest[0] === CR && rest[1] === LF);
+}
+
 /** The fields at the beginning of the octets, in order, at most `limit`. */
 export function headerFields(octets: Buffer, limit = 10_000): readonly HeaderField[] {
   const found: HeaderField[] = [];

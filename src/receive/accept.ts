@@ -5,7 +5,7 @@
  * event; from then on it is ours (RFC 5321 §6.1).
  */
 
-import { anyAddress } from '../mail/address-pattern.ts';
+import { senderTest } from './session-logins.ts';
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Client, type Envelope } from '../mail/envelope.ts';
 import { formatMailbox } from '../mail/path.ts';
@@ -48,8 +48,7 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
 function signing({ signer, clock }: ReceiveDeps, { settings, peer }: Transaction): Pick<SinkOptions, 'sign'> {
   const active = signer();
   if (active === undefined || (peer.identity === undefined && !settings.relay.isTrusted(peer.address))) return {};
-  const { identity } = peer;
-  const may = identity && ((author: string): boolean => anyAddress(identity.senders)(author));
+  const may = peer.identity && senderTest(peer.identity);
   return { sign: (section) => active.begin(section, clock.now(), may) };
 }
 

@@ -100,8 +100,8 @@ export interface ReceiveDeps {
   readonly tell: (event: Event) => void;
   /** Asks for a place among the connections to the next hop, and dials it. A reply instead: refused for now. */
   readonly openRelay: (route: RelayRoute) => Promise<RelayTransaction | Reply>;
-  /** Whether the domain says that it sends and receives no mail (null MX); `unknown` when DNS does not answer. */
   /** Absent: nobody can log in. */
   readonly logins?: Logins | undefined;
+  /** Whether the domain says that it sends and receives no mail (null MX); `unknown` when DNS does not answer. */
   readonly hasNullMx: (domain: string) => Promise<'yes' | 'no' | 'unknown'>;
 }

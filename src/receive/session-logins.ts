@@ -47,12 +47,16 @@ export class PeerLogins implements SessionLogins {
 /** Compiled once for each list, which lives as long as its record does. */
 const TESTS = new WeakMap<readonly string[], AddressTest>();
 
-/** The null reverse-path is for reports, which users of submission do not send but may (RFC 6409 §6.1). */
-export function maySendAs({ senders }: Identity, path: ReversePath): boolean {
-  if (path === null) return true;
+/** Of addresses as text. */
+export function senderTest({ senders }: Pick<Identity, 'senders'>): AddressTest {
   let test = TESTS.get(senders);
   if (test === undefined) TESTS.set(senders, (test = anyAddress(senders)));
-  return test(formatMailbox(path));
+  return test;
+}
+
+/** The null reverse-path is for reports, which users of submission do not send but may (RFC 6409 §6.1). */
+export function maySendAs({ senders }: Identity, path: ReversePath): boolean {
+  return path === null || senderTest({ senders })(formatMailbox(path));
 }
 
 /** Why a user's transaction may not begin. */

@@ -8,7 +8,7 @@
 
 import { type KeyObject, sign } from 'node:crypto';
 import { parseAddressList } from '../mail/address-list.ts';
-import { fieldValue, headerEnd, type HeaderField, headerFields } from '../mail/header.ts';
+import { fieldValue, hasStrayLine, headerEnd, type HeaderField, headerFields } from '../mail/header.ts';
 import { parseMailbox, formatMailbox } from '../mail/path.ts';
 import { BodyHash } from '../mailauth/dkim/body-hash.ts';
 import { signedNames } from '../mailauth/dkim/header-selection.ts';
@@ -211,13 +211,8 @@ function authorOf(section: Buffer, authors: readonly HeaderField[]): string {
 function obstacleIn(section: Buffer, fields: readonly HeaderField[], authors: number): string | undefined {
   if (authors > 1) return 'it has more than one From field';
   if (authors === 0) return 'it has no From field';
-  const end = fields.at(-1)?.end ?? 0;
-  const rest = section.subarray(end);
-  if (rest.length === 0 || rest.equals(EMPTY_LINE)) return undefined;
-  return 'a line of its header section is no header field';
+  return hasStrayLine(section, fields) ? 'a line of its header section is no header field' : undefined;
 }
-
-const EMPTY_LINE = Buffer.from('\r\n');
 
 function anybody(): boolean {
   return true;

@@ -7,7 +7,7 @@
  */
 
 import { parseAddressList } from '../mail/address-list.ts';
-import { fieldValue, type HeaderField, headerFields } from '../mail/header.ts';
+import { fieldValue, hasStrayLine, type HeaderField, headerFields } from '../mail/header.ts';
 import { type Identity } from '../mail/identity.ts';
 import { formatMailbox, parseMailbox, type ReversePath } from '../mail/path.ts';
 import { type Reply, reply } from '../mail/reply.ts';
@@ -28,7 +28,6 @@ export interface UserMailFacts {
 const MAX_AUTHORS = 100;
 /** Of them `completeHeader` reads no more. */
 const MAX_FIELDS = 5000;
-const EMPTY_LINE = Buffer.from('\r\n');
 const AUTHORS: ReadonlyMap<string, string> = new Map([
   ['from', 'From'],
   ['sender', 'Sender'],
@@ -40,7 +39,7 @@ const UNFINISHED = reply(550, '5.6.0', 'The message has no From field, and a nul
 
 /** The header section with its empty line, in order; or why the message is refused. */
 export function userHeader(section: Buffer, facts: UserMailFacts): Buffer | Reply {
-  const { reversePath, identity } = facts;
+  const { reversePath } = facts;
   const fields = headerFields(section, Infinity);
   const names = new Set(fields.map(({ name }) => name));
   const again = fields.some(({ name }) => name.startsWith('resent-'));
@@ -67,9 +66,7 @@ function domainFor({ reversePath, hostname }: Pick<UserMailFacts, 'reversePath' 
 
 /** What others would read otherwise than we do: a From field behind a line that is none must not pass unseen. */
 function formRefusal(section: Buffer, fields: readonly HeaderField[]): Reply | undefined {
-  const rest = section.subarray(fields.at(-1)?.end ?? 0);
-  if (rest.length > 0 && !rest.equals(EMPTY_LINE))
-    return reply(550, '5.6.0', 'A line of the header section is no header field');
+  if (hasStrayLine(section, fields)) return reply(550, '5.6.0', 'A line of the header section is no header field');
   if (fields.length > MAX_FIELDS) return reply(550, '5.6.0', `More than ${MAX_FIELDS} header fields`);
   const authors = fields.filter(({ name }) => name === 'from').length;
   return authors > 1 ? reply(550, '5.6.0', 'More than one From field') : undefined;

@@ -2,7 +2,6 @@
 
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { type PageQuery, type QueueFilter, Refusal } from '../api/contract.ts';
-import { type Config } from '../config/config.ts';
 import { EventLog } from '../events/event-log.ts';
 import { lastLoggedAt } from '../events/last-logged.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
@@ -13,6 +12,7 @@ import { queueName } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
 import { PARTITIONS } from '../mail/partition.ts';
 import { snapshot } from '../observe/metrics.ts';
+import { type SigningSettings } from '../receive/signer.ts';
 import { Scheduler } from '../queue/scheduler.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { endingReason } from '../spool/lmdb/store.ts';
@@ -30,6 +30,7 @@ import { UserRates } from './queue-manager/user-rates.ts';
 import { QueueOperations } from './queue-manager/queue-admin.ts';
 import { systemRandom } from './random.ts';
 import { type RoutePlan } from './route-plan.ts';
+import { signerOf, signingSettings } from './signing-settings.ts';
 import { planOf, queueSettings, routeOfEntry, schedulerOptions } from './settings.ts';
 import { serveAsks } from './thread.ts';
 import { systemTimers } from './timers.ts';
@@ -54,16 +55,15 @@ const post = serveAsks({
   reload: async (source: Boot['config']) => {
     const config = await loadSource(source);
     plan = planOf(config);
-    inForce = config;
+    signing = signingSettings(config.signing);
     // What an operator switched by hand stays until it is changed in the configuration.
     if (config.softBounce !== configured) softBounce = configured = config.softBounce;
-    manager().reconfigure(queueSettings(config, softBounce, directory), schedulerOptions(config));
+    manager().reconfigure(queueSettings(config, softBounce, signerOf(signing, directory)), schedulerOptions(config));
   },
   directoryChanged: () => {
     directory?.refresh();
-    if (inForce === undefined) return;
-    const { signer } = queueSettings(inForce, softBounce, directory);
-    manager().reconfigure({ ...manager().settings, signer });
+    if (signing === undefined) return;
+    manager().reconfigure({ ...manager().settings, signer: signerOf(signing, directory) });
   },
   clockMoved: () => manager().clockMoved(),
   drain: (within: number) => manager().drain(within),
@@ -140,7 +140,7 @@ let plan: RoutePlan | undefined;
 let opened: { readonly manager: QueueManager; readonly operations: QueueOperations } | undefined;
 let spool: Awaited<ReturnType<typeof openLmdbSpool>> | undefined;
 let eventLog: EventLog | undefined;
-let inForce: Config | undefined;
+let signing: SigningSettings | undefined;
 /** Keys for our own reports. */
 let directory: DirectoryStore | undefined;
 
@@ -180,9 +180,9 @@ async function start(): Promise<{ readonly incoming: string }> {
   spool = store;
   eventLog = events;
   directory = readDirectory(folder);
-  const settings = queueSettings(config, softBounce, directory);
+  signing = signingSettings(config.signing);
+  const settings = queueSettings(config, softBounce, signerOf(signing, directory));
   plan = planOf(config);
-  inForce = config;
   const scheduler = new Scheduler({
     ...schedulerOptions(config),
     partitions: Array.from({ length: PARTITIONS }, (_, partition) => partition),

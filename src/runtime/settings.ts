@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import process from 'node:process';
 import { type Config } from '../config/config.ts';
-import { type DirectoryStore } from '../directory/directory.ts';
 import { type DnsServer, readResolvConf } from '../dns/resolv-conf.ts';
 import { canonicalIp, isLoopback, Networks } from '../lib/ip.ts';
 import { type TlsParameters, tlsParameters } from '../lib/tls-profile.ts';
@@ -23,8 +22,7 @@ import { type SchedulerOptions } from '../queue/scheduler.ts';
 import { Aliases, MAX_ALIAS_TARGETS } from '../receive/aliases.ts';
 import { type LocalSettings } from '../receive/local-message.ts';
 import { type ReceiveSettings } from '../receive/ports.ts';
-import { activeSigner } from '../receive/signer.ts';
-import { type KeyDirectory } from '../receive/signing-keys.ts';
+import { type Signer } from '../receive/signer.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
 import { type AuthOptions, type ServerOptions } from '../wire/smtp/server-options.ts';
 import { FAMILIES } from './address-families.ts';
@@ -86,11 +84,8 @@ export function listenersOf(config: Config, certificates: Certificates): readonl
   return config.listeners.map((listener) => listenerSettings(config, listener, certificates));
 }
 
-export function queueSettings(
-  config: Config,
-  softBounce: boolean,
-  directory?: KeyDirectory & Pick<DirectoryStore, 'signs'>,
-): QueueSettings {
+/** `signer`: of our own reports. */
+export function queueSettings(config: Config, softBounce: boolean, signer?: Signer): QueueSettings {
   const plan = planOf(config);
   const { maxReturnedOctets, returnUnasked, doubleBounce, perSenderAndHour, sendersRemembered } = config.bounce;
   return {
@@ -105,7 +100,7 @@ export function queueSettings(
     maxLeases: MAX_LEASES,
     recordAhead: RECORD_AHEAD,
     entriesOf: (message, recipients) => plan.entriesOf(message, recipients),
-    signer: activeSigner(signingSettings(config.signing), directory?.signs === true ? directory : undefined),
+    signer,
   };
 }
 

@@ -1,11 +1,20 @@
 /** Turns the options of signing into what the signer takes; reads the files with keys. */
 
 import { readFileSync } from 'node:fs';
+import { type DirectoryStore } from '../directory/directory.ts';
 import { type SigningOptions } from '../mailauth/config.ts';
 import { type Canonicalization } from '../mailauth/dkim/canonical-body.ts';
 import { anyAddress } from '../mail/address-pattern.ts';
-import { type SigningForm, type SigningSettings } from '../receive/signer.ts';
-import { readSigningKey, type SigningKey } from '../receive/signing-keys.ts';
+import { activeSigner, type Signer, type SigningForm, type SigningSettings } from '../receive/signer.ts';
+import { type KeyDirectory, readSigningKey, type SigningKey } from '../receive/signing-keys.ts';
+
+/** Where no domain of the directory has a key nothing is looked at for one. */
+export function signerOf(
+  signing: SigningSettings,
+  directory: (KeyDirectory & Pick<DirectoryStore, 'signs'>) | undefined,
+): Signer | undefined {
+  return activeSigner(signing, directory?.signs === true ? directory : undefined);
+}
 
 /** Throws, with what to do, when a key cannot be used. */
 export function signingSettings({ keys, rules, expireAfter, ...usual }: SigningOptions): SigningSettings {

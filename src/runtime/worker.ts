@@ -40,7 +40,7 @@ import {
   type Submitted,
 } from '../receive/ports.ts';
 import { SessionReceiver } from '../receive/receiver.ts';
-import { activeSigner, type Signer, type SigningSettings } from '../receive/signer.ts';
+import { type Signer, type SigningSettings } from '../receive/signer.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { loginsOf } from './authentication.ts';
 import { Calls } from './calls.ts';
@@ -54,6 +54,7 @@ import { reportIn } from './report-intake.ts';
 import { relayTransaction } from './relay-transaction.ts';
 import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
+import { signerOf } from './signing-settings.ts';
 import { type StsSettings, withSts, type WorkerSts, workerSts } from './sts.ts';
 import { TlsCounts } from './tls-counts.ts';
 import { countLookup, countRejected, countRelayed, type WorkerLoad } from './worker-metrics.ts';
@@ -142,7 +143,7 @@ export class WorkerRuntime {
     this.#deps = deps;
     this.#settings = deps.settings;
     this.#receive = deps.settings.receive;
-    this.#signer = signerOf(deps, deps.settings);
+    this.#signer = signerOf(deps.settings.signing, deps.directory);
     this.#logins = loginsOf(deps.directory, deps.steadyClock);
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
@@ -193,7 +194,7 @@ export class WorkerRuntime {
     this.#settings = settings;
     // Told by the queue manager, which hears of the reload first.
     this.#receive = { ...settings.receive, softBounce: this.#receive.softBounce };
-    this.#signer = signerOf(this.#deps, settings);
+    this.#signer = signerOf(settings.signing, this.#deps.directory);
     const before = { agent: this.#agent, resolver: this.#resolver };
     this.#resolver = this.#newResolver();
     this.#sts?.close();
@@ -245,7 +246,7 @@ export class WorkerRuntime {
   /** Users, domains or keys are others now. */
   directoryChanged(): void {
     this.#deps.directory?.refresh();
-    this.#signer = signerOf(this.#deps, this.#settings);
+    this.#signer = signerOf(this.#settings.signing, this.#deps.directory);
   }
 
   lookUp<T extends DnsType>(name: string, type: T): Promise<DnsAnswer<DnsRecords[T]>> {
@@ -455,11 +456,6 @@ export class WorkerRuntime {
       hasNullMx: async (domain) => ((await nullMxSender(domain as Domain, this.#resolver)) ? 'yes' : 'no'),
     };
   }
-}
-
-/** Where no domain has a key nothing is looked at for one. */
-function signerOf({ directory }: WorkerDeps, { signing }: WorkerSettings): Signer | undefined {
-  return activeSigner(signing, directory?.signs === true ? directory : undefined);
 }
 
 const SMTP_PORT = 25;
