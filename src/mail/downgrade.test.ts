@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { isAscii } from 'node:buffer';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { encodeBase64Lines, encodeQuotedPrintable } from './downgrade-encode.ts';
+import { encoded } from './mime/encoders.ts';
 import { downgrade, isDkimSigned, isSevenBit, MAX_DEPTH, MAX_PARTS } from './downgrade.ts';
 
 const lines = (...all: readonly string[]): string => all.map((line) => `${line}\r\n`).join('');
@@ -127,7 +127,7 @@ describe('encodings', () => {
     fc.assert(
       fc.property(octets, (values) => {
         const body = Buffer.from(values);
-        const text = encodeQuotedPrintable(body).toString('latin1');
+        const text = encoded(body, 'quoted-printable').toString('latin1');
         assert.ok(isAscii(Buffer.from(text, 'latin1')));
         for (const line of text.split('\r\n')) {
           assert.ok(line.length <= 76);
@@ -141,7 +141,7 @@ describe('encodings', () => {
   test('base64 comes back whole, in lines of at most 76', () => {
     fc.assert(
       fc.property(octets, (values) => {
-        const text = encodeBase64Lines(Buffer.from(values)).toString('latin1');
+        const text = encoded(Buffer.from(values), 'base64Text').toString('latin1');
         assert.ok(text.split('\r\n').every((line) => line.length <= 76));
         assert.deepEqual(Buffer.from(text, 'base64'), Buffer.from(values));
       }),

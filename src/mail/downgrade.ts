@@ -12,7 +12,7 @@
 import { isAscii } from 'node:buffer';
 import { type HeaderField, fieldValue, headerEnd, headerFields } from './header.ts';
 import { type EnhancedStatus } from './reply.ts';
-import { encodeBase64Lines, encodeQuotedPrintable } from './downgrade-encode.ts';
+import { encoded } from './mime/encoders.ts';
 
 export type Downgraded =
   | { readonly kind: 'converted'; readonly octets: Buffer }
@@ -118,8 +118,7 @@ function convertLeaf(entity: Entity, kind: 'message' | 'part'): Buffer[] {
   if (isEncoded(entity.encoding)) throw contradiction(entity);
   const quoted = entity.type.startsWith('text/') && isMostlyAscii(entity.body);
   const encoding = quoted ? 'quoted-printable' : 'base64';
-  const body = quoted ? encodeQuotedPrintable(entity.body) : encodeBase64Lines(entity.body);
-  return [withEncoding(entity, encoding, kind), body];
+  return [withEncoding(entity, encoding, kind), encoded(entity.body, quoted ? encoding : 'base64Text')];
 }
 
 /**
