@@ -42,6 +42,12 @@ export class OctetPieces {
     freeNow(chunk);
   }
 
+  /** What was gathered so far; valid until the next `push` or `take`. */
+  view(): readonly Buffer[] {
+    this.#seal();
+    return this.#pieces;
+  }
+
   /** What was gathered, handed over; empty again. */
   take(): Buffer[] {
     this.#seal();

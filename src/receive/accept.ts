@@ -14,6 +14,7 @@ import { receivedField } from '../mail/received.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type AcceptedEvent } from '../events/event.ts';
 import { type NewMessage } from '../spool/spool.ts';
+import { type ContentRules } from './content-rules.ts';
 import { type HeaderFacts } from './header-edits.ts';
 import { type Collected, MessageSink, type SinkOptions } from './message-sink.ts';
 import { type PlannedMessage, type ReceiveDeps, type Submitted } from './ports.ts';
@@ -39,6 +40,7 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
     trace: traceOf(deps, transaction, id),
     ...userRules(deps, transaction, id),
     ...signing(deps, transaction),
+    fit: contentRules(transaction),
     commit: (collected) => commit(deps, transaction, { id, collected }),
     refused: (why) => answerTo(transaction, refuse(why)),
   });
@@ -50,6 +52,12 @@ function signing({ signer, clock }: ReceiveDeps, { settings, peer }: Transaction
   if (active === undefined || (peer.identity === undefined && !settings.relay.isTrusted(peer.address))) return {};
   const may = peer.identity && senderTest(peer.identity);
   return { sign: (section) => active.begin(section, clock.now(), may) };
+}
+
+/** Of what is submitted here: by users who have logged in, and by local programs. */
+function contentRules({ peer, sender }: Transaction): ContentRules | undefined {
+  if (peer.identity === undefined && peer.protocol !== 'LOCAL') return undefined;
+  return { eightBit: 'repair', longLine: 'repair', binary: sender.body === 'BINARYMIME' };
 }
 
 /** Of mail from a user who has logged in. */

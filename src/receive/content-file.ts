@@ -9,8 +9,10 @@
  * message.
  */
 
-import { close, fsync, open, unlink, write, writev } from 'node:fs';
+import { close, fsync, open, read, unlink, write, writev } from 'node:fs';
 import { octetsOf } from '../lib/octet-pieces.ts';
+
+const READ_OCTETS = 262_144;
 
 export class ContentFile {
   readonly path: string;
@@ -26,7 +28,7 @@ export class ContentFile {
 
   static create(path: string): Promise<ContentFile> {
     return new Promise((resolve, reject) => {
-      open(path, 'wx', 0o600, (error, descriptor) => {
+      open(path, 'wx+', 0o600, (error, descriptor) => {
         if (error) reject(error);
         else resolve(new ContentFile(path, descriptor));
       });
@@ -51,6 +53,16 @@ export class ContentFile {
         const take = (error: Error | null, written: number): void => (error ? reject(error) : resolve(written));
         write(this.#descriptor, octets, done, octets.length - done, at + done, take);
       });
+  }
+
+  /** What was written, from `at` on. */
+  async *blocks(from: number): AsyncGenerator<Buffer> {
+    await this.#last;
+    for (let at = from; at < this.#octets;) {
+      const block = await this.#read(at, Math.min(READ_OCTETS, this.#octets - at));
+      at += block.length;
+      yield block;
+    }
   }
 
   async finish(): Promise<void> {
@@ -78,6 +90,17 @@ export class ContentFile {
       this.#octets += written;
       left = written === octetsOf(left) ? [] : unwritten(left, written);
     }
+  }
+
+  #read(at: number, octets: number): Promise<Buffer> {
+    const block = Buffer.allocUnsafeSlow(octets);
+    return new Promise((resolve, reject) => {
+      read(this.#descriptor, block, 0, octets, at, (error, length) => {
+        if (error) reject(error);
+        else if (length === 0) reject(new Error('the content file is shorter than what was written to it'));
+        else resolve(block.subarray(0, length));
+      });
+    });
   }
 
   #writeOnce(chunks: readonly Buffer[]): Promise<number> {

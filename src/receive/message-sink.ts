@@ -8,6 +8,7 @@
  *
  * What is done to a message, in this order: `prepare` (of what users submit), `editHeader`, then signing, then the trace
  * field in front. The signatures stand right above what they sign; their place is kept free until the whole body is hashed.
+ * Content that is to be made fit before (`fit`) is looked through once it is all there, and goes through a sink again.
  */
 
 import { isAscii } from 'node:buffer';
@@ -16,10 +17,13 @@ import { OctetCollector } from '../lib/octet-collector.ts';
 import { joinedPieces, OctetPieces } from '../lib/octet-pieces.ts';
 import { headerEnd } from '../mail/header.ts';
 import { type QueueId } from '../mail/queue-id.ts';
+import { type FitRules } from '../mail/mime/fit.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type NewContent } from '../spool/spool.ts';
 import { ContentFile } from './content-file.ts';
+import { contentRefusal, type ContentRules, ContentWatch, fitRules, fitSection, UNFOLDABLE } from './content-rules.ts';
 import { DATA_END_OCTETS } from '../wire/smtp/client-content.ts';
+import { findFit, FittedContent } from './fitted-content.ts';
 import { editHeader, type HeaderFacts } from './header-edits.ts';
 import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
@@ -31,6 +35,8 @@ export interface SinkOptions {
   readonly budget: OctetBudget;
   /** Folder for content files; on the spool's file system. */
   readonly incoming: string;
+  /** Of its content file. Absent: the id. */
+  readonly fileName?: string;
   /** Content above this goes to a file; above `tightOctets` already when the budget is tight. */
   readonly memoryOctets: number;
   readonly tightOctets: number;
@@ -42,11 +48,13 @@ export interface SinkOptions {
   /** The trace field to prepend. */
   readonly trace: string;
   /** What is done to the header section, with its empty line, before all else. Absent: nothing. */
-  readonly prepare?: (section: Buffer) => Buffer | Reply;
+  readonly prepare?: ((section: Buffer) => Buffer | Reply) | undefined;
   /** Content beyond it is refused with `tooLarge`. Absent: as the session allows. */
-  readonly maxOctets?: number;
+  readonly maxOctets?: number | undefined;
+  /** What the content must be like, and is made like. Absent: it stays as it is. */
+  readonly fit?: ContentRules | undefined;
   /** Who signs, when the header section is as it will be stored. Absent: nobody. */
-  readonly sign?: (section: Buffer) => Signing | SigningFault | undefined;
+  readonly sign?: ((section: Buffer) => Signing | SigningFault | undefined) | undefined;
   /** All is there: make it ours, and say what to answer. The octets' budget is given back when it resolves. */
   readonly commit: (collected: Collected) => Promise<Reply | readonly Reply[]>;
   readonly refused: (why: Reply) => Reply | readonly Reply[];
@@ -87,9 +95,11 @@ export class MessageSink implements ContentSink {
   #file: ContentFile | undefined;
   #writing: Promise<void> | undefined;
   #refusal: Reply | undefined;
+  readonly #watch: ContentWatch | undefined;
 
   constructor(options: SinkOptions) {
     this.#options = options;
+    this.#watch = options.fit && new ContentWatch(options.fit);
     this.#body = new OctetPieces(options.kept.segments);
     // The trace field of a session with SMTPUTF8 may name mailboxes and hosts in UTF-8.
     this.#eightBit = !isAscii(Buffer.from(options.trace));
@@ -112,6 +122,8 @@ export class MessageSink implements ContentSink {
   async finish(): Promise<Reply | readonly Reply[]> {
     try {
       if (this.#header === undefined && this.#refusal === undefined) this.#headerDone(this.#head.length);
+      const fitted = this.#refusal === undefined ? await this.#fitted() : undefined;
+      if (fitted !== undefined) return await fitted.finish();
       const { commit, refused } = this.#options;
       const content = this.#refusal === undefined ? await this.#content() : undefined;
       if (content === undefined || this.#header === undefined) return refused(this.#refusal ?? NO_ROOM);
@@ -154,18 +166,27 @@ export class MessageSink implements ContentSink {
   }
 
   #headerDone(end: number): void {
-    const { maxHeaderOctets, maxHops, trusted, sign } = this.#options;
+    const { maxHeaderOctets, maxHops, trusted, fit } = this.#options;
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
     const prepared = this.#prepared(Buffer.from(this.#head.view().subarray(0, end)));
     if ('code' in prepared) return this.#refuse(prepared);
     const edited = editHeader(prepared, trusted);
     if ('code' in edited) return this.#refuse(edited);
     if (edited.hops > maxHops) return this.#refuse(tooManyHops(maxHops));
-    const signing = sign?.(edited.octets);
+    const octets = fit === undefined ? edited.octets : fitSection(edited.octets, fit);
+    if ('code' in octets) return this.#refuse(octets);
+    this.#begin({ ...edited, octets });
+    return this.#pushBody(this.#head.take().subarray(end));
+  }
+
+  /** The header section is as it will be stored. */
+  #begin(header: HeaderFacts): void {
+    const signing = this.#options.sign?.(header.octets);
     if (signing?.kind === 'fault') return this.#refuse(notSigned(signing));
     this.#signing = signing;
-    this.#header = edited;
-    return this.#pushBody(this.#head.take().subarray(end));
+    this.#header = header;
+    if (!isAscii(header.octets)) this.#eightBit = true;
+    return undefined;
   }
 
   #prepared(section: Buffer): Buffer | Reply {
@@ -174,8 +195,69 @@ export class MessageSink implements ContentSink {
   }
 
   #pushBody(chunk: Buffer): void {
+    if (this.#refusal !== undefined) return;
     this.#signing?.push(chunk);
+    this.#watch?.push(chunk);
     this.#body.push(chunk);
+  }
+
+  /** A sink with the content as it is to be; undefined when it stays as it came, or is refused. */
+  async #fitted(): Promise<MessageSink | undefined> {
+    const rules = this.#fitRules();
+    if (rules === undefined || this.#header === undefined) return undefined;
+    const stored = { section: this.#header.octets, blocks: () => this.#blocks() };
+    try {
+      await this.#flush();
+      const { edits, unfoldable } = await findFit(stored, rules);
+      if (unfoldable) this.#refuse(UNFOLDABLE);
+      if (edits.length === 0 || this.#refusal !== undefined) return undefined;
+      return await this.#again(this.#header, new FittedContent(stored, edits));
+    } catch (error) {
+      this.#refuse(refusalFor(error));
+      return undefined;
+    }
+  }
+
+  /** What is to be done about what has come; nothing, for most. */
+  #fitRules(): FitRules | undefined {
+    const { fit } = this.#options;
+    if (this.#watch === undefined || fit === undefined || this.#header === undefined) return undefined;
+    this.#watch.end();
+    const refusal = contentRefusal(this.#watch, fit);
+    if (refusal !== undefined) this.#refuse(refusal);
+    if (this.#refusal !== undefined || !(this.#watch.eightBit || this.#watch.longLine)) return undefined;
+    return fitRules(this.#header.octets, fit, this.#signing !== undefined);
+  }
+
+  /** What came of the body, to be read where it is. */
+  #blocks(): Iterable<Buffer> | AsyncIterable<Buffer> {
+    const before = this.#traceOctets() + (this.#signing?.octets ?? 0) + (this.#header?.octets.length ?? 0);
+    return this.#file?.blocks(before) ?? this.#body.view();
+  }
+
+  /** In the file, if there is one, is all that has come. */
+  async #flush(): Promise<void> {
+    await this.#writing;
+    if (this.#file !== undefined) await this.#write();
+  }
+
+  async #again(header: HeaderFacts, fitted: FittedContent): Promise<MessageSink> {
+    const { kept, id, fileName = id } = this.#options;
+    const unbound = { fit: undefined, prepare: undefined, maxOctets: Infinity, fileName: `${fileName}.fit` };
+    // What is kept from here on is of the other.
+    kept.forget(id);
+    const again = new MessageSink({ ...this.#options, ...unbound });
+    try {
+      again.#begin({ ...header, octets: fitted.section });
+      for await (const piece of fitted.body()) await again.write(piece);
+    } catch (error) {
+      again.abort();
+      throw error;
+    }
+    const file = this.#file;
+    this.#file = undefined;
+    if (file !== undefined) void file.abandon(); // Never rejects.
+    return again;
   }
 
   /** Writes what there is, and goes on meanwhile; a promise when memory is tight, or too much waits behind a write that is under way. */
@@ -188,13 +270,13 @@ export class MessageSink implements ContentSink {
 
   /** Never rejects. */
   async #write(): Promise<void> {
-    const { kept, id, incoming } = this.#options;
+    const { kept, id, incoming, fileName = id } = this.#options;
     const octets = this.#taken;
     const parts = this.#parts();
     try {
       if (this.#file === undefined) {
         kept.begin(id);
-        this.#file = await ContentFile.create(join(incoming, id));
+        this.#file = await ContentFile.create(join(incoming, fileName));
       }
       await this.#file.write(parts);
     } catch (error) {
