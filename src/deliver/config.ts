@@ -2,6 +2,7 @@
 
 import { hostOrAddress, ipAddress } from '../mail/config.ts';
 import { choice, count, duration, flag, group, optional, text, type Values } from '../lib/schema.ts';
+import { DAY, SECOND } from '../lib/time.ts';
 import { formatDuration } from '../lib/schema-units.ts';
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from './options.ts';
 
@@ -44,6 +45,17 @@ export const DELIVER_OPTIONS = {
         ['tell', 'defer', 'ignore'],
         'tell',
         'A receiver that offered encryption within the last month and does not now: send in clear and tell it by an event, let the mail wait, or take no notice.',
+      ),
+      resumption: group(
+        {
+          enabled: flag(
+            true,
+            'Whether a TLS session is resumed on the next connection to the same server. Never where a certificate must be looked at: DANE, MTA-STS, REQUIRETLS, fingerprints.',
+          ),
+          lifetime: duration('1h', 'From one full handshake with a server to the next.', { min: SECOND, max: DAY }),
+          sessions: count(2000, 'Sessions that each worker keeps, of some 2 KB each.', { min: 1, max: 100_000 }),
+        },
+        'Sessions that servers are ready to resume, which saves both sides most of a handshake.',
       ),
     },
     'Encryption to receivers.',

@@ -9,6 +9,7 @@ import { type Resolver } from '../ports/resolver.ts';
 import { type Timers } from '../ports/timers.ts';
 import { type SlotId } from '../queue/dispatch.ts';
 import { type AddressFamily } from './smtp/addresses.ts';
+import { type ResumptionCache } from './smtp/resumption-cache.ts';
 
 export interface AgentOptions {
   readonly resolver: Resolver;
@@ -34,6 +35,8 @@ export interface AgentOptions {
   readonly prohibited: (address: string, port: number) => boolean;
   /** Hosts that were seen to offer encryption. Absent: nothing is remembered. */
   readonly tlsMemory?: TlsMemory;
+  /** Absent: each handshake is a full one. */
+  readonly resumptions?: ResumptionCache | undefined;
   /** A part of the content of a message that was dispatched as blocks. Rejects when it is gone. */
   readonly readContent: (message: QueueId, at: number, octets: number) => Promise<Uint8Array>;
   /** An open connection was lost while no dispatch was on its slot. */

@@ -34,6 +34,7 @@ const ATTEMPT = {
   host: 'text',
   address: 'text',
   tls: 'text?',
+  tlsHandshake: 'text?',
   tlsPolicy: 'text?',
   tlsResult: 'text?',
   tlsReason: 'text?',

@@ -64,6 +64,8 @@ interface AttemptFields extends EntryFields {
   readonly host: string;
   readonly address: string;
   readonly tls: string | undefined;
+  /** `resumed`: the handshake resumed an earlier session; absent: it was a full one, or there was none. */
+  readonly tlsHandshake: string | undefined;
   /** What decided on encryption: `requiretls`, `dane`, `sts`, `configured` (the route) or `opportunistic`. Absent where nobody was dialled. */
   readonly tlsPolicy: string | undefined;
   /** What came of it, as reports name it (RFC 8460 §4.3): `successful`, `certificate-host-mismatch`, … */

@@ -69,7 +69,7 @@ function storyOf(event: Other): string {
     case 'attempt':
       return `${recipients(event)}  attempt ${event.attempt} by ${shown(event.route, 60)} to ${shown(event.site, 80)}`;
     case 'delivered':
-      return `${recipients(event)}  ${host(event)}: ${reply(event.reply)}  ${delays(event.delays)}${secured(event.tlsPolicy)}`;
+      return `${recipients(event)}  ${host(event)}: ${reply(event.reply)}  ${delays(event.delays)}${secured(event)}`;
     case 'deferred':
       return `${recipients(event)}  ${host(event)}: ${reply(event.reply)}  (${shown(event.reason, 40)}; again in ${span(event.nextAttemptAt - event.at)})`;
     case 'failed':
@@ -178,9 +178,9 @@ const OBEYED = new Map([
 ]);
 
 /** By which policy, where one was obeyed. */
-function secured(policy: string | undefined): string {
-  const name = OBEYED.get(policy ?? '');
-  return name === undefined ? '' : `  secured by ${name}`;
+function secured({ tlsPolicy, tlsHandshake }: Extract<Event, { kind: 'delivered' }>): string {
+  const name = OBEYED.get(tlsPolicy ?? '');
+  return `${name === undefined ? '' : `  secured by ${name}`}${tlsHandshake === 'resumed' ? '  TLS session resumed' : ''}`;
 }
 
 function reply(text: string): string {

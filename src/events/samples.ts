@@ -19,6 +19,7 @@ const attempt = {
   host: 'mx.b.test',
   address: '192.0.2.25',
   tls: 'TLSv1.3 TLS_AES_256_GCM_SHA384',
+  tlsHandshake: undefined,
   tlsPolicy: 'dane',
   tlsResult: 'successful',
   tlsReason: 'DANE: TLSA records of mx.b.test',

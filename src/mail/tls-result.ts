@@ -38,4 +38,6 @@ export interface TlsSession {
   readonly reason: string;
   /** The host offered encryption before: somebody may have taken it out of its reply. */
   readonly downgraded?: true;
+  /** The handshake resumed an earlier session. */
+  readonly resumed?: true;
 }

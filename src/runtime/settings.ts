@@ -74,6 +74,7 @@ export function workerSettings(config: Config, certificates: Certificates): Work
     sts: stsSettings(config),
     tlsReports: config.tlsReports.send,
     downgrade: config.deliver.tls.downgrade,
+    resumption: config.deliver.tls.resumption.enabled ? config.deliver.tls.resumption : undefined,
     reportsTo: config.tlsReports.address?.toLowerCase(),
     isOurs: ourListeners(config),
     memoryOctets: config.memory.content,

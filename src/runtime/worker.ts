@@ -10,6 +10,7 @@ import { type AgentOptions } from '../deliver/options.ts';
 import { type PolicyFolder } from '../deliver/sts/policy-folder.ts';
 import { openRelay } from '../deliver/smtp/open-relay.ts';
 import { findSite, nullMxSender } from '../deliver/smtp/mx.ts';
+import { ResumptionCache, type ResumptionLimits } from '../deliver/smtp/resumption-cache.ts';
 import { eventLine } from '../events/format.ts';
 import { type Event } from '../events/event.ts';
 import { type AddressLiteral } from '../mail/path.ts';
@@ -72,6 +73,8 @@ export interface WorkerSettings {
   readonly sts?: StsSettings | undefined;
   /** What is done about hosts that offered encryption before. */
   readonly downgrade?: 'tell' | 'defer' | 'ignore';
+  /** Absent: no TLS session is resumed. */
+  readonly resumption?: ResumptionLimits | undefined;
   /** Receivers that ask for reports on encryption get them. */
   readonly tlsReports?: boolean;
   /** Reports of others come to this address, in lower case. */
@@ -85,7 +88,7 @@ export interface WorkerSettings {
 /** What the agent has from the worker and not from the configuration. */
 type AgentPorts = Pick<
   AgentOptions,
-  'resolver' | 'clock' | 'random' | 'timers' | 'log' | 'onSlotClosed' | 'readContent'
+  'resolver' | 'clock' | 'random' | 'timers' | 'log' | 'onSlotClosed' | 'readContent' | 'resumptions'
 >;
 
 export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'> {
@@ -138,6 +141,7 @@ export class WorkerRuntime {
   #contentOut = 0;
   /** Of before a reload, with deliveries that have not ended. */
   readonly #leaving = new Set<Agent>();
+  #resumptions: ResumptionCache | undefined;
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
@@ -156,6 +160,7 @@ export class WorkerRuntime {
       tell: (event) => this.#tell(event),
     });
     this.#sts = this.#newSts();
+    this.#resumptions = this.#newResumptions();
     this.#agent = this.#newAgent();
     this.#receiveDeps = this.#makeReceiveDeps();
     const { steadyClock: clock, timers, log, counts, reusePort } = deps;
@@ -199,6 +204,7 @@ export class WorkerRuntime {
     this.#resolver = this.#newResolver();
     this.#sts?.close();
     this.#sts = this.#newSts();
+    this.#resumptions = this.#newResumptions();
     this.#agent = this.#newAgent();
     this.listeners.swap(settings.listeners);
     void this.#leave(before); // Never rejects.
@@ -410,12 +416,18 @@ export class WorkerRuntime {
     return workerSts({ settings, folder, sweeps: id === 0, resolver: this.#resolver, ...{ clock, timers, log } });
   }
 
+  #newResumptions(): ResumptionCache | undefined {
+    const { resumption } = this.#settings;
+    return resumption && new ResumptionCache(this.#deps.steadyClock, resumption);
+  }
+
   #agentOptions(): AgentOptions {
     const { steadyClock: clock, random, timers, log, link } = this.#deps;
     return {
       ...this.#settings.delivery,
       ...{ resolver: this.#resolver, clock, random, timers, log },
       ...tlsMemoryOf(this.#deps.tlsHosts, this.#settings.downgrade),
+      resumptions: this.#resumptions,
       onSlotClosed: (slot) => link.post({ kind: 'slotClosed', slot }),
       readContent: (message, at, octets) => this.#readContent({ message, at, octets }),
     };

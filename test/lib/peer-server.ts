@@ -1,7 +1,7 @@
 /** A server for the tests of delivery: does what it is told to, well or badly, and remembers what it saw. */
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { createSecureContext, TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { type Certificate } from './certificates.ts';
 
 export interface PeerScript {
@@ -17,6 +17,8 @@ export interface PeerScript {
   readonly asksCertificate?: boolean;
   /** The newest version that it speaks. */
   readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3';
+  /** Resumes the sessions of earlier connections; otherwise each connection has keys of its own. `badly`: or tries to. */
+  readonly resumes?: boolean | 'badly';
   readonly lmtp?: boolean;
   /** Stops after having sent so many octets on a connection, and closes. */
   readonly cutAfter?: number;
@@ -44,11 +46,14 @@ export class PeerServer {
   readonly messages: string[] = [];
   connections = 0;
   secured = 0;
+  /** Whether each handshake resumed a session. */
+  readonly resumed: boolean[] = [];
   /** Subjects of the certificates that clients showed. */
   readonly shown: (string | undefined)[] = [];
   /** Names that clients asked for in the handshake. */
   readonly serverNames: unknown[] = [];
   readonly #sockets = new Set<Socket>();
+  #context: SecureContext | undefined;
   readonly #server: Server;
 
   constructor(script: PeerScript = {}) {
@@ -106,15 +111,14 @@ export class PeerServer {
   }
 
   #secure(session: PeerSession): void {
-    const { certificate } = this.script;
+    const { asksCertificate = false } = this.script;
     session.socket.removeAllListeners('data');
-    const { asksCertificate = false, maxVersion } = this.script;
-    const versions = maxVersion === undefined ? {} : { maxVersion };
     const secure = new TLSSocket(session.socket, {
       ...{ isServer: true, requestCert: asksCertificate, rejectUnauthorized: false },
-      secureContext: createSecureContext({ cert: certificate!.cert, key: certificate!.key, ...versions }),
+      secureContext: this.#secureContext(),
     });
     secure.on('secure', () => {
+      this.resumed.push(secure.isSessionReused());
       this.shown.push(secure.getPeerX509Certificate()?.subject);
       this.serverNames.push((secure as TLSSocket & { servername?: unknown }).servername);
     });
@@ -122,6 +126,16 @@ export class PeerServer {
     secure.on('secure', () => (this.secured += 1));
     session.socket = secure;
     session.secure = true;
+  }
+
+  #secureContext(): SecureContext {
+    const { certificate, maxVersion, resumes = false } = this.script;
+    const versions = maxVersion === undefined ? {} : { maxVersion };
+    const { cert, key } = certificate!;
+    const id = resumes === 'badly' ? {} : { sessionIdContext: 'peer' };
+    if (resumes === false) this.#context = undefined;
+    this.#context ??= createSecureContext({ cert, key, ...versions, ...id });
+    return this.#context;
   }
 
   #read(session: PeerSession): void {

@@ -28,8 +28,9 @@ import { type OutgoingContent } from '../content.ts';
 import { Deadline } from '../deadline.ts';
 import { type AgentOptions, type DeliveryTimeouts } from '../options.ts';
 import { type Proof, type TlsProof } from './proof.ts';
-import { troubleOf } from './session-policy.ts';
-import { type Dialled, dialSocket, startTls, tlsProof, whyOf } from './socket.ts';
+import { type Resumption, resumptionFor } from './resumption.ts';
+import { wantedTls } from './session-policy.ts';
+import { checkTls, type Dialled, dialSocket, startTls, whyOf } from './socket.ts';
 
 /** What is written in one go, and so how far ahead of the socket the content is read: this and one block. */
 const GATHERED_OCTETS = 262_144;
@@ -50,6 +51,8 @@ export interface Target {
   readonly implicitTls: boolean;
   readonly tlsOptions?: RouteTls | undefined;
   readonly credentials: Credentials | undefined;
+  /** Absent: the handshake is a full one. */
+  readonly resumption?: Resumption | undefined;
 }
 
 export type Opened =
@@ -79,10 +82,20 @@ interface OpenTransaction {
   readonly resolve: (result: TransactionResult) => void;
 }
 
-export type ConnectionOptions = Pick<AgentOptions, 'clock' | 'timers' | 'timeouts' | 'helloName' | 'source' | 'tls'>;
+export type ConnectionOptions = Pick<
+  AgentOptions,
+  'clock' | 'timers' | 'timeouts' | 'helloName' | 'source' | 'tls' | 'resumptions'
+>;
 
 /** Opens a session: connect, greeting, EHLO, TLS, login. */
 export async function openConnection(target: Target, options: ConnectionOptions): Promise<Opened> {
+  const resumption = resumptionFor(target, options);
+  const opened = await openWith({ ...target, resumption }, options);
+  const isToBlame = opened.kind === 'refused' && resumption?.isToBlame(opened.refusal.cause);
+  return isToBlame === true ? openWith(target, options) : opened;
+}
+
+async function openWith(target: Target, options: ConnectionOptions): Promise<Opened> {
   const dialled = await dialSocket(target, options);
   if (dialled.kind === 'failed') return dialled.refused;
   return new Promise((resolve) => void new SmtpConnection(target, options, { dialled, resolve }));
@@ -104,6 +117,8 @@ export class SmtpConnection {
   #answered: ((reply: Reply | undefined) => void) | undefined;
   #watched: { readonly wait: ClientWait | undefined; readonly heard: number } = { wait: undefined, heard: -1 };
   #closed = false;
+  /** Replies until it was open. */
+  #heardUntilOpen = -1;
   #drained: (() => void) | undefined;
   /** Why it closed; for the operator. */
   #reason = 'closed';
@@ -131,7 +146,7 @@ export class SmtpConnection {
       protocol: target.protocol,
       helloName: options.source?.helloName ?? options.helloName,
       peer: target.host,
-      tls: wantedTls(target, this.#tls),
+      tls: wantedTls(target.demand, this.#tls),
       credentials: target.credentials,
       loopback: target.local === 'unix' || isLoopback(target.address),
     });
@@ -257,6 +272,7 @@ export class SmtpConnection {
   #opened(opened: Opened): void {
     const resolve = this.#opening;
     this.#opening = undefined;
+    this.#heardUntilOpen = this.#client.heard;
     this.#total.set(undefined);
     resolve?.(opened);
   }
@@ -280,7 +296,9 @@ export class SmtpConnection {
     this.#closed = true;
     this.#deadline.stop();
     this.#total.stop();
-    this.#socket.destroy();
+    // By TLS's own goodbye where all is said: without it OpenSSL 3 forgets the session that we might resume.
+    if (this.#reason === 'ended by us') this.#socket.destroySoon();
+    else this.#socket.destroy();
     this.#drained?.();
     this.#answer(undefined);
     this.onClosed(this.#reason);
@@ -288,6 +306,8 @@ export class SmtpConnection {
 
   #lost(text: string, status: Loss['status'] = '4.4.2', cause: Loss['cause'] = 'connection'): void {
     if (this.#closed) return;
+    // Open, and gone without another word.
+    if (this.#client.heard === this.#heardUntilOpen) this.#target.resumption?.isToBlame(cause);
     this.#reason = text;
     if (this.#transaction !== undefined) this.#transaction.untouched = this.#client.untouched;
     const why: Loss =
@@ -338,11 +358,10 @@ export class SmtpConnection {
 
   #secured(secure: TLSSocket): void {
     if (this.#closed) return;
-    const proof = tlsProof(secure, this.#target, this.#options);
-    const trouble = troubleOf(proof, this.#target.demand, this.#target.host);
+    const { tls, trouble } = checkTls(secure, this.#target, this.#options);
     this.#tlsResult = trouble?.result;
     if (trouble !== undefined) return this.#lost(trouble.text, '4.7.5', 'tls');
-    this.#tls = proof;
+    this.#tls = tls;
     this.#handshaking = false;
     return this.#perform(this.#client.secured());
   }
@@ -460,13 +479,4 @@ export class SmtpConnection {
 interface Chunks {
   readonly blocks: AsyncGenerator<Buffer, void, undefined>;
   sent: number;
-}
-
-function wantedTls(
-  { demand: { level } }: Target,
-  established: TlsProof | undefined,
-): 'none' | 'opportunistic' | 'required' | 'established' {
-  if (established !== undefined) return 'established';
-  if (level === 'none' || level === 'opportunistic') return level;
-  return 'required';
 }

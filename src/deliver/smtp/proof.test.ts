@@ -74,6 +74,13 @@ describe('an open connection is enough for a message', () => {
     ['a route of DANE alone', { tls: matched, dane: usable }, more({ level: 'dane', secure: true }), true],
     ['a route of DANE alone, and a certificate', { tls: verified, dane: none }, more({ level: 'dane', secure: true }), false],
     ['a route of DANE alone, and nobody vouches for the host', { tls: matched, dane: usable }, level('dane'), false],
+    ['resumed, when encryption is demanded', { tls: { ...verified, resumed: true } }, level('encrypt'), true],
+    ['resumed from what was verified', { tls: { ...verified, resumed: true } }, level('verify'), true],
+    ['resumed, asked for DANE, and there is none', { tls: { ...verified, resumed: true }, dane: none }, more({ secure: true }), true],
+    ['resumed, where records cannot be used', { tls: { ...verified, resumed: true }, dane: unusable }, more({ secure: true }), false],
+    ['resumed, and a policy wants a certificate', { tls: { ...verified, resumed: true } }, more({ sts: sts('enforce') }), false],
+    ['resumed, and a policy only watches', { tls: { ...verified, resumed: true } }, more({ sts: sts('testing') }), false],
+    ['resumed, and REQUIRETLS', { tls: { ...verified, resumed: true } }, more({ sender: 'required', sts: sts('testing') }), false],
     ['without the login that the message has', {}, { credentials: ann }, false],
   ]; // prettier-ignore
   for (const [name, proved, required, want] of cases)

@@ -11,7 +11,7 @@ import { type DaneResult } from '../../tlspolicy/dane.ts';
 import { type DaneFacts } from '../../tlspolicy/decide.ts';
 import { type RouteTls } from '../../mail/route.ts';
 import { sameHandshake } from './handshake.ts';
-import { decisionFor, meets, type TlsWanted } from './session-policy.ts';
+import { decisionFor, mayResume, meets, type TlsWanted } from './session-policy.ts';
 
 export interface Proof {
   readonly protocol: 'smtp' | 'lmtp';
@@ -39,6 +39,8 @@ export interface TlsProof {
   readonly error?: string | undefined;
   /** How it compares with the TLSA records of the host, if it has usable ones. */
   readonly dane?: DaneResult | undefined;
+  /** A session was resumed: what is said here was proved in an earlier handshake with the same server. */
+  readonly resumed?: true;
 }
 
 export interface Requirement {
@@ -67,12 +69,13 @@ function sameCredentials(proved: Credentials | undefined, wanted: Credentials | 
   return proved?.user === wanted?.user && proved?.password === wanted?.password;
 }
 
-function isSecureEnough({ host, tls, dane }: Proof, wanted: TlsWanted): boolean {
+function isSecureEnough({ host, tls, dane, tlsOptions }: Proof, wanted: TlsWanted): boolean {
   if (!asksForMore(wanted)) return meets(tls, wanted.level);
   // Opened for mail of which nobody vouched for the host: what DNSSEC says of it is still to be asked.
   if (wanted.secure && dane === undefined) return false;
   const decision = decisionFor(host, wanted.secure ? dane : undefined, wanted);
-  return decision.kind === 'demand' && meets(tls, decision.level);
+  if (decision.kind === 'skip' || (tls?.resumed === true && !mayResume(decision, tlsOptions))) return false;
+  return meets(tls, decision.level);
 }
 
 /** Something besides the route has a say. */

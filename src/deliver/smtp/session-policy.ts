@@ -4,7 +4,7 @@
  */
 
 import { type SenderParameters } from '../../mail/envelope.ts';
-import { type TlsLevel } from '../../mail/route.ts';
+import { type RouteTls, type TlsLevel } from '../../mail/route.ts';
 import { type StsPolicy } from '../../mail/sts-policy.ts';
 import { type TlsResultType, type TlsSession } from '../../mail/tls-result.ts';
 import { type DaneFacts, decideTls, type SenderTls, type TlsDecision, type TlsDemand } from '../../tlspolicy/decide.ts';
@@ -33,6 +33,13 @@ export function decisionFor(host: string, dane: DaneFacts | undefined, wanted: T
   return decideTls({ host, secureName: secure, level, sender, dane: dane ?? NO_DANE, sts });
 }
 
+/** Nothing but the route has a say, and it names no certificate: an earlier handshake proves as much as a new one. */
+export function mayResume({ policy, policyType, level }: TlsDemand, route: RouteTls | undefined): boolean {
+  if (policy === 'requiretls' || policyType !== 'no-policy-found' || (route?.fingerprints ?? []).length > 0)
+    return false;
+  return level === 'opportunistic' || level === 'encrypt' || level === 'verify';
+}
+
 export function meets(tls: TlsProof | undefined, level: TlsLevel): boolean {
   switch (level) {
     case 'none':
@@ -45,6 +52,15 @@ export function meets(tls: TlsProof | undefined, level: TlsLevel): boolean {
     case 'dane':
       return tls?.dane?.kind === 'matched' && tls.pinned !== false;
   }
+}
+
+/** As the machine of a session is told it. */
+export function wantedTls(
+  { level }: TlsDemand,
+  established: TlsProof | undefined,
+): 'none' | 'opportunistic' | 'required' | 'established' {
+  if (established !== undefined) return 'established';
+  return level === 'none' || level === 'opportunistic' ? level : 'required';
 }
 
 export interface TlsTrouble {
@@ -73,7 +89,8 @@ export function sessionOf(
   outcome: TlsProof | TlsResultType | undefined,
 ): TlsSession {
   const { policy, policyType, reason } = demand;
-  return { policy, policyType, ...at, result: resultOf(demand, outcome), reason };
+  const resumed = typeof outcome === 'object' && outcome.resumed === true ? ({ resumed: true } as const) : {};
+  return { policy, policyType, ...at, result: resultOf(demand, outcome), reason, ...resumed };
 }
 
 function resultOf(demand: TlsDemand, outcome: TlsProof | TlsResultType | undefined): TlsSession['result'] {

@@ -9,7 +9,8 @@ import { type ConnectionOptions, type Opened, type Target } from './connection.t
 import { type TlsResultType } from '../../mail/tls-result.ts';
 import { handshakeOptions, isPinned } from './handshake.ts';
 import { type TlsProof } from './proof.ts';
-import { troubleOf } from './session-policy.ts';
+import { countHandshake } from './resumption.ts';
+import { type TlsTrouble, troubleOf } from './session-policy.ts';
 
 export interface Dialled {
   readonly kind: 'dialled';
@@ -65,6 +66,7 @@ export function dialSocket(target: Target, options: ConnectionOptions): Promise<
       deadline.stop();
       socket.removeAllListeners();
       socket.on('error', () => {}); // Its next owner listens from the next line on.
+      if (dial.kind === 'dialled' && dial.tls !== undefined) target.resumption?.listen(socket as TLSSocket);
       if (dial.kind === 'failed') socket.destroy();
       resolve(dial);
     };
@@ -79,8 +81,7 @@ export function dialSocket(target: Target, options: ConnectionOptions): Promise<
       else done({ kind: 'dialled', socket, tls: undefined, incoming });
     });
     socket.once('secureConnect', () => {
-      const tls = tlsProof(socket as TLSSocket, target, options);
-      const trouble = troubleOf(tls, target.demand, target.host);
+      const { tls, trouble } = checkTls(socket as TLSSocket, target, options);
       if (trouble === undefined) done({ kind: 'dialled', socket, tls, incoming });
       else done({ kind: 'failed', refused: refusedBy(target, trouble.text, { reached, result: trouble.result }) });
     });
@@ -88,11 +89,34 @@ export function dialSocket(target: Target, options: ConnectionOptions): Promise<
 }
 
 export function startTls(socket: Socket, target: Target, options: ConnectionOptions): TLSSocket {
-  return connectTls({ socket, ...tlsOptions(target, options) });
+  const secure = connectTls({ socket, ...tlsOptions(target, options), ...target.resumption?.offer() });
+  target.resumption?.listen(secure);
+  return secure;
+}
+
+/** What the handshake proved, and why that is not enough. */
+export function checkTls(
+  socket: TLSSocket,
+  target: Target,
+  options: ConnectionOptions,
+): { readonly tls: TlsProof; readonly trouble: TlsTrouble | undefined } {
+  const { resumption, demand, host } = target;
+  if (resumption === undefined) countHandshake('full');
+  const resumed = resumption?.proofOf(socket);
+  const tls = resumed ?? tlsProof(socket, target, options);
+  const trouble = troubleOf(tls, demand, host);
+  if (resumed === undefined && trouble === undefined) resumption?.established(tls, certifiedUntil(socket, tls));
+  return { tls, trouble };
+}
+
+/** Nothing that was proved ends where nothing was. */
+function certifiedUntil(socket: TLSSocket, { verified }: TlsProof): number {
+  if (!verified) return Infinity;
+  return Math.min(...sentCertificates(socket).map(({ validToDate }) => validToDate.getTime()));
 }
 
 /** `authorized` includes the name: the check uses the host that was dialled. */
-export function tlsProof(socket: TLSSocket, target: Target, { clock }: ConnectionOptions): TlsProof {
+function tlsProof(socket: TLSSocket, target: Target, { clock }: ConnectionOptions): TlsProof {
   const pinned = target.tlsOptions && isPinned(socket.getPeerX509Certificate(), target.tlsOptions);
   const verified = pinned ?? socket.authorized;
   return {
@@ -145,9 +169,15 @@ function connectTo(target: Target, options: ConnectionOptions, incoming: Incomin
     noDelay: true,
     ...(localAddress === undefined ? {} : { localAddress }),
   };
-  return target.implicitTls
-    ? connectTls({ ...to, ...tlsOptions(target, options), host: target.address })
-    : connectTcp({ ...to, onread });
+  if (!target.implicitTls) return connectTcp({ ...to, onread });
+  const secure = connectTls({
+    ...to,
+    ...tlsOptions(target, options),
+    ...target.resumption?.offer(),
+    host: target.address,
+  });
+  target.resumption?.listen(secure);
+  return secure;
 }
 
 /**

@@ -76,7 +76,8 @@ function attemptFields(facts: AttemptFacts, recipients: readonly EntryRecipient[
 
 function policyFields(session: TlsSession | undefined) {
   const tlsReason = session?.policy === 'opportunistic' ? undefined : session?.reason;
-  return { tlsPolicy: session?.policy, tlsResult: session?.result, tlsReason };
+  const tlsHandshake = session?.resumed === true ? 'resumed' : undefined;
+  return { tlsHandshake, tlsPolicy: session?.policy, tlsResult: session?.result, tlsReason };
 }
 
 function delaysOf({ entry, startedAt, report }: AttemptFacts): Delays {
