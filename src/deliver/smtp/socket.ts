@@ -7,7 +7,7 @@ import { checkDane, type DaneResult } from '../../tlspolicy/dane.ts';
 import { Deadline } from '../deadline.ts';
 import { type ConnectionOptions, type Opened, type Target } from './connection.ts';
 import { type TlsResultType } from '../../mail/tls-result.ts';
-import { handshakeOptions, isPinned } from './handshake.ts';
+import { contextFor, isPinned } from './handshake.ts';
 import { type TlsProof } from './proof.ts';
 import { countHandshake } from './resumption.ts';
 import { type TlsTrouble, troubleOf } from './session-policy.ts';
@@ -191,7 +191,7 @@ function tlsOptions({ host, demand: { serverName }, tlsOptions: route }: Target,
     // RFC 7672 §8.1: where the TLSA records are found is asked for; what is checked by name is the host.
     ...(serverName === host ? {} : { checkServerIdentity: checkedAs(host) }),
     rejectUnauthorized: false,
-    ...handshakeOptions(route, tls),
+    secureContext: contextFor(route, tls),
   };
 }
 
