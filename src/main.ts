@@ -14,7 +14,7 @@ const openOffline: Wiring['openOffline'] = async (folder, hostname) =>
 const wiring: Wiring = {
   runParent: async (options) => (await import('./runtime/parent.ts')).runParent(options),
   runWorking: async (options) => (await import('./runtime/working.ts')).runWorking(options),
-  startSandbox: async (env, log) => (await import('./cli/sandbox.ts')).startSandbox(env, log),
+  startSandbox: async (...how) => (await import('./cli/sandbox.ts')).startSandbox(...how),
   openOffline,
   compact: async (folder) => (await import('./runtime/offline.ts')).compactOffline(folder),
 };

@@ -372,6 +372,7 @@ describe('serve', () => {
     assert.match(err, /make one with `postrider init`/);
   });
   test('the sandbox says what is running, prints an event a line, and ends with the server', async () => {
+    let provided = 0;
     let closed = 0;
     const startSandbox = () =>
       Promise.resolve({
@@ -379,13 +380,16 @@ describe('serve', () => {
         port: { messages: () => Promise.resolve([]), raw: () => Promise.resolve(undefined) },
         domains: [{ domain: 'inbox.test', does: 'accepts everything' }],
         clockOffset: new SharedArrayBuffer(8),
+        provideLogin: () => Promise.resolve(void (provided += 1)),
         close: () => Promise.resolve(void (closed += 1)),
       });
-    const runWorking: Wiring['runWorking'] = ({ ready, events }) => {
-      const listeners = [{ name: 'smtp', address: '127.0.0.1', port: 2600 }];
-      ready({ listeners, http: { host: '127.0.0.1', port: 8100 }, config: {} as never });
+    const runWorking: Wiring['runWorking'] = async ({ ready, events }) => {
+      const at = (name: string, port: number) => ({ name, address: '127.0.0.1', port });
+      const listeners = [at('smtp', 2600), at('submission', 2601), at('submissions', 2602)];
+      const http = { host: '127.0.0.1', port: 8100 };
+      await ready({ listeners, http, config: {} as never, directory: {} as never });
       events('{"kind":"resumed","at":0,"rule":"r1","target":"x","by":"ann"}\nnot an event\n');
-      return Promise.resolve(0);
+      return 0;
     };
     const { out } = await run(['serve', '--working', '--sandbox'], { startSandbox, runWorking });
     assert.match(out, /SMTP +127\.0\.0\.1:2600/);
@@ -393,6 +397,9 @@ describe('serve', () => {
     assert.match(out, /npx postrider send --to anybody@inbox\.test --port 2600/);
     assert.match(out, /resumed .*r1/);
     assert.match(out, /^not an event$/m);
+    assert.match(out, /logins +127\.0\.0\.1:2601 \(STARTTLS\) and 127\.0\.0\.1:2602 \(TLS\), user app, password \S+$/m);
+    assert.match(out, /curl .*smtp:\/\/127\.0\.0\.1:2601 .*--user app:\S+ /);
+    assert.equal(provided, 1);
     assert.equal(closed, 1);
   });
 });

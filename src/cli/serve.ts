@@ -11,13 +11,14 @@ import { type Log } from '../ports/log.ts';
 import { type ParentOptions } from '../runtime/parent.ts';
 import { type Ready, type WorkingOptions } from '../runtime/working.ts';
 import { type Context, SANDBOX_FOLDER, UsageError } from './context.ts';
+import { SANDBOX_LOGIN } from './sandbox-login.ts';
 import { type RunningSandbox } from './sandbox.ts';
 import { coloured, type Terminal } from './terminal.ts';
 
 export interface Serving {
   readonly runParent: (options: ParentOptions) => Promise<number>;
   readonly runWorking: (options: WorkingOptions) => Promise<number>;
-  readonly startSandbox: (env: Terminal['env'], log: Log) => Promise<RunningSandbox>;
+  readonly startSandbox: (env: Terminal['env'], folder: string, log: Log) => Promise<RunningSandbox>;
 }
 
 interface ServeOptions {
@@ -61,14 +62,18 @@ async function work(context: Context, options: ServeOptions, serving: Serving): 
     const movableClock = options.testClock === true;
     return serving.runWorking({ config, sandbox: undefined, movableClock, ready: nothing, events: nothing });
   }
-  const sandbox = await serving.startSandbox(context.terminal.env, logOf(context.terminal));
+  const folder = join(context.terminal.cwd, SANDBOX_FOLDER);
+  const sandbox = await serving.startSandbox(context.terminal.env, folder, logOf(context.terminal));
   try {
     return await serving.runWorking({
-      config: { kind: 'value', written: sandbox.written, folder: join(context.terminal.cwd, SANDBOX_FOLDER) },
+      config: { kind: 'value', written: sandbox.written, folder },
       clockOffset: sandbox.clockOffset,
       sandbox: sandbox.port,
       movableClock: true,
-      ready: (ready) => context.terminal.out(introduction(context.terminal, ready, sandbox.domains)),
+      ready: async (ready) => {
+        await sandbox.provideLogin(ready.directory);
+        context.terminal.out(introduction(context.terminal, ready, sandbox.domains));
+      },
       events,
     });
   } finally {
@@ -83,26 +88,43 @@ function nothing(): void {
 /** What is running, and the command that shows it. */
 export function introduction(
   terminal: Terminal,
-  { listeners, http }: Ready,
+  { listeners, http }: Pick<Ready, 'listeners' | 'http'>,
   domains: RunningSandbox['domains'],
 ): string {
-  const { address, port } = listeners[0] ?? { address: '127.0.0.1', port: 2525 };
+  const addressOf = (wanted: string): string => {
+    const found = listeners.find(({ name }) => name === wanted);
+    return found === undefined ? '' : `${found.address}:${found.port}`;
+  };
+  const port = listeners.find(({ name }) => name === 'smtp')?.port;
   const web =
     http === undefined ? '' : `http://${http.host.includes(':') ? `[${http.host}]` : http.host}:${http.port}/`;
   const bold = (text: string): string => coloured(terminal, 'bold', text);
   return `
 ${bold('Postrider')} is running in its sandbox: nothing leaves this machine.
 
-  SMTP     ${address}:${port}
+  SMTP     ${addressOf('smtp')}
   HTTP     ${web}   inboxes and queue
+  logins   ${addressOf('submission')} (STARTTLS) and ${addressOf('submissions')} (TLS), user ${SANDBOX_LOGIN.user}, password ${SANDBOX_LOGIN.password}
 
 ${domains.map(({ domain, does }) => `  ${domain.padEnd(15)} ${does}`).join('\n')}
 
-Send a first message, from another terminal in this folder:
+Send as a program of yours would, which logs in and whose mail is signed for ${SANDBOX_LOGIN.domain}:
+
+  ${bold(exampleOf(addressOf('submission')))}
+
+Or send a first message, from another terminal in this folder:
 
   ${bold(`npx postrider send --to anybody@inbox.test${port === 2525 ? '' : ` --port ${port}`}`)}
 
 `;
+}
+
+/** For any shell that has curl. The certificate is one that nobody vouches for. */
+function exampleOf(address: string): string {
+  const { user, password, domain } = SANDBOX_LOGIN;
+  const from = `${user}@${domain}`;
+  const curl = `curl --crlf --insecure --ssl-reqd smtp://${address} --user ${user}:${password}`;
+  return `printf 'From: ${from}\\nSubject: Hello\\n\\nHello\\n' | ${curl} --mail-from ${from} --mail-rcpt bob@inbox.test --upload-file -`;
 }
 
 function printEvents(context: Context, lines: string): void {

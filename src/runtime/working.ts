@@ -7,6 +7,7 @@
 
 import process from 'node:process';
 import { type CertificatesView } from '../api/certificate-view.ts';
+import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { Refusal, type Reloaded, type SandboxPort } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { type Log } from '../ports/log.ts';
@@ -43,7 +44,7 @@ export interface WorkingOptions {
   /** Time can be moved through the API. */
   readonly movableClock: boolean;
   /** Everything is up. */
-  readonly ready: (addresses: Ready) => void;
+  readonly ready: (ready: Ready) => void | Promise<void>;
   /** Event lines as they are logged. */
   readonly events: (lines: string) => void;
 }
@@ -52,6 +53,7 @@ export interface Ready {
   readonly listeners: readonly ListeningAddress[];
   readonly http: { readonly host: string; readonly port: number } | undefined;
   readonly config: Config;
+  readonly directory: DirectoryAdmin;
 }
 
 /** Runs until it is told to stop; resolves with the exit code. */
@@ -146,14 +148,17 @@ class Working {
     this.#pickup = await openPickup({ config: this.#config, threads, log: this.#log });
     await this.#openTlsReports(threads);
     this.#watchCertificates();
-    this.#faces = await this.#openFaces(threads, this.#directory);
+    const care = this.#careFor(threads, this.#directory);
+    this.#care = care;
+    this.#faces = await this.#openFaces(threads, care);
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
     if (process.connected) process.send?.('ready');
-    this.#options.ready({
+    await this.#options.ready({
       listeners: this.#addresses,
       http: this.#faces.httpAddress,
       config: this.#config,
+      directory: care.directory,
     });
     return this.#ended;
   }
@@ -224,11 +229,12 @@ class Working {
     if (refused !== undefined) throw new Refusal('conflict', refused);
   }
 
-  #openFaces(threads: Threads, directory: DirectoryStore): Promise<Faces> {
-    const care = new DirectoryCare(directory, {
-      ...{ threads, clock: this.#clock, log: this.#log, config: () => this.#config },
-    });
-    this.#care = care;
+  #careFor(threads: Threads, directory: DirectoryStore): DirectoryCare {
+    const known = { threads, clock: this.#clock, log: this.#log };
+    return new DirectoryCare(directory, { ...known, config: () => this.#config });
+  }
+
+  #openFaces(threads: Threads, care: DirectoryCare): Promise<Faces> {
     const control = controlOf({
       threads,
       clock: this.#clock,

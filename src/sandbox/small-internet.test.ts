@@ -247,6 +247,20 @@ for (const separateAddresses of [true, false])
       assert.deepEqual([outcomes[0]?.kind, outcomes[0]?.status, tlsSession?.policy], ['deferred', '4.7.5', 'sts']);
       assert.match(outcomes[0]!.diagnostic, /the certificate of mx\.sts\.test is not valid.*MTA-STS/);
     });
+    test('texts of others stand beside its own records, as they are when they are asked for', async (t) => {
+      const texts = new Map([['k._domainkey.inbox.test', 'v=DKIM1; p=']]);
+      const deps = { clock, timers: clock, log: SILENT, options: OPTIONS, separateAddresses };
+      const other = await startSmallInternet({ ...deps, texts: (name) => texts.get(name) });
+      t.after(() => other.close());
+      const asking = new Resolver({ timeout: 2000, tries: 1 });
+      asking.setServers([`${other.dns.address}:${other.dns.port}`]);
+      assert.deepEqual(await asking.resolveTxt('k._domainkey.inbox.test'), [['v=DKIM1; p=']]);
+      await assert.rejects(asking.resolveTxt('inbox.test'), { code: 'ENODATA' });
+      texts.set('inbox.test', 'v=spf1 -all');
+      assert.deepEqual(await asking.resolveTxt('inbox.test'), [['v=spf1 -all']]);
+      assert.equal((await asking.resolveMx('inbox.test')).length, 1);
+      await assert.rejects(asking.resolveTxt('nobody.test'), { code: 'ENOTFOUND' });
+    });
     test('every domain says what it does', () =>
       assert.deepEqual(
         internet.domains.map(({ domain }) => domain),

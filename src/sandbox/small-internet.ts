@@ -14,7 +14,7 @@ import { type DnsServer, startDnsServer } from './dns-server.ts';
 import { type Query, ReceivedMail, type ReceivedMessage } from './received-mail.ts';
 import { type PolicyHost, startPolicyHost } from './policy-host.ts';
 import { hostOf, type Receivers, type SimulatedDomain, startReceivers } from './receivers.ts';
-import { zoneOf } from './zone.ts';
+import { type Texts, withTexts, zoneOf } from './zone.ts';
 
 export interface SmallInternetDeps {
   /** The product's, so that moving time moves the small internet too. */
@@ -24,6 +24,8 @@ export interface SmallInternetDeps {
   readonly options: SandboxOptions;
   /** Not given: an address for each domain, where the system has them. */
   readonly separateAddresses?: boolean;
+  /** TXT records beside its own; asked anew for each query. */
+  readonly texts?: Texts;
 }
 
 export interface SmallInternet {
@@ -55,7 +57,7 @@ export async function startSmallInternet(deps: SmallInternetDeps): Promise<Small
   const receiverDeps = { clock, timers, mail, budget: { octets: 0 } };
   const receivers = await startReceivers(domains, receiverDeps, separateAddresses);
   const policyHost = await startPolicyHost(WRONGLY_SECURED, hostOf(WRONGLY_SECURED), clock.now());
-  const dns = await dnsFor(receivers, policyHost, certificate);
+  const dns = await dnsFor(receivers, policyHost, { certificate, texts: deps.texts });
   log.info('the small internet is up', { dns: `${dns.address}:${dns.port}`, smtpPort: receivers.port });
   return {
     dns: { address: dns.address, port: dns.port },
@@ -70,13 +72,16 @@ export async function startSmallInternet(deps: SmallInternetDeps): Promise<Small
   };
 }
 
-async function dnsFor(receivers: Receivers, policyHost: PolicyHost, { tlsa }: ReceiverCertificate): Promise<DnsServer> {
+async function dnsFor(
+  receivers: Receivers,
+  policyHost: PolicyHost,
+  { certificate: { tlsa }, texts }: { readonly certificate: ReceiverCertificate; readonly texts: Texts | undefined },
+): Promise<DnsServer> {
   const { port, addresses } = receivers;
   try {
     const aliases = new Map([[SANDBOX_HOSTNAME, INBOX]]);
-    return await startDnsServer(
-      zoneOf(addresses, aliases, { certificates: [{ domain: SECURED, port, tlsa }], policies: [WRONGLY_SECURED] }),
-    );
+    const published = { certificates: [{ domain: SECURED, port, tlsa }], policies: [WRONGLY_SECURED] };
+    return await startDnsServer(withTexts(zoneOf(addresses, aliases, published), texts));
   } catch (error) {
     await Promise.all([receivers.close(), policyHost.close()]);
     throw error;

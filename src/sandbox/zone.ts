@@ -13,7 +13,10 @@ const ROOT: ResourceRecord = {
   data: { mname: 'dns.test', rname: 'hostmaster.test', minimum: TTL },
 };
 
-export type Zone = ReadonlyMap<string, readonly ResourceRecord[]>;
+/** What is at a name; undefined: there is no such name. */
+export type Zone = Pick<ReadonlyMap<string, readonly ResourceRecord[]>, 'get'>;
+/** The text at a name, for records that come and go while the server runs. */
+export type Texts = (name: string) => string | undefined;
 
 /** What is published of the certificate of a domain's host; of such a domain it is said that DNSSEC vouches for it. */
 export interface PublishedCertificate {
@@ -48,6 +51,17 @@ export function zoneOf(
   }
   for (const [alias, domain] of aliases) zone.set(alias, [exchange(alias, hostOf(domain))]);
   return zone;
+}
+
+/** The zone with the texts beside its own records. */
+export function withTexts(zone: Zone, texts: Texts = () => undefined): Zone {
+  return {
+    get(name) {
+      const own = zone.get(name);
+      const data = texts(name);
+      return data === undefined ? own : [...(own ?? []), { name, type: 'TXT', ttl: TTL, data }];
+    },
+  };
 }
 
 /** A policy, where it is served, and who wants to be told how sessions went. */

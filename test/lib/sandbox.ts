@@ -36,11 +36,18 @@ export interface Sandbox {
   stop(): Promise<number | NodeJS.Signals>;
 }
 
+const PORTS = {
+  POSTRIDER_SMTP_PORT: '0',
+  POSTRIDER_SUBMISSION_PORT: '0',
+  POSTRIDER_SUBMISSIONS_PORT: '0',
+  POSTRIDER_HTTP_PORT: '0',
+};
+
 export async function startSandbox(): Promise<Sandbox> {
   const folder = await testFolder('sandbox');
   const running = startProcess({
     argv: [process.execPath, MAIN, 'serve', '--sandbox'],
-    env: { ...environment(), POSTRIDER_SMTP_PORT: '0', POSTRIDER_HTTP_PORT: '0' },
+    env: { ...environment(), ...PORTS },
     cwd: folder,
   });
   const introduction = await introductionOf(running);

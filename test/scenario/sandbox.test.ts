@@ -97,6 +97,43 @@ test('a receiver with DANE gets its mail by the certificate that the DNS names, 
   assert.match(explained.output, /DNSSEC vouches for the hosts/);
 });
 
+test('the printed login works as printed: curl submits, and the receiver gets mail that the domain has signed', async (t) => {
+  const [example = ''] = /^ *printf .*curl .*$/m.exec(sandbox.introduction) ?? [];
+  const sent = startProcess({ argv: ['sh', '-c', example] });
+  const code = await sent.exited;
+  if (code === 127) return t.skip('curl is not installed');
+  assert.equal(code, 0, `${example}\n${sent.output()}`);
+  const [message] = await arrived('bob@inbox.test');
+  const raw = await sandbox.raw(message!);
+  assert.match(traceOf(raw).join('\n'), /with ESMTPSA/);
+  const signatures = [...raw.toString('latin1').matchAll(/^DKIM-Signature: [^]*?(?=\r\n\S)/gm)].map(String);
+  assert.equal(signatures.length, 2);
+  for (const signature of signatures) assert.match(signature, /\bd=sandbox\.test;/);
+  return undefined;
+});
+
+test('the sandbox publishes what the domain needs, and the keys of what it signs', async () => {
+  const { keys } = await sandbox.control.keys({ domain: 'sandbox.test' });
+  assert.equal(keys.length, 2);
+  const { records } = await sandbox.control.checkDomain({ domain: 'sandbox.test' });
+  const problems = new Map(records.map(({ purpose, problem }) => [purpose, problem]));
+  for (const purpose of ['dkim', 'spf', 'dmarc'] as const) assert.equal(problems.get(purpose), undefined, purpose);
+});
+
+test('a wrong password, and a sender of another domain, are refused', async () => {
+  const [, port] = /logins .*:(\d+) \(TLS\)/.exec(sandbox.introduction) ?? [];
+  const submit = (password: string, from: string) => {
+    const transport = createTransport({
+      ...{ host: '127.0.0.1', port: Number(port), secure: true, tls: { rejectUnauthorized: false } },
+      auth: { user: 'app', pass: password },
+    });
+    return transport.sendMail({ from, to: 'refused@inbox.test', text: 'x' }).finally(() => transport.close());
+  };
+  await assert.rejects(submit('another-password', 'app@sandbox.test'), /535/);
+  await assert.rejects(submit('sandbox-password', 'ann@example.test'), /550 5\.7\.1/);
+  await submit('sandbox-password', 'ann@sandbox.test');
+});
+
 test('a program that sends with nodemailer is served', async () => {
   const transport = createTransport({
     host: '127.0.0.1',
