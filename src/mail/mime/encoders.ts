@@ -121,25 +121,38 @@ class LineBreaker implements Encoder {
   /** Since the last `=`: an escape is not torn. */
   #sinceEquals = ESCAPE_OCTETS;
   #broken = false;
+  /** What an `=` becomes hangs on the next octet. */
+  #rest: Buffer = NOTHING;
 
   constructor(form: Breaking) {
     this.#form = form;
   }
 
-  push(octets: Buffer): Buffer {
+  push(given: Buffer): Buffer {
+    const octets = this.#rest.length === 0 ? given : Buffer.concat([this.#rest, given]);
+    const end = this.#form.escapes && octets.at(-1) === EQUALS ? octets.length - 1 : octets.length;
+    this.#rest = Buffer.from(octets.subarray(end));
+    return this.#mended(octets, end);
+  }
+
+  end(): Buffer {
+    return this.#mended(this.#rest, this.#rest.length);
+  }
+
+  #mended(octets: Buffer, end: number): Buffer {
     const out: Buffer[] = [];
     let from = 0;
     const flush = (to: number): void => {
       if (to > from) out.push(octets.subarray(from, to));
       from = to;
     };
-    for (let at = 0; at < octets.length; at += 1) {
+    for (let at = 0; at < end; at += 1) {
       const octet = octets[at] ?? 0;
       if (this.#breaksBefore(octet)) {
         flush(at);
         out.push(this.#form.brk);
       }
-      const other = this.#inPlaceOf(octet);
+      const other = this.#inPlaceOf(octet, octets[at + 1]);
       if (other !== undefined) {
         flush(at);
         out.push(other);
@@ -147,12 +160,8 @@ class LineBreaker implements Encoder {
       }
       this.#count(octet, other?.length ?? 1);
     }
-    flush(octets.length);
+    flush(end);
     return Buffer.concat(out);
-  }
-
-  end(): Buffer {
-    return NOTHING;
   }
 
   #breaksBefore(octet: number): boolean {
@@ -163,10 +172,12 @@ class LineBreaker implements Encoder {
     return true;
   }
 
-  #inPlaceOf(octet: number): Buffer | undefined {
-    const { dash, unfit } = this.#form;
+  #inPlaceOf(octet: number, next: number | undefined): Buffer | undefined {
+    const { dash, unfit, escapes } = this.#form;
     if (this.#broken && octet === DASH) return dash;
-    return octet > 0x7e || octet === 0 ? unfit(octet) : undefined;
+    // Alone it would begin the escape that comes in place of the next octet.
+    if (escapes && octet === EQUALS && next !== undefined && isUnfit(next)) return unfit(octet);
+    return isUnfit(octet) ? unfit(octet) : undefined;
   }
 
   #count(octet: number, width: number): void {
@@ -174,4 +185,8 @@ class LineBreaker implements Encoder {
     this.#sinceEquals = octet === EQUALS ? 1 : this.#sinceEquals + 1;
     this.#column = octet === LF ? 0 : this.#column + width;
   }
+}
+
+function isUnfit(octet: number): boolean {
+  return octet > 0x7e || octet === 0;
 }

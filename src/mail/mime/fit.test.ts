@@ -112,8 +112,8 @@ describe('golden messages', () => {
     ],
     [
       'quoted-printable in which something is not',
-      lines('MIME-Version: 1.0', UTF8, 'Content-Transfer-Encoding: Quoted-Printable', '', `na=C3=AFve Grüße ${'y'.repeat(30)}=`, 'x'),
-      lines('MIME-Version: 1.0', UTF8, 'Content-Transfer-Encoding: Quoted-Printable', '', `na=C3=AFve Gr=C3=BC=C3=9Fe ${'y'.repeat(30)}=`, 'x'),
+      lines('MIME-Version: 1.0', UTF8, 'Content-Transfer-Encoding: Quoted-Printable', '', `na=C3=AFve Grüße =ü ${'y'.repeat(30)}=`, 'x'),
+      lines('MIME-Version: 1.0', UTF8, 'Content-Transfer-Encoding: Quoted-Printable', '', `na=C3=AFve Gr=C3=BC=C3=9Fe =3D=C3=BC ${'y'.repeat(30)}=`, 'x'),
     ],
     [
       'quoted-printable in long lines: no escape is torn, and nothing becomes a boundary',
