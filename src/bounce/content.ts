@@ -64,6 +64,7 @@ function partsOf(input: DsnContentInput): readonly Part[] {
     originalEnvelopeId: envelopeIdOf(about.envelope.envid),
     reportingMta,
     arrivalDate: about.acceptedAt,
+    deliverByDate: about.envelope.deliverBy?.at,
   };
   const human = humanPart({
     reportingMta,

@@ -23,9 +23,11 @@ function toMailboxes(route: RouteOptions, domains: readonly string[]): Route {
   return takesEverything(route.match) ? { ...route, match: { recipients: domains } } : route;
 }
 
-function takesEverything({ recipients, senders, tenants, clients }: RouteMatch): boolean {
+function takesEverything({ recipients, senders, tenants, pools, clients }: RouteMatch): boolean {
   const everyRecipient = recipients === undefined || recipients.includes('*');
-  return everyRecipient && senders === undefined && tenants === undefined && clients === undefined;
+  return (
+    everyRecipient && senders === undefined && tenants === undefined && pools === undefined && clients === undefined
+  );
 }
 
 function lastRoute(routes: readonly Route[]): Route {

@@ -40,6 +40,11 @@ const BASE = {
         'Senders: the same patterns; `<>` is the null reverse-path.',
       ),
       tenants: list(text('acme', 'A tenant.'), [], 'Tenants.'),
+      pools: list(
+        name('newsletters', 'A pool.'),
+        [],
+        'Names that senders may ask for (`X-Postrider-Pool`): another smarthost, another relay.',
+      ),
       clients: list(network('192.0.2.0/24', 'A network.'), [], 'Networks of the clients that gave us the mail.'),
     },
     'What takes this route: all the lists given must match, a list matches when one of its elements does. Nothing given: everything.',

@@ -7,7 +7,7 @@
 import { type Event, type EventKind } from './event.ts';
 
 /** `?`: may be absent. */
-export type FieldType = 'text' | 'text?' | 'number' | 'number?' | 'boolean' | 'texts' | 'object';
+export type FieldType = 'text' | 'text?' | 'number' | 'number?' | 'boolean' | 'texts' | 'texts?' | 'object';
 
 type FieldTypeOf<T> = [T] extends [string]
   ? 'text'
@@ -19,13 +19,23 @@ type FieldTypeOf<T> = [T] extends [string]
         ? 'texts'
         : [T] extends [string | undefined]
           ? 'text?'
-          : [T] extends [number | undefined]
-            ? 'number?'
-            : 'object';
+          : [T] extends [readonly string[] | undefined]
+            ? 'texts?'
+            : [T] extends [number | undefined]
+              ? 'number?'
+              : 'object';
 
 type FieldsOf<E extends Event> = { readonly [K in Exclude<keyof E, 'kind'>]-?: FieldTypeOf<E[K]> };
 
-const MESSAGE = { at: 'number', queueId: 'text', sender: 'text', tenant: 'text', campaign: 'text' } as const;
+const MESSAGE = {
+  at: 'number',
+  queueId: 'text',
+  sender: 'text',
+  tenant: 'text',
+  campaign: 'text',
+  tags: 'texts?',
+  trackingId: 'text?',
+} as const;
 const ENTRY = { ...MESSAGE, entry: 'text', recipients: 'texts', queue: 'text', class: 'text' } as const;
 const WAY = { attempt: 'number', route: 'text', site: 'text', source: 'text' } as const;
 const ATTEMPT = {
@@ -57,6 +67,7 @@ export const EVENT_FIELDS: { readonly [K in EventKind]: FieldsOf<Extract<Event, 
     messageIdField: 'text',
     subject: 'text',
     signedBy: 'text?',
+    releaseAt: 'number?',
     delays: 'object',
   },
   rejected: {

@@ -45,6 +45,9 @@ interface MessageFields extends EventBase {
   readonly sender: string;
   readonly tenant: string;
   readonly campaign: string;
+  /** What its sender calls it, and the sender's own name for it (`X-Postrider-Tags`, `X-Postrider-Tracking-Id`). */
+  readonly tags: readonly string[] | undefined;
+  readonly trackingId: string | undefined;
 }
 
 /** Fields that every event about recipients of one entry has. */
@@ -103,6 +106,8 @@ export interface AcceptedEvent extends MessageFields {
   readonly subject: string;
   /** The DKIM signatures that were added: `d=example.com s=2026a, …`. */
   readonly signedBy: string | undefined;
+  /** When its sender wants it to go; absent: at once. */
+  readonly releaseAt: Instant | undefined;
   readonly delays: Pick<Delays, 'beforeQueue'>;
 }
 

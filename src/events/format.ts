@@ -61,6 +61,8 @@ function fits(value: unknown, type: FieldType): boolean {
   switch (type) {
     case 'texts':
       return Array.isArray(value) && value.every((item) => typeof item === 'string');
+    case 'texts?':
+      return value === undefined || fits(value, 'texts');
     case 'object':
       return typeof value === 'object' && value !== null;
     case 'text?':

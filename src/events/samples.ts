@@ -4,7 +4,15 @@ import { type Event, type EventKind } from './event.ts';
 
 const AT = Date.UTC(2026, 10, 23, 21, 26, 24, 123);
 const base = { at: AT };
-const message = { ...base, queueId: '01jd3x7k2mpq0000abcd', sender: 'ann@a.test', tenant: 'acme', campaign: '' };
+const message = {
+  ...base,
+  queueId: '01jd3x7k2mpq0000abcd',
+  sender: 'ann@a.test',
+  tenant: 'acme',
+  campaign: '',
+  tags: ['receipt'],
+  trackingId: 'order-7',
+};
 const entry = {
   ...message,
   entry: '01jd3x7k2mpq0000abcd/0',
@@ -41,6 +49,7 @@ export const EVENTS: { readonly [K in EventKind]: Extract<Event, { kind: K }> } 
     messageIdField: '<1@a.test>',
     subject: 'Hello',
     signedBy: 'd=a.test s=2026a, d=a.test s=2026b',
+    releaseAt: 1_764_000_060_000,
     delays: { beforeQueue: 12 },
   },
   rejected: {

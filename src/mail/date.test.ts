@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { formatDate } from './date.ts';
+import { formatDate, parseDate } from './date.ts';
 
 const AT = Date.UTC(2026, 10, 3, 4, 5, 6, 789);
 
@@ -27,5 +27,33 @@ describe('formatDate', () => {
         assert.equal(Date.parse(formatDate(at, zone)), Math.floor(at / 1000) * 1000);
       }),
     );
+  });
+});
+
+describe('dates that are read', () => {
+  const EVE = Date.UTC(2026, 11, 24, 18);
+  for (const text of [
+    'Thu, 24 Dec 2026 18:00:00 +0000',
+    'Mon, 24 Dec 2026 18:00:00 GMT',
+    '24 Dec 2026 13:00 -0500',
+    'Thu,  24  Dec 2026 19:30:00  +0130',
+  ])
+    test(text, () => assert.equal(parseDate(text), EVE));
+  for (const text of [
+    '',
+    '24 Dec 26 18:00:00 +0000',
+    '31 Feb 2026 18:00:00 +0000',
+    '24 Foo 2026 18:00:00 +0000',
+    '24 Dec 2026 25:00:00 +0000',
+    '24 Dec 2026 18:00:00',
+    '24 Dec 2026 18:00:00 EST',
+    '24 Dec 1899 18:00:00 +0000',
+    '24 Dec 2026 18:00:00 +0000 (noon)',
+  ])
+    test(`not ${JSON.stringify(text)}`, () => assert.equal(parseDate(text), undefined));
+
+  test('what is written is read', () => {
+    for (const at of [0, EVE, Date.UTC(2028, 1, 29, 23, 59, 59)]) assert.equal(parseDate(formatDate(at)), at);
+    assert.equal(parseDate(formatDate(EVE, -330)), EVE);
   });
 });

@@ -1,4 +1,4 @@
-/** Dates as mail writes them (RFC 5322 §3.3): `Mon, 23 Nov 2026 21:26:24 +0000`. */
+/** Dates as mail writes and reads them (RFC 5322 §3.3): `Mon, 23 Nov 2026 21:26:24 +0000`. */
 
 import { type Instant, MINUTE, SECOND } from '../lib/time.ts';
 
@@ -48,4 +48,40 @@ function formatZone(minutes: number): string {
 
 function twoDigits(value: number): string {
   return String(value).padStart(2, '0');
+}
+
+const DATE =
+  /^(?:(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat)\s*,\s*)?(\d{1,2})\s+([A-Z][a-z]{2})\s+(\d{4})\s+(\d\d):(\d\d)(?::(\d\d))?\s+(?:([+-])(\d\d)(\d\d)|GMT|UTC|UT)$/;
+
+/**
+ * A date-time without comments, with its zone in digits (or `GMT`). The day of the week may be wrong: it says nothing. A
+ * leap second counts as the second after it.
+ */
+export function parseDate(text: string): Instant | undefined {
+  const [, day, month, year, hour, minute, second, sign, zoneHours, zoneMinutes] = DATE.exec(text) ?? [];
+  const fields = [year, String(MONTHS.indexOf(month ?? '') + 1), day, hour, minute, second];
+  return Number(year) < 1900 ? undefined : instantOf(fields, { sign, hours: zoneHours, minutes: zoneMinutes });
+}
+
+/** As digits. */
+export interface ZoneDigits {
+  readonly sign: string | undefined;
+  readonly hours: string | undefined;
+  readonly minutes: string | undefined;
+}
+
+const MOST = [9999, 12, 31, 23, 59, 60, 23, 59];
+type Numbers = readonly [number, number, number, number, number, number, number, number];
+
+/** Year, month from 1, day, hour, minute and second as digits; an absent second is 0. Undefined: there is no such time. */
+export function instantOf(digits: readonly (string | undefined)[], zone: ZoneDigits): Instant | undefined {
+  const numbers = [...digits, zone.hours, zone.minutes].map((each) => Number(each ?? 0));
+  if (numbers.length !== MOST.length || numbers.some((number, i) => !(number <= (MOST[i] ?? 0)))) return undefined;
+  // Six and two of them were counted.
+  const [year, month, day, hour, minute, second, zoneHours, zoneMinutes] = numbers as unknown as Numbers;
+  // Date.UTC takes the 31st of February for a day of March.
+  const midnight = new Date(Date.UTC(year, month - 1, day));
+  if (midnight.getUTCMonth() !== month - 1 || midnight.getUTCDate() !== day) return undefined;
+  const east = (zone.sign === '-' ? -1 : 1) * (zoneHours * 60 + zoneMinutes);
+  return midnight.getTime() + (hour * 60 + minute - east) * MINUTE + second * SECOND;
 }

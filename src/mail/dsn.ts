@@ -18,6 +18,8 @@ export interface DsnMessageFields {
   /** Host name of the MTA that reports. */
   readonly reportingMta: string;
   readonly arrivalDate: Instant | undefined;
+  /** RFC 2852 §5. */
+  readonly deliverByDate?: Instant | undefined;
 }
 
 export interface DsnRecipientFields {
@@ -78,11 +80,13 @@ export function foldField(name: string, value: string): string {
   return `${text}${line}\r\n`;
 }
 
-function formatMessage({ originalEnvelopeId, reportingMta, arrivalDate }: DsnMessageFields, charset: DsnCharset) {
+function formatMessage(message: DsnMessageFields, charset: DsnCharset) {
+  const { originalEnvelopeId, reportingMta, arrivalDate, deliverByDate } = message;
   return (
     (originalEnvelopeId === undefined ? '' : field('Original-Envelope-Id', originalEnvelopeId, charset)) +
     field('Reporting-MTA', mtaName(reportingMta), charset) +
-    (arrivalDate === undefined ? '' : field('Arrival-Date', formatDate(arrivalDate), charset))
+    dateField('Arrival-Date', arrivalDate) +
+    dateField('Deliver-By-Date', deliverByDate)
   );
 }
 

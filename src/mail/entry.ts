@@ -9,6 +9,7 @@ import { type PriorityClass } from './priority-class.ts';
 import { type QueueId } from './queue-id.ts';
 import { type HoldReason } from './hold-reason.ts';
 import { type QueueName } from './queue-name.ts';
+import { type DeliverBy } from './sending-times.ts';
 
 export const MAX_ENTRY_RECIPIENTS = 100;
 
@@ -52,6 +53,15 @@ export interface Entry {
   readonly sender?: string;
   /** Milliseconds from the client's MAIL to our commit. */
   readonly beforeQueue?: number;
+  /** When its sender wants it to go, if that is later than it came: ages are counted from then. */
+  readonly releaseAt?: Instant;
+  /** `exact`: no attempt begins at `expiresAt` or later. Absent: one does, so that nothing is returned untried. */
+  readonly expiry?: 'exact';
+  /** DELIVERBY (RFC 2852). */
+  readonly deliverBy?: DeliverBy;
+  /** As in the envelope: what events tell. */
+  readonly tags?: readonly string[];
+  readonly trackingId?: string;
 }
 
 export function messageOf(id: EntryId): QueueId {

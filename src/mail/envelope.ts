@@ -1,6 +1,7 @@
 /** The envelope of a message as values (RFC 5321 §2.3.1, RFC 3461 §4, RFC 6152, RFC 3030, RFC 6531). */
 
 import { type Mailbox, type ReversePath } from './path.ts';
+import { type DeliverBy } from './sending-times.ts';
 
 export type BodyType = '7BIT' | '8BITMIME' | 'BINARYMIME';
 
@@ -19,6 +20,10 @@ export interface SenderParameters {
   readonly requireTls?: boolean;
   /** `TLS-Required: No` (RFC 8689 §3): what receivers publish of TLS may be set aside. */
   readonly tlsOptional?: boolean;
+  /** DELIVERBY (RFC 2852). */
+  readonly deliverBy?: DeliverBy;
+  /** MT-PRIORITY (RFC 6710), of a client that may say so. */
+  readonly priority?: number;
 }
 
 export interface Recipient {
@@ -46,4 +51,8 @@ export interface Envelope extends SenderParameters {
   readonly client: Client;
   readonly tenant: string;
   readonly campaign: string;
+  /** What its sender calls it: words to find it by, in events only. */
+  readonly tags?: readonly string[];
+  /** The sender's own name for the message, in events only. */
+  readonly trackingId?: string;
 }

@@ -2,6 +2,7 @@
 
 export const HOLD_REASONS = {
   new: 'accepted, not tried yet',
+  scheduled: 'its sender wants it to go at a later time',
   greylisted: 'the receiver asked to come back later (greylisting)',
   mailboxFull: "the recipient's mailbox is full",
   rateLimited: 'the receiver limits how much it takes from us',

@@ -11,6 +11,8 @@ export type Outcome =
       readonly diagnostic: string;
       /** The next hop does not offer DSN, so a SUCCESS request ends here as `relayed` (RFC 3461 §5.2.2). */
       readonly dsnPassedOn: boolean;
+      /** The next hop was told of the time that DELIVERBY names (RFC 2852). */
+      readonly deliverByPassedOn?: boolean;
       /** Handed to a mailbox (`delivered`), not to another MTA (`relayed`). */
       readonly final: boolean;
     }

@@ -15,6 +15,8 @@ export interface ReceivedFacts {
   readonly smtpUtf8: boolean;
   /** The only recipient, or undefined: more than one would tell each of the others. */
   readonly recipient: string | undefined;
+  /** Of MT-PRIORITY (RFC 6710 §7). */
+  readonly priority?: number | undefined;
   /** RFC 5322 date-time. */
   readonly date: string;
 }
@@ -24,9 +26,10 @@ const LOCAL_USER = /^uid \d{1,10} \([\w.+-]{1,64}\)$/;
 const HARMLESS_NAME = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 
 export function receivedField(facts: ReceivedFacts): string {
-  const { client, by, id, recipient, date } = facts;
+  const { client, by, id, recipient, priority, date } = facts;
   const clauses = [fromClause(client), `by ${by} ${how(facts)} id ${id}`];
   if (recipient !== undefined) clauses.push(`for <${recipient}>`);
+  if (priority !== undefined) clauses.push(`priority ${priority}`);
   return `Received: ${clauses.filter((clause) => clause !== '').join('\r\n\t')}; ${date}\r\n`;
 }
 

@@ -19,6 +19,8 @@ export interface RouteMatch {
   /** The same patterns; `<>` is the null reverse-path. */
   readonly senders?: readonly string[];
   readonly tenants?: readonly string[];
+  /** What senders name (`X-Postrider-Pool`). Mail that names a pool may also go by routes that name none. */
+  readonly pools?: readonly string[];
   /** Client networks, `192.0.2.0/24`. */
   readonly clients?: readonly string[];
 }

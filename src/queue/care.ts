@@ -9,7 +9,7 @@
 import { type Instant } from '../lib/time.ts';
 import { type Entry } from '../mail/entry.ts';
 import { type LaneReader } from './lanes.ts';
-import { warnAt, type RetryOptions } from './retry.ts';
+import { isOver, warnAt, type RetryOptions } from './retry.ts';
 import { type DuePosition, type WithoutDispatch } from './scheduling.ts';
 import { type Site } from './site-state.ts';
 
@@ -70,6 +70,7 @@ export class Care {
 
   /** What the last failed probe of the site means for an entry that waits for it; undefined: it waits on. */
   verdict(entry: Entry, site: Site, now: Instant): WithoutDispatch | undefined {
+    if (isOver(entry, now)) return { kind: 'expired' };
     const { at, diagnostic } = lastRefusal(site);
     if (at === undefined || entry.dueAt > now) return undefined;
     const warn = warnAt(this.#retry(), entry);

@@ -1,5 +1,6 @@
 /** The options of the queue: when to try again, when to stop, and how fast. */
 
+import { DAY } from '../lib/time.ts';
 import { type HoldReason } from '../mail/hold-reason.ts';
 import { PRIORITY_CLASSES, type PriorityClass } from '../mail/priority-class.ts';
 import { domainName, network } from '../mail/config.ts';
@@ -208,7 +209,12 @@ export const QUEUE_OPTIONS = {
   trustOptionHeaders: list(
     network('127.0.0.0/8', 'A network.'),
     [],
-    'Clients whose `X-Postrider-Tenant`, `X-Postrider-Campaign` and `X-Postrider-Class` header fields are obeyed. The fields are removed from all mail.',
+    'Clients whose option header fields (`X-Postrider-Tenant`, `X-Postrider-Send-At` and so on) and MT-PRIORITY are obeyed, as those of users are who have logged in. The fields are removed from all mail.',
+  ),
+  longestHold: duration(
+    '30d',
+    'How far ahead a message may be handed in (`X-Postrider-Send-At`, HOLDFOR and HOLDUNTIL of RFC 4865); `0s`: not at all.',
+    { max: 365 * DAY },
   ),
 };
 

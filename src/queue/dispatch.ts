@@ -97,8 +97,12 @@ export function senderOf(message: {
   readonly envelope: SenderParameters;
   readonly eightBit: boolean;
 }): SenderParameters {
-  const { reversePath, body, smtpUtf8, ret, envid, requireTls, tlsOptional } = message.envelope;
+  const { reversePath, body, smtpUtf8, ret, envid, requireTls, tlsOptional, deliverBy, priority } = message.envelope;
   const sender = { reversePath, body: message.eightBit && body === '7BIT' ? '8BITMIME' : body, smtpUtf8, ret, envid };
-  if (requireTls !== true && tlsOptional !== true) return sender;
-  return { ...sender, requireTls: requireTls === true, tlsOptional: tlsOptional === true };
+  if (requireTls !== true && tlsOptional !== true && deliverBy === undefined && priority === undefined) return sender;
+  return {
+    ...{ ...sender, requireTls: requireTls === true, tlsOptional: tlsOptional === true },
+    ...(deliverBy && { deliverBy }),
+    ...(priority !== undefined && { priority }),
+  };
 }

@@ -17,6 +17,7 @@ import { type Rule } from '../mail/rule.ts';
 import { ClassTurn } from './class-turn.ts';
 import { type EgressPath } from './egress-path.ts';
 import { type RuleDecision, type Rules, type RuleSubject } from './rules.ts';
+import { isOver } from './retry.ts';
 import { type Finished, type SchedulerAction } from './scheduling.ts';
 import { type Site, type SiteGroup, type SiteSource } from './site-state.ts';
 import { type Slot, type SlotKind, type Slots, type Worker } from './slots.ts';
@@ -36,6 +37,7 @@ export interface DispatcherOwner {
   /** In memory, and may not go now: back to the disk it came from. */
   putAside(waiting: Waiting, decision: RuleDecision): void;
   held(waiting: Waiting, rule: Rule): void;
+  expired(waiting: Waiting): void;
   /** The site was refused on all its sources. */
   blocked(site: Site, now: Instant): void;
   /** A connection of the site was closed: nothing of it may be left in memory. */
@@ -253,6 +255,10 @@ export class Dispatcher {
     now: Instant,
   ): Waiting | undefined {
     for (let waiting = site.shiftReady(priority); waiting !== undefined; waiting = site.shiftReady(priority)) {
+      if (isOver(waiting.entry, now)) {
+        this.#owner.expired(waiting);
+        continue;
+      }
       const decision = decisionFor(this.#owner.rules, waiting, { site: site.name, source: path.source, now });
       if (decision.kind === 'go' || decision.kind === 'rerouted') return waiting;
       if (decision.kind === 'held') this.#owner.held(waiting, decision.rule);

@@ -216,6 +216,77 @@ describe('who is told (RFC 3461)', () => {
     });
 });
 
+describe('DELIVERBY (RFC 2852)', () => {
+  const by = (mode: 'notify' | 'return', trace = false) => ({ deliverBy: { at: 500, mode, trace } });
+  const cases: readonly {
+    readonly name: string;
+    readonly entry: Partial<Entry>;
+    readonly notify?: readonly Notify[];
+    readonly outcome: Outcome;
+    readonly want: readonly string[];
+  }[] = [
+    { name: 'late: told', entry: by('notify'), outcome: undelivered(), want: ['delayed'] },
+    {
+      name: 'late: told whatever else',
+      entry: by('notify'),
+      notify: ['FAILURE'],
+      outcome: undelivered(),
+      want: ['delayed'],
+    },
+    { name: 'but never is never', entry: by('notify'), notify: ['NEVER'], outcome: undelivered(), want: [] },
+    { name: 'told once', entry: { ...by('notify'), warned: true }, outcome: undelivered(), want: [] },
+    { name: 'to come back: no word before', entry: by('return'), outcome: undelivered(), want: [] },
+    {
+      name: 'given to one who does not look after the time',
+      entry: by('notify'),
+      outcome: delivered(),
+      want: ['relayed'],
+    },
+    { name: 'given to one who does', entry: by('notify'), outcome: delivered({ deliverByPassedOn: true }), want: [] },
+    {
+      name: 'each hop is told',
+      entry: by('return', true),
+      outcome: delivered({ deliverByPassedOn: true }),
+      want: ['relayed'],
+    },
+    { name: 'a mailbox is no hop', entry: by('return', true), outcome: delivered({ final: true }), want: [] },
+  ];
+  for (const { name, entry, notify, outcome, want } of cases)
+    test(name, () => {
+      const to = { recipients: [recipientOf('a@x.test', 7, notify)] };
+      const { notices } = dispose(entryOf({ ...to, ...entry }), [outcome], context());
+      assert.deepEqual(
+        notices.map(({ action }) => action),
+        want,
+      );
+    });
+});
+
+describe('an entry whose time is over to the minute', () => {
+  const over = entryOf({ expiresAt: 900, expiry: 'exact', lastReply: '451 4.3.0 busy' });
+  test('ends without an attempt, and its sender is told', () => {
+    const done = disposeWithoutDispatch(over, { kind: 'expired' }, context());
+    assert.deepEqual(done.remove, ['m1/0']);
+    assert.deepEqual(
+      done.over.map(({ kind, outcome }) => [kind, outcome.diagnostic]),
+      [['expired', '451 4.3.0 busy']],
+    );
+    assert.deepEqual(
+      done.notices.map(({ action, status }) => [action, status]),
+      [['failed', '4.4.7']],
+    );
+  });
+  test('of one that was never tried our own words are told', () => {
+    const done = disposeWithoutDispatch({ ...over, lastReply: '' }, { kind: 'expired' }, context());
+    assert.match(done.notices[0]!.diagnostic, /^postrider: not delivered by the time/);
+  });
+  test('by a clock that jumped nothing is over', () => {
+    const done = disposeWithoutDispatch(over, { kind: 'expired' }, context({ clock: 'moved' }));
+    assert.deepEqual([done.over, done.remove], [[], []]);
+    assert.equal(done.put[0]!.dueAt, 1000 + MINUTE);
+  });
+});
+
 describe('disposeWithoutDispatch', () => {
   test('no such domain fails every recipient', () => {
     const answer = { kind: 'failed', status: '5.1.2', diagnostic: 'postrider: no such domain', ttl: 0 } as const;

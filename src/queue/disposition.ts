@@ -6,7 +6,7 @@
  * gets a new one.
  */
 
-import { type Duration, type Instant } from '../lib/time.ts';
+import { MINUTE, type Duration, type Instant } from '../lib/time.ts';
 import { type Entry, type EntryId, type EntryRecipient } from '../mail/entry.ts';
 import { type HoldReason } from '../mail/hold-reason.ts';
 import { type Notice } from '../mail/notice.ts';
@@ -93,6 +93,8 @@ export function disposeWithoutDispatch(
       );
     case 'backedOff':
       return backedOff(entry, verdict, context);
+    case 'expired':
+      return expired(entry, context);
     case 'held': {
       const held: Entry = { ...entry, lane: 'held', reason: 'held' };
       return { remove: [], put: [held], over: [], deferred: [], notices: [] };
@@ -128,6 +130,20 @@ function backedOff(entry: Entry, verdict: BackedOff, context: DispositionContext
     parts: [{ recipients: [...entry.recipients], reason: 'connection', outcome }],
   };
   return finish(entry, { over: [], groups: [group] }, { ...context, startedAt: verdict.at });
+}
+
+/** After a jump of the clock nobody knows whether it is. */
+function expired(entry: Entry, context: DispositionContext): Disposition {
+  if (context.clock === 'moved') {
+    const put = [{ ...entry, dueAt: context.now + MINUTE }];
+    return { remove: [], put, over: [], deferred: [], notices: [] };
+  }
+  const outcome: Undelivered = {
+    ...{ kind: 'deferred', status: '4.4.7', scope: 'recipient', remoteMta: '', cause: 'policy' },
+    diagnostic: entry.lastReply || 'postrider: not delivered by the time that its sender named',
+  };
+  const over = entry.recipients.map((recipient) => ({ recipient, kind: 'expired' as const, outcome }));
+  return finish(entry, { over, groups: [] }, context);
 }
 
 interface Part {

@@ -13,12 +13,11 @@ import { type Partition } from '../mail/partition.ts';
 import { PRIORITY_CLASSES } from '../mail/priority-class.ts';
 import { partsOf } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
-import { type Rule } from '../mail/rule.ts';
 import { Care } from './care.ts';
 import { decisionFor } from './dispatcher.ts';
 import { FairQueue } from './fair-queue.ts';
 import { laneKey, laneOf, lanesOf, type LaneReader, type Lanes, type ReadUnderWay } from './lanes.ts';
-import { type RetryOptions } from './retry.ts';
+import { isOver, type RetryOptions } from './retry.ts';
 import { routingDomainOn } from './routes.ts';
 import { type Rules } from './rules.ts';
 import { type DuePosition, type LaneRef, type SchedulerAction, type WithoutDispatch } from './scheduling.ts';
@@ -122,9 +121,10 @@ export class Intake {
   /** Gives the entry its way, or a verdict. */
   place(waiting: Waiting, step: Step): void {
     const { entry } = waiting;
+    if (isOver(waiting.entry, step.now)) return this.refuse(waiting, { kind: 'expired' }, step);
     const { rules, table } = this.#owner;
     const decision = decisionFor(rules, waiting, { now: step.now });
-    if (decision.kind === 'held') return this.hold(waiting, decision.rule, step);
+    if (decision.kind === 'held') return this.refuse(waiting, decision, step);
     if (decision.kind === 'suspended') return this.drop(waiting, step.now);
     const route = this.#owner.routeOf(decision.kind === 'rerouted' ? decision.route : entry.route, entry);
     const domain = route && routingDomainOn(route, entry);
@@ -134,7 +134,7 @@ export class Intake {
           ? `postrider: no route is named ${entry.route}`
           : 'postrider: cannot go by MX: recipients of several domains';
       const answer = { kind: 'deferred', status: '4.3.5', diagnostic, ttl: 0 } as const;
-      return this.#refuse(waiting, { kind: 'deferred', answer }, step);
+      return this.refuse(waiting, { kind: 'deferred', answer }, step);
     }
     waiting.route = route;
     this.#follow(waiting, table.lookUp(route, domain), step);
@@ -269,17 +269,13 @@ export class Intake {
     if (waiting.entry.dueAt > now) lanes.note(laneOf(waiting.entry), waiting.entry.dueAt);
   }
 
-  hold(waiting: Waiting, rule: Rule, step: Step): void {
-    this.#refuse(waiting, { kind: 'held', rule }, step);
-  }
-
   #follow(waiting: Waiting, resolution: Resolution, step: Step): void {
     const { site, refusal, until } = resolution;
     if (until <= step.now) {
       waiting.state = 'resolving';
       resolution.entries.add(waiting);
       this.#ask(resolution, step.out);
-    } else if (refusal !== undefined) this.#refuse(waiting, { kind: refusal.kind, answer: refusal }, step);
+    } else if (refusal !== undefined) this.refuse(waiting, { kind: refusal.kind, answer: refusal }, step);
     else if (site !== undefined) {
       direct(waiting, resolution);
       this.#ready(waiting, site, step);
@@ -289,7 +285,7 @@ export class Intake {
   #ready(waiting: Waiting, site: Site, step: Step): void {
     if (site.blockedUntil() > step.now) {
       const verdict = this.#care.verdict(waiting.entry, site, step.now);
-      if (verdict !== undefined) return this.#refuse(waiting, verdict, step);
+      if (verdict !== undefined) return this.refuse(waiting, verdict, step);
       this.drop(waiting, step.now);
       if (waiting.entry.dueAt <= step.now) this.want(laneOf(waiting.entry), site, step.now);
       return;
@@ -301,7 +297,8 @@ export class Intake {
     this.#owner.offer(site);
   }
 
-  #refuse(waiting: Waiting, verdict: WithoutDispatch, { out }: Step): void {
+  /** It ends or waits without a dispatch. */
+  refuse(waiting: Waiting, verdict: WithoutDispatch, { out }: Step): void {
     waiting.state = 'settling';
     waiting.site = undefined;
     out.push({ kind: 'settle', entry: waiting.entry, verdict });
@@ -434,7 +431,7 @@ export class Intake {
     for (const entry of page.entries) {
       const verdict = this.#care.verdict(entry, site, step.now);
       if (verdict === undefined || !this.#makeRoom(costOf(entry), site, step.now)) continue;
-      this.#refuse(this.#owner.window.add(entry, 'settling'), verdict, step);
+      this.refuse(this.#owner.window.add(entry, 'settling'), verdict, step);
     }
   }
 

@@ -13,6 +13,8 @@ import { type Notice, type NoticeAction } from '../mail/notice.ts';
 import { type Outcome, type Undelivered } from '../mail/outcome.ts';
 import { type EnhancedStatus } from '../mail/reply.ts';
 
+type Delivered = Extract<Outcome, { kind: 'delivered' }>;
+
 export interface Fate {
   readonly recipient: EntryRecipient;
   readonly kind: 'delivered' | 'failed' | 'expired';
@@ -22,8 +24,9 @@ export interface Fate {
 /** What the sender must be told of a recipient that is over; absent: nothing. */
 export function noticeFor(entry: Entry, { recipient, kind, outcome }: Fate, now: Instant): Notice | undefined {
   if (outcome.kind === 'delivered') {
-    const action = successAction(outcome);
-    if (action === undefined || !wantsNotice(recipient, action)) return undefined;
+    const action = successAction(entry, outcome);
+    const traced = action === 'relayed' && tracesHops(entry, outcome) && recipient.notify?.includes('NEVER') !== true;
+    if (action === undefined || !(traced || wantsNotice(recipient, action))) return undefined;
     return notice(entry, { recipient, action, status: outcome.status, outcome }, now);
   }
   if (!wantsNotice(recipient, 'failed')) return undefined;
@@ -37,13 +40,20 @@ export function delayNotice(
   { recipient, outcome }: { readonly recipient: EntryRecipient; readonly outcome: Undelivered },
   now: Instant,
 ): Notice | undefined {
-  if (!wantsNotice(recipient, 'delayed')) return undefined;
+  // RFC 2852 §4: who asks for it by BY hears of it, whatever else NOTIFY says.
+  const asked = entry.deliverBy?.mode === 'notify' && recipient.notify?.includes('NEVER') !== true;
+  if (!asked && !wantsNotice(recipient, 'delayed')) return undefined;
   return notice(entry, { recipient, action: 'delayed', status: outcome.status, outcome }, now);
 }
 
-function successAction({ final, dsnPassedOn }: Extract<Outcome, { kind: 'delivered' }>): NoticeAction | undefined {
-  if (final) return 'delivered';
-  return dsnPassedOn ? undefined : 'relayed';
+function successAction(entry: Entry, outcome: Delivered): NoticeAction | undefined {
+  if (outcome.final) return 'delivered';
+  return outcome.dsnPassedOn && !tracesHops(entry, outcome) ? undefined : 'relayed';
+}
+
+/** RFC 2852 §4: its sender wants to hear of each hop, or this hop does not look after its time any more. */
+function tracesHops({ deliverBy }: Entry, { deliverByPassedOn }: Delivered): boolean {
+  return deliverBy !== undefined && (deliverBy.trace || (deliverBy.mode === 'notify' && deliverByPassedOn !== true));
 }
 
 interface Told {

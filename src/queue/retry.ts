@@ -7,6 +7,7 @@
  */
 
 import { DAY, HOUR, MINUTE, SECOND, type Duration, type Instant } from '../lib/time.ts';
+import { type Entry } from '../mail/entry.ts';
 import { type HoldReason } from '../mail/hold-reason.ts';
 import { type PriorityClass } from '../mail/priority-class.ts';
 
@@ -119,13 +120,21 @@ interface ClassAndReason {
   readonly reason: HoldReason;
 }
 
+/** Whether no attempt may begin any more. */
+export function isOver({ expiry, expiresAt }: Pick<Entry, 'expiry' | 'expiresAt'>, now: Instant): boolean {
+  return expiry === 'exact' && now >= expiresAt;
+}
+
 /** When the sender should be told that the message is late; absent: never. */
 export function warnAt(
   options: RetryOptions,
-  entry: { readonly class: PriorityClass; readonly acceptedAt: Instant; readonly warned: boolean },
+  entry: Pick<Entry, 'class' | 'acceptedAt' | 'releaseAt' | 'warned' | 'deliverBy'>,
 ): Instant | undefined {
+  const { acceptedAt, releaseAt, warned, deliverBy } = entry;
+  if (warned) return undefined;
+  if (deliverBy?.mode === 'notify') return deliverBy.at;
   const after = options.classes[entry.class].warnAfter;
-  return after === undefined || entry.warned ? undefined : entry.acceptedAt + after;
+  return after === undefined ? undefined : (releaseAt ?? acceptedAt) + after;
 }
 
 function scheduledDelay(options: RetryOptions, input: RetryInput): Duration {

@@ -37,7 +37,8 @@ const bounces: Route = {
 
 // The list itself stands for the set of its networks here.
 const setOf = (list: readonly string[]) => ({ contains: (address: string) => list.includes(address) });
-const routes: Routes = compileRoutes([local, hub, office, bounces, mx], setOf);
+const letters: Route = { kind: 'discard', name: 'letters', match: { pools: ['letters'] } };
+const routes: Routes = compileRoutes([local, hub, office, bounces, letters, mx], setOf);
 const mailbox = (address: string): Mailbox => recipientOf(address).forwardPath;
 const facts = { sender: mailbox('a@b.test'), tenant: '', clientAddress: '198.51.100.1' };
 
@@ -53,6 +54,8 @@ describe('routeFor', () => {
       given: { sender: mailbox('s@shop.test'), tenant: 'shop' },
       want: 'hub',
     },
+    { name: 'by pool', to: 'x@y.test', given: { pool: 'letters' }, want: 'letters' },
+    { name: 'not by another pool', to: 'x@y.test', given: { pool: 'others' }, want: 'mx' },
     { name: 'all lists must match', to: 'x@y.test', given: { sender: mailbox('s@shop.test') }, want: 'mx' },
     { name: 'by client', to: 'x@y.test', given: { clientAddress: '192.0.2.7' }, want: 'office' },
     { name: 'by null reverse-path and subdomain', to: 'x@a.dead.test', given: { sender: null }, want: 'bounces' },
@@ -108,6 +111,28 @@ describe('entriesFor', () => {
       entries.map(({ dueAt, expiresAt, lane, sender }) => [dueAt, expiresAt, lane, sender]),
       entries.map(() => [20, 10 + 5 * DAYS, 'fresh', 'a@b.test']),
     );
+  });
+
+  describe('what the sender asked of times', () => {
+    const usual = 10 + 5 * DAYS;
+    const by = (mode: 'return' | 'notify', at: number) => ({ deliverBy: { mode, at, trace: false } });
+    const cases: readonly [name: string, given: Partial<EntryFacts>, want: string][] = [
+      ['nothing', {}, `new 20 ${usual} undefined`],
+      ['to go later', { releaseAt: 500 }, `scheduled 500 ${500 + 5 * DAYS} undefined`],
+      ['to go at a time that is over', { releaseAt: 5 }, `new 20 ${usual} undefined`],
+      ['of no use after', { uselessAt: 900 }, 'new 20 900 exact'],
+      ['of use for longer than anything waits', { uselessAt: 9 * DAYS }, `new 20 ${usual} undefined`],
+      ['to come back', by('return', 800), 'new 20 800 exact'],
+      ['whichever is first', { ...by('return', 800), uselessAt: 700 }, 'new 20 700 exact'],
+      ['only to be told', by('notify', 800), `new 20 ${usual} undefined`],
+    ];
+    for (const [name, given, want] of cases)
+      test(name, () => {
+        const { entries } = entriesFor({ ...entryFacts, ...given }, recipients('a@y.test'), routes, DEFAULT_RETRY);
+        const { reason, dueAt, expiresAt, expiry, lane } = entries[0]!;
+        assert.equal(`${reason} ${dueAt} ${expiresAt} ${expiry}`, want);
+        assert.equal(lane, 'fresh');
+      });
   });
 
   test('at most 100 recipients to an entry, or as many as asked', () => {

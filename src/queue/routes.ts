@@ -13,12 +13,15 @@ import { type PriorityClass } from '../mail/priority-class.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { queueName } from '../mail/queue-name.ts';
 import { type Route } from '../mail/route.ts';
+import { type DeliverBy } from '../mail/sending-times.ts';
 import { anyAddress, type AddressTest } from '../mail/address-pattern.ts';
 import { type RetryOptions } from './retry.ts';
 
 export interface RouteFacts {
   readonly sender: ReversePath;
   readonly tenant: string;
+  /** What the sender names; a route for pools takes nothing else. */
+  readonly pool?: string;
   /** Textual IP address; `''` for mail made here. */
   readonly clientAddress: string;
 }
@@ -28,6 +31,7 @@ interface CompiledRoute {
   readonly recipients: AddressTest | undefined;
   readonly senders: AddressTest | undefined;
   readonly tenants: ReadonlySet<string> | undefined;
+  readonly pools: ReadonlySet<string> | undefined;
   readonly clients: Pick<Networks, 'contains'> | undefined;
 }
 
@@ -43,12 +47,13 @@ export function compileRoutes(
   networks: (list: readonly string[]) => Pick<Networks, 'contains'>,
 ): Routes {
   const compiled = routes.map((route) => {
-    const { recipients, senders, tenants, clients } = route.match;
+    const { recipients, senders, tenants, pools, clients } = route.match;
     return {
       route,
       recipients: recipients && anyAddress(recipients),
       senders: senders && anyAddress(senders),
       tenants: tenants && new Set(tenants),
+      pools: pools && new Set(pools),
       clients: clients && networks(clients),
     };
   });
@@ -59,10 +64,11 @@ export function routeFor(recipient: Mailbox, facts: RouteFacts, { compiled }: Ro
   const to = formatMailbox(recipient);
   const from = facts.sender === null ? '' : formatMailbox(facts.sender);
   return compiled.find(
-    ({ recipients, senders, tenants, clients }) =>
+    ({ recipients, senders, tenants, pools, clients }) =>
       recipients?.(to) !== false &&
       senders?.(from) !== false &&
       tenants?.has(facts.tenant) !== false &&
+      pools?.has(facts.pool ?? '') !== false &&
       clients?.contains(facts.clientAddress) !== false,
   )?.route;
 }
@@ -90,6 +96,12 @@ export interface EntryFacts extends RouteFacts {
   readonly dueAt: Instant;
   readonly octets: number;
   readonly recipientsPerEntry?: number;
+  readonly releaseAt?: Instant;
+  /** Of no use from then on. */
+  readonly uselessAt?: Instant;
+  readonly deliverBy?: DeliverBy;
+  readonly tags?: readonly string[];
+  readonly trackingId?: string;
 }
 
 export interface Entries {
@@ -140,7 +152,8 @@ interface EntryParts {
 }
 
 function freshEntry(facts: EntryFacts, { id, route, domain, recipients }: EntryParts, retry: RetryOptions): Entry {
-  const { campaign, tenant, acceptedAt } = facts;
+  const { campaign, tenant, acceptedAt, releaseAt, deliverBy, tags, trackingId } = facts;
+  const scheduled = releaseAt !== undefined && releaseAt > acceptedAt;
   return {
     id,
     message: facts.message,
@@ -149,19 +162,33 @@ function freshEntry(facts: EntryFacts, { id, route, domain, recipients }: EntryP
     route: route.name,
     class: facts.class,
     lane: 'fresh',
-    dueAt: facts.dueAt,
+    dueAt: scheduled ? releaseAt : facts.dueAt,
     acceptedAt,
-    expiresAt: acceptedAt + retry.classes[facts.class].giveUpAfter,
+    ...expiryOf(facts, retry),
     attempts: 0,
     recipients,
-    reason: 'new',
+    reason: scheduled ? 'scheduled' : 'new',
     lastReply: '',
     lastAttemptAt: undefined,
     warned: false,
     crashes: 0,
     octets: facts.octets,
     sender: facts.sender === null ? '' : formatMailbox(facts.sender),
+    ...(scheduled && { releaseAt }),
+    ...(deliverBy && { deliverBy }),
+    ...(tags && { tags }),
+    ...(trackingId !== undefined && { trackingId }),
   };
+}
+
+/** The sender may want less time than a message has, and not more. */
+function expiryOf(
+  { acceptedAt, releaseAt = acceptedAt, class: priority, deliverBy, uselessAt = Infinity }: EntryFacts,
+  retry: RetryOptions,
+): Pick<Entry, 'expiresAt' | 'expiry'> {
+  const usual = Math.max(releaseAt, acceptedAt) + retry.classes[priority].giveUpAfter;
+  const named = Math.min(uselessAt, deliverBy?.mode === 'return' ? deliverBy.at : Infinity);
+  return named <= usual ? { expiresAt: named, expiry: 'exact' } : { expiresAt: usual };
 }
 
 /** The routing domain on this route, which may not be the one the entry was grouped for. Undefined: there are several. */

@@ -17,6 +17,43 @@ function started(options: WorldOptions = {}): World {
   return world;
 }
 
+describe('times that senders name', () => {
+  test('what is over is not tried, whether it waits on disk, in memory or for its turn', () => {
+    const world = started({ answer: () => ({ ...ACCEPTS, takes: 30 * SECOND }), maxInFlight: 1 });
+    const later = mail('a.test', { expiresAt: world.now + 10 * SECOND, expiry: 'exact' });
+    world.accept(mail('b.test'));
+    world.accept(later);
+    world.spool.put(
+      mail('c.test', { lane: 'deferred', dueAt: world.now + MINUTE, expiresAt: world.now + MINUTE, expiry: 'exact' }),
+    );
+    world.run(world.now + 2 * MINUTE);
+    assert.equal(world.delivered(), 1);
+    assert.deepEqual(
+      world.over
+        .filter(({ kind }) => kind === 'expired')
+        .map(({ entry }) => entry.routingDomain)
+        .toSorted(),
+      ['a.test', 'c.test'],
+    );
+    assert.deepEqual(
+      world.dispatches.map(({ action }) => action.entry.routingDomain),
+      ['b.test'],
+    );
+  });
+
+  test('what expires at a site that refuses comes back without waiting for it', () => {
+    const world = started({ answer: () => REFUSES });
+    world.accept(mail('a.test', { expiresAt: world.now + HOUR, expiry: 'exact' }));
+    world.run(world.now + 2 * HOUR);
+    assert.deepEqual(
+      world.over.map(({ kind }) => kind),
+      ['expired'],
+    );
+    assert.ok(world.dispatches.every(({ at }) => at < HOUR + 100));
+    assert.ok(world.over[0]!.at >= HOUR);
+  });
+});
+
 describe('the fast path', () => {
   test('a fresh entry asks for its site, and the next goes out in the same call', () => {
     const world = started();

@@ -463,7 +463,8 @@ export class Scheduler {
       },
       random: this.#setup.random,
       putAside: (waiting) => this.#intake.drop(waiting, this.#step.now),
-      held: (waiting, rule) => this.#intake.hold(waiting, rule, this.#step),
+      held: (waiting, rule) => this.#intake.refuse(waiting, { kind: 'held', rule }, this.#step),
+      expired: (waiting) => this.#intake.refuse(waiting, { kind: 'expired' }, this.#step),
       blocked: (site, now) => {
         this.#intake.park(site, now);
         this.#retrySites.set(site, site.blockedUntil());

@@ -81,6 +81,8 @@ export type WithoutDispatch =
   | { readonly kind: 'failed' | 'deferred'; readonly answer: Extract<SiteAnswer, { kind: 'failed' | 'deferred' }> }
   /** The site cannot be reached; counts as an attempt made at `at`. The entry is to wait until `until` unless it is over. */
   | { readonly kind: 'backedOff'; readonly at: Instant; readonly until: Instant; readonly diagnostic: string }
+  /** Its time is over to the minute (`Entry.expiry`): no attempt is made any more. */
+  | { readonly kind: 'expired' }
   /** A hold rule: the entry moves to lane `held`. */
   | { readonly kind: 'held'; readonly rule: Rule };
 

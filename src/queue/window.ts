@@ -39,6 +39,7 @@ const RECIPIENT_OCTETS = 250;
 
 export function costOf(entry: Entry): number {
   let octets = ENTRY_OCTETS + 2 * (entry.lastReply.length + entry.queue.length + entry.routingDomain.length);
+  for (const tag of entry.tags ?? []) octets += 50 + tag.length;
   for (const { forwardPath, orcpt } of entry.recipients)
     octets += RECIPIENT_OCTETS + 2 * (forwardPath.localPart.length + forwardPath.domain.length + (orcpt?.length ?? 0));
   return octets;

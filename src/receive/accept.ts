@@ -6,9 +6,12 @@
  */
 
 import { senderTest } from './session-logins.ts';
+import { type Instant } from '../lib/time.ts';
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Client, type Envelope } from '../mail/envelope.ts';
+import { type MessageOptions } from '../mail/message-options.ts';
 import { formatMailbox } from '../mail/path.ts';
+import { classOfPriority } from '../mail/priority.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { receivedField } from '../mail/received.ts';
 import { type Reply, reply } from '../mail/reply.ts';
@@ -19,6 +22,7 @@ import { type HeaderFacts } from './header-edits.ts';
 import { type Collected, MessageSink, type SinkOptions } from './message-sink.ts';
 import { type PlannedMessage, type ReceiveDeps, type Submitted } from './ports.ts';
 import { type Transaction } from './receiver.ts';
+import { type SendingTimes, timesWith } from './sending-times.ts';
 import { type ContentSink } from './transaction.ts';
 import { userHeader } from './user-mail.ts';
 
@@ -41,9 +45,39 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
     ...userRules(deps, transaction, id),
     ...signing(deps, transaction),
     fit: contentRules(transaction),
-    commit: (collected) => commit(deps, transaction, { id, collected }),
+    ...timed(deps, transaction, id),
     refused: (why) => answerTo(transaction, refuse(why)),
   });
+}
+
+/** The times are decided once the header section is known, and hold from then on. */
+function timed(deps: ReceiveDeps, transaction: Transaction, id: QueueId): Pick<SinkOptions, 'check' | 'commit'> {
+  let times = transaction.times;
+  return {
+    check: ({ options }) => {
+      const decided = timesOf(deps, transaction.settings, { options, asked: times });
+      if ('code' in decided) return decided;
+      times = decided;
+      return undefined;
+    },
+    commit: (collected) => commit(deps, transaction, { id, collected, times }),
+  };
+}
+
+interface Wanted {
+  readonly options: MessageOptions;
+  readonly asked: SendingTimes;
+}
+
+function timesOf(
+  { clock }: ReceiveDeps,
+  { isPool, longestHold }: Transaction['settings'],
+  { options, asked }: Wanted,
+): SendingTimes | Reply {
+  const { pool } = options;
+  if (pool !== undefined && !isPool(pool))
+    return reply(550, '5.6.0', `X-Postrider-Pool: no route is for the pool ${pool}`);
+  return timesWith(asked, options, { now: clock.now(), longestHold });
 }
 
 /** Only the mail of our own: of clients that may send anything to anybody through us. */
@@ -79,6 +113,7 @@ function userRules(
 interface Arrival {
   readonly id: QueueId;
   readonly collected: Collected;
+  readonly times: SendingTimes;
 }
 
 async function commit(deps: ReceiveDeps, transaction: Transaction, arrival: Arrival): Promise<Answer> {
@@ -110,19 +145,11 @@ function answerTo({ peer, accepted }: Transaction, answer: Reply): Answer {
   return peer.protocol === 'LMTP' ? Array.from({ length: accepted }, () => answer) : answer;
 }
 
-function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected }: Arrival): NewMessage {
-  const { settings, recipients } = transaction;
-  const { content, eightBit, header } = collected;
-  const acceptedAt = deps.clock.now();
-  const envelope = envelopeOf(transaction, header);
-  const planned: PlannedMessage = {
-    id,
-    envelope,
-    class: header.options.class ?? settings.defaultClass,
-    acceptedAt,
-    octets: collected.octets,
-    beforeQueue: acceptedAt - transaction.startedAt,
-  };
+function newMessage(deps: ReceiveDeps, transaction: Transaction, arrival: Arrival): NewMessage {
+  const { recipients } = transaction;
+  const { content, eightBit } = arrival.collected;
+  const planned = plannedMessage(transaction, arrival, deps.clock.now());
+  const { id, envelope, acceptedAt } = planned;
   return {
     id,
     envelope,
@@ -132,23 +159,53 @@ function newMessage(deps: ReceiveDeps, transaction: Transaction, { id, collected
     eightBit,
     content,
     entries: deps.entriesOf(planned, recipients),
-    events: [deps.eventLine(acceptedEvent(transaction, planned, collected))],
+    events: [deps.eventLine(acceptedEvent(transaction, planned, arrival.collected))],
   };
 }
 
-function envelopeOf(transaction: Transaction, { options, tlsOptional }: HeaderFacts): Envelope {
+function plannedMessage(
+  transaction: Transaction,
+  { id, collected, times }: Arrival,
+  acceptedAt: Instant,
+): PlannedMessage {
+  const { settings, sender, startedAt } = transaction;
+  const { options } = collected.header;
+  const { releaseAt, uselessAt } = times;
+  return {
+    id,
+    envelope: envelopeOf(transaction, collected.header, times),
+    class: options.class ?? classOfPriority(sender.priority ?? 0) ?? settings.defaultClass,
+    acceptedAt,
+    octets: collected.octets,
+    beforeQueue: acceptedAt - startedAt,
+    ...(releaseAt !== undefined && { releaseAt }),
+    ...(uselessAt !== undefined && { uselessAt }),
+    ...(options.pool !== undefined && { pool: options.pool }),
+  };
+}
+
+function envelopeOf(
+  transaction: Transaction,
+  { options, tlsOptional }: HeaderFacts,
+  { deliverBy }: SendingTimes,
+): Envelope {
   const { sender, peer } = transaction;
-  const { campaign } = options;
+  const { campaign = '', tags, trackingId } = options;
   // A user's mail is its tenant's, or nobody's, whatever the header says.
-  const tenant = peer.identity === undefined ? options.tenant : peer.identity.tenant;
-  const client = clientOf(transaction);
+  const tenant = peer.identity === undefined ? (options.tenant ?? '') : peer.identity.tenant;
+  const more = {
+    ...{ client: clientOf(transaction), tenant, campaign },
+    ...(deliverBy && { deliverBy }),
+    ...(tags && { tags }),
+    ...(trackingId !== undefined && { trackingId }),
+  };
   // RFC 8689 §3: beside REQUIRETLS the field means nothing.
-  if (!tlsOptional || sender.requireTls === true) return { ...sender, client, tenant, campaign };
-  return { ...sender, tlsOptional, client, tenant, campaign };
+  if (!tlsOptional || sender.requireTls === true) return { ...sender, ...more };
+  return { ...sender, tlsOptional, ...more };
 }
 
 function acceptedEvent(transaction: Transaction, message: PlannedMessage, collected: Collected): AcceptedEvent {
-  const { client, reversePath, tenant, campaign } = message.envelope;
+  const { client, reversePath, tenant, campaign, tags, trackingId } = message.envelope;
   return {
     kind: 'accepted',
     at: message.acceptedAt,
@@ -167,6 +224,7 @@ function acceptedEvent(transaction: Transaction, message: PlannedMessage, collec
     messageIdField: collected.header.messageIdField,
     subject: collected.header.subject,
     signedBy: collected.signedBy,
+    ...{ tags, trackingId, releaseAt: message.releaseAt },
     delays: { beforeQueue: message.beforeQueue ?? 0 },
   };
 }
@@ -189,6 +247,7 @@ export function traceOf(deps: ReceiveDeps, transaction: Transaction, id: string)
     id,
     smtpUtf8: transaction.sender.smtpUtf8,
     recipient: only === undefined || others.length > 0 ? undefined : addressOf(only),
+    priority: transaction.sender.priority,
     date: deps.formatDate(deps.clock.now()),
   });
 }

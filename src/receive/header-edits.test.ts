@@ -50,10 +50,13 @@ describe('option fields', () => {
   });
   test('of anybody else are removed and not obeyed', () => {
     const facts = edited(text, 'untrusted');
-    assert.deepEqual(facts.options, { tenant: '', campaign: '', class: undefined });
+    assert.deepEqual(facts.options, {});
     assert.equal(facts.octets.toString(), 'A: b\r\n\r\n');
   });
   const refused: readonly (readonly [string, string])[] = [
+    ['an option that stands twice', 'X-Postrider-Tags: a\r\nX-Postrider-Tags: b'],
+    ['a tracking id that is too long to be kept whole', `X-Postrider-Tracking-Id: ${'x'.repeat(300)}`],
+    ['a time that is none', 'X-Postrider-Send-At: tomorrow'],
     ['a class that does not exist', 'X-Postrider-Class: urgent'],
     ['a tenant that is too long for a key', `X-Postrider-Tenant: ${'x'.repeat(129)}`],
     ['a campaign that is too long once it is encoded', `X-Postrider-Campaign: ${'ü'.repeat(30)}`],

@@ -2,12 +2,12 @@
  * What is done to the header section of a message as it comes in: a trace field is prepended, a
  * Return-Path and our own option fields are taken out, and nothing else is touched (RFC 5321 §4.4, §6.4).
  *
- * Option fields (`X-Postrider-Tenant` …) are obeyed from trusted clients only and removed in any case.
+ * Option fields (`X-Postrider-Tenant` …, see `mail/message-options.ts`) are obeyed from trusted clients only and removed in
+ * any case.
  */
 
 import { type HeaderField, fieldValue, headerFields } from '../mail/header.ts';
-import { PRIORITY_CLASSES, type PriorityClass } from '../mail/priority-class.ts';
-import { fitsQueueName } from '../mail/queue-name.ts';
+import { fieldOfOption, type MessageOptions, optionOfField, readOption } from '../mail/message-options.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 
 export interface HeaderFacts {
@@ -21,14 +21,7 @@ export interface HeaderFacts {
   readonly options: MessageOptions;
 }
 
-export interface MessageOptions {
-  readonly tenant: string;
-  readonly campaign: string;
-  readonly class: PriorityClass | undefined;
-}
-
-const NO_OPTIONS: MessageOptions = { tenant: '', campaign: '', class: undefined };
-const REMOVED = new Set(['return-path', 'x-postrider-tenant', 'x-postrider-campaign', 'x-postrider-class']);
+const NO_OPTIONS: MessageOptions = {};
 // Long enough for any sane subject, short enough for a log line.
 const MAX_QUOTED = 200;
 
@@ -47,16 +40,21 @@ export function editHeader(section: Buffer, trusted: 'trusted' | 'untrusted'): H
   };
 }
 
+/** What cannot be read, and what stands twice, is refused: mail must not go another way than its sender wrote. */
 function readOptions(section: Buffer, fields: readonly HeaderField[]): MessageOptions | Reply {
-  const tenant = quoted(section, fields, 'x-postrider-tenant');
-  const campaign = quoted(section, fields, 'x-postrider-campaign');
-  const className = quoted(section, fields, 'x-postrider-class');
-  if (!fitsQueueName(tenant)) return reply(550, '5.6.0', 'X-Postrider-Tenant is longer than 128 octets');
-  if (!fitsQueueName(campaign)) return reply(550, '5.6.0', 'X-Postrider-Campaign is longer than 128 octets');
-  const chosen = PRIORITY_CLASSES.find((name) => name === className);
-  if (className !== '' && chosen === undefined)
-    return reply(550, '5.6.0', `X-Postrider-Class is none of ${PRIORITY_CLASSES.join(', ')}`);
-  return { tenant, campaign, class: chosen };
+  const options: MessageOptions = {};
+  const seen = new Set<string>();
+  for (const field of fields) {
+    const option = optionOfField(field.name);
+    if (option === undefined) continue;
+    const written = fieldOfOption(option);
+    if (seen.has(option)) return reply(550, '5.6.0', `${written} stands twice`);
+    seen.add(option);
+    const read = readOption(option, fieldValue(section, field));
+    if (!read.ok) return reply(550, '5.6.0', `${written}: ${read.reason}`);
+    Object.assign(options, read.value);
+  }
+  return options;
 }
 
 function quoted(section: Buffer, fields: readonly HeaderField[], name: string): string {
@@ -65,7 +63,7 @@ function quoted(section: Buffer, fields: readonly HeaderField[], name: string): 
 }
 
 function without(section: Buffer, fields: readonly HeaderField[]): Buffer {
-  const removed = fields.filter(({ name }) => REMOVED.has(name));
+  const removed = fields.filter(({ name }) => name === 'return-path' || optionOfField(name) !== undefined);
   if (removed.length === 0) return section;
   const kept: Buffer[] = [];
   let at = 0;

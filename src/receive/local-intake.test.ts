@@ -70,6 +70,8 @@ function world({
         aliases: aliases.value,
         relay: { isLocal: (to) => aliases.value.isLocal(to), isRelayDomain: () => false, isTrusted: () => false },
         optionsFrom: () => false,
+        longestHold: 86_400_000,
+        isPool: () => false,
         softBounce,
         mailboxExists: ({ localPart }) => localPart === 'ann',
         defaultClass: 'normal',

@@ -95,7 +95,7 @@ class LocalIntake {
     await receiver.connect(peer);
     const smtpUtf8 = needsSmtpUtf8(reversePath) || recipients.some((path) => needsSmtpUtf8(path));
     const sender: SenderParameters = { reversePath, body: '8BITMIME', smtpUtf8, ret, envid };
-    return receiver.sender(peer, sender, head.contentOctets);
+    return receiver.sender(peer, sender, { declaredOctets: head.contentOctets });
   }
 
   #recipient(forwardPath: Mailbox): Recipient {

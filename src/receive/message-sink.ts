@@ -49,6 +49,8 @@ export interface SinkOptions {
   readonly trace: string;
   /** What is done to the header section, with its empty line, before all else. Absent: nothing. */
   readonly prepare?: ((section: Buffer) => Buffer | Reply) | undefined;
+  /** Why a message with this header section is not taken. Absent: always taken. */
+  readonly check?: (header: HeaderFacts) => Reply | undefined;
   /** Content beyond it is refused with `tooLarge`. Absent: as the session allows. */
   readonly maxOctets?: number | undefined;
   /** What the content must be like, and is made like. Absent: it stays as it is. */
@@ -166,13 +168,14 @@ export class MessageSink implements ContentSink {
   }
 
   #headerDone(end: number): void {
-    const { maxHeaderOctets, maxHops, trusted, fit } = this.#options;
+    const { maxHeaderOctets, maxHops, trusted, check, fit } = this.#options;
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
     const prepared = this.#prepared(Buffer.from(this.#head.view().subarray(0, end)));
     if ('code' in prepared) return this.#refuse(prepared);
     const edited = editHeader(prepared, trusted);
     if ('code' in edited) return this.#refuse(edited);
-    if (edited.hops > maxHops) return this.#refuse(tooManyHops(maxHops));
+    const obstacle = edited.hops > maxHops ? tooManyHops(maxHops) : check?.(edited);
+    if (obstacle !== undefined) return this.#refuse(obstacle);
     const octets = fit === undefined ? edited.octets : fitSection(edited.octets, fit);
     if ('code' in octets) return this.#refuse(octets);
     this.#begin({ ...edited, octets });

@@ -1,5 +1,6 @@
 /** What receiving needs from the rest of the product. `runtime/worker.ts` wires it. */
 
+import { type Duration, type Instant } from '../lib/time.ts';
 import { type Entry, type EntryRecipient } from '../mail/entry.ts';
 import { type Envelope, type Recipient, type SenderParameters } from '../mail/envelope.ts';
 import { type Mailbox, type ReversePath } from '../mail/path.ts';
@@ -29,6 +30,10 @@ export interface ReceiveSettings {
   /** Whether a local address without an alias has a mailbox. */
   readonly mailboxExists: (mailbox: Mailbox) => boolean;
   readonly defaultClass: PriorityClass;
+  /** How far ahead of its time a message may be handed in; 0: not at all. */
+  readonly longestHold: Duration;
+  /** Whether a route is for mail that names this pool. */
+  readonly isPool: (name: string) => boolean;
   readonly maxOctets: number;
   readonly maxHeaderOctets: number;
   /** Recipients of one message, aliases expanded. */
@@ -57,6 +62,12 @@ export interface PlannedMessage {
   readonly octets: number;
   /** Milliseconds from MAIL to the commit; absent for mail made here. */
   readonly beforeQueue?: number;
+  /** Not to be tried before. */
+  readonly releaseAt?: Instant;
+  /** Of no use from then on. */
+  readonly uselessAt?: Instant;
+  /** Routes may be for it. */
+  readonly pool?: string;
 }
 
 export type Submitted =

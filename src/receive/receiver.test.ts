@@ -90,6 +90,8 @@ function world(changes: Partial<ReceiveDeps> = {}): World {
     softBounce: false,
     mailboxExists: ({ localPart }) => ['ann', 'bob'].includes(localPart),
     defaultClass: 'normal',
+    longestHold: 86_400_000,
+    isPool: (name) => name === 'letters',
     maxOctets: 1e6,
     maxHeaderOctets: 1000,
     maxTargets: 5000,
@@ -150,7 +152,7 @@ async function begin({ receiver }: World, client: Partial<Peer> = {}, sender = '
   const known = { ...peer, ...client };
   await receiver.connect(known);
   await receiver.hello(known);
-  return receiver.sender(known, from(sender), undefined);
+  return receiver.sender(known, from(sender), { declaredOctets: undefined });
 }
 
 async function send({ receiver }: World, text = 'Subject: hi\r\n\r\nbody\r\n'): Promise<Reply | readonly Reply[]> {
@@ -252,13 +254,98 @@ describe('what is asked of TLS on the way is kept with the envelope', () => {
       await w.receiver.connect({ ...peer, address: '127.0.0.1' });
       await w.receiver.hello({ ...peer, address: '127.0.0.1' });
       const sender = { ...from('ann@local.test'), ...(requireTls ? { requireTls } : {}) };
-      await w.receiver.sender({ ...peer, address: '127.0.0.1' }, sender, undefined);
+      await w.receiver.sender({ ...peer, address: '127.0.0.1' }, sender, { declaredOctets: undefined });
       await w.receiver.recipient(to('eve@far.test'));
       await send(w, `${header}\r\n\r\nbody\r\n`);
       const { envelope } = w.submitted[0]!;
       const asked = Object.entries(envelope).filter(([key]) => key === 'requireTls' || key === 'tlsOptional');
       assert.deepEqual(Object.fromEntries(asked), want);
     });
+});
+
+describe('priority, time and options', () => {
+  const identity = { user: 'app', tenant: 'acme', senders: ['sender.test'], limits: {} };
+
+  async function ask(
+    who: Partial<Peer>,
+    sender: object,
+    request: object,
+  ): Promise<{ readonly w: World; readonly answer: Reply }> {
+    const w = world();
+    const known = { ...peer, address: '127.0.0.1', ...who };
+    await w.receiver.connect(known);
+    await w.receiver.hello(known);
+    const answer = await w.receiver.sender(
+      known,
+      { ...from('ann@sender.test'), ...sender },
+      { declaredOctets: undefined, ...request },
+    );
+    return { w, answer };
+  }
+
+  test('a priority is taken from those who may name one, and leads to a class', async () => {
+    const { w, answer } = await ask({ identity }, { priority: -3 }, {});
+    assert.equal(answer.status, '2.1.0');
+    await w.receiver.recipient(to('eve@far.test'));
+    await send(w);
+    assert.equal(w.submitted[0]!.envelope.priority, -3);
+    assert.equal(w.submitted[0]!.class, 'bulk');
+  });
+
+  test('from others it is left out, and they are told (RFC 6710 §4)', async () => {
+    const { w, answer } = await ask({}, { priority: 9 }, {});
+    assert.equal(answer.code, 250);
+    assert.equal(answer.status, '2.3.6');
+    await w.receiver.recipient(to('eve@far.test'));
+    await send(w);
+    assert.equal(w.submitted[0]!.envelope.priority, undefined);
+    assert.equal(w.submitted[0]!.class, 'normal');
+  });
+
+  test('only a user may have mail wait', async () => {
+    const hold = { hold: { kind: 'for', duration: 60_000 } };
+    const { answer } = await ask({}, {}, hold);
+    assert.equal(answer.status, '5.7.1');
+    assert.equal((await ask({ identity }, {}, hold)).answer.code, 250);
+    const far = await ask({ identity }, {}, { hold: { kind: 'for', duration: 86_400_001 } });
+    assert.equal(far.answer.code, 501);
+  });
+
+  test('what has a time is stored, not passed on: it may have to come back', async () => {
+    const { w } = await ask({}, {}, { deliverWithin: { within: 60_000, mode: 'return', trace: false } });
+    await w.receiver.recipient(to('x@edge.test'));
+    await send(w);
+    assert.deepEqual(w.relayed, []);
+    assert.deepEqual(w.submitted[0]!.envelope.deliverBy, { at: 61_000, mode: 'return', trace: false });
+  });
+
+  const options: readonly (readonly [name: string, header: string, want: number])[] = [
+    ['a pool for which there is a route', 'X-Postrider-Pool: letters', 250],
+    ['a pool for which there is none', 'X-Postrider-Pool: others', 550],
+    ['a time that is near enough', 'X-Postrider-Send-At: 1970-01-01T12:00:00Z', 250],
+    ['a time that is too far', 'X-Postrider-Send-At: 1970-01-03T12:00:00Z', 550],
+    ['a time that is over before it goes', 'X-Postrider-Expires: 1970-01-01T00:00:00Z', 550],
+  ];
+  for (const [name, header, want] of options)
+    test(name, async () => {
+      const { w } = await ask({ identity }, {}, {});
+      await w.receiver.recipient(to('eve@far.test'));
+      const answer = await send(w, `From: ann@sender.test\r\n${header}\r\n\r\nbody\r\n`);
+      assert.ok('code' in answer);
+      assert.equal(answer.code, want);
+      assert.equal(w.submitted.length, want === 250 ? 1 : 0);
+    });
+
+  test('tags and tracking id are kept, and told of', async () => {
+    const { w } = await ask({ identity }, {}, {});
+    await w.receiver.recipient(to('eve@far.test'));
+    await send(w, 'From: ann@sender.test\r\nX-Postrider-Tags: a, b\r\nX-Postrider-Tracking-Id: 7\r\n\r\nbody\r\n');
+    const [message] = w.submitted;
+    assert.deepEqual([message!.envelope.tags, message!.envelope.trackingId], [['a', 'b'], '7']);
+    const [line] = message!.events;
+    assert.match(line!, /"tags":\["a","b"\],"trackingId":"7"/);
+    assert.doesNotMatch(Buffer.from((message!.content as { octets: Uint8Array }).octets).toString(), /X-Postrider/);
+  });
 });
 
 describe('the final reply', () => {
@@ -480,7 +567,9 @@ describe('a client that has logged in', () => {
     const w = world();
     const small = { ...identity, limits: { messageOctets: 100, recipientsPerMessage: 1 } };
     await w.receiver.connect({ ...peer, identity: small });
-    const declared = await w.receiver.sender({ ...peer, identity: small }, from('ann@sender.test'), 101);
+    const declared = await w.receiver.sender({ ...peer, identity: small }, from('ann@sender.test'), {
+      declaredOctets: 101,
+    });
     assert.equal(declared.code, 552);
     await begin(w, { identity: small });
     assert.equal((await w.receiver.recipient(to('bob@far.test'))).code, 250);

@@ -14,8 +14,10 @@ import { type RejectedEvent } from '../events/event.ts';
 import { RELAYING_DENIED, relayVerdict } from '../policy/relay.ts';
 import { acceptSink } from './accept.ts';
 import { obstacleOf, PeerLogins } from './session-logins.ts';
+import { type MailRequest } from '../wire/smtp/parameters.ts';
 import { type IntakeState, type ReceiveDeps, type ReceiveSettings, type RelayTransaction } from './ports.ts';
 import { relaySink } from './relay-sink.ts';
+import { requestedTimes, type SendingTimes } from './sending-times.ts';
 import { type Answer, type ContentSink, type Peer, type Receiver, type SessionLogins } from './transaction.ts';
 
 /** A transaction that is passed through, and those that the next hop has accepted. */
@@ -32,7 +34,9 @@ export interface Transaction {
   /** Its option header fields are obeyed. */
   readonly trusted: boolean;
   readonly sender: SenderParameters;
-  readonly declaredOctets: number | undefined;
+  readonly request: MailRequest;
+  /** What `request` comes to. */
+  readonly times: SendingTimes;
   readonly startedAt: number;
   /** Recipients as they will be delivered to: aliases expanded. */
   readonly recipients: EntryRecipient[];
@@ -47,6 +51,9 @@ export interface Transaction {
 
 const OK = reply(250, '2.0.0', 'OK');
 const SENDER_OK = reply(250, '2.1.0', 'Sender OK');
+// RFC 6710 §4.1, and its own enhanced code.
+const PRIORITY_LEFT_OUT = reply(250, '2.3.6', 'Sender OK, but its priority is not heeded');
+const HOLD_REFUSED = reply(550, '5.7.1', 'Only for those who have logged in: HOLDFOR and HOLDUNTIL');
 const RECIPIENT_OK = reply(250, '2.1.5', 'Recipient OK');
 const NO_SUCH_USER = reply(550, '5.1.1', 'No such mailbox here');
 const NO_ROUTE = reply(550, '5.4.4', 'No route to this recipient is configured');
@@ -84,23 +91,22 @@ export class SessionReceiver implements Receiver {
     return OK;
   }
 
-  sender(peer: Peer, sender: SenderParameters, declaredOctets: number | undefined): Answer<Reply> {
+  sender(peer: Peer, sender: SenderParameters, request: MailRequest): Answer<Reply> {
     this.#peer = peer;
     const settings = this.#deps.settings();
     const intake = this.#deps.intake();
     if (intake !== 'open') return this.#rejected('sender', INTAKE_REFUSALS[intake], { sender });
-    const obstacle = peer.identity && obstacleOf(peer.identity, sender.reversePath, declaredOctets);
+    const obstacle = peer.identity && obstacleOf(peer.identity, sender.reversePath, request.declaredOctets);
     if (obstacle !== undefined) return this.#rejected('sender', obstacle, { sender });
+    const times = this.#timesOf(peer, request, settings);
+    if ('code' in times) return this.#rejected('sender', times, { sender });
+    const begin = (): Reply => this.#begin({ settings, sender, request, times });
     const domain = sender.reversePath?.domain;
     if (domain === undefined || domain === '' || domain.startsWith('[') || !settings.refuseNullMxSenders)
-      return this.#begin(settings, sender, declaredOctets);
+      return begin();
     return this.#deps
       .hasNullMx(domain)
-      .then((nullMx) =>
-        nullMx === 'yes'
-          ? this.#rejected('sender', NULL_MX_SENDER, { sender })
-          : this.#begin(settings, sender, declaredOctets),
-      );
+      .then((nullMx) => (nullMx === 'yes' ? this.#rejected('sender', NULL_MX_SENDER, { sender }) : begin()));
   }
 
   recipient(recipient: Recipient): Answer<Reply> {
@@ -117,8 +123,9 @@ export class SessionReceiver implements Receiver {
     const [target] = targets;
     const [route] = routes;
     // What an alias makes several of cannot pass through as one: it is kept, and delivered by the same routes.
-    // Nor can a user's mail, to which something is done.
-    const passes = targets.length === 1 && transaction.peer.identity === undefined;
+    // Nor can a user's mail, to which something is done, nor what has a time of its own.
+    const { identity } = transaction.peer;
+    const passes = targets.length === 1 && identity === undefined && transaction.times.deliverBy === undefined;
     if (target !== undefined && passes && route?.kind === 'relay')
       return this.#passOn(transaction, { ...recipient, forwardPath: target }, route);
     if (transaction.relay !== undefined) return OTHER_NEXT_HOP;
@@ -142,14 +149,22 @@ export class SessionReceiver implements Receiver {
     this.reset();
   }
 
-  #begin(settings: ReceiveSettings, sender: SenderParameters, declaredOctets: number | undefined): Reply {
+  #timesOf(peer: Peer, request: MailRequest, { longestHold }: ReceiveSettings): SendingTimes | Reply {
+    if (request.hold !== undefined && peer.identity === undefined) return HOLD_REFUSED;
+    return requestedTimes(request, { now: this.#deps.clock.now(), longestHold });
+  }
+
+  #begin({ settings, sender, request, times }: Begun): Reply {
     const peer = this.#present();
+    const trusted = peer.identity !== undefined || settings.optionsFrom(peer.address);
+    const { priority, ...others } = sender;
     this.#transaction = {
       settings,
       peer,
-      trusted: peer.identity !== undefined || settings.optionsFrom(peer.address),
-      sender,
-      declaredOctets,
+      trusted,
+      sender: trusted || priority === undefined ? sender : others,
+      request,
+      times,
       startedAt: this.#deps.clock.now(),
       recipients: [],
       accepted: 0,
@@ -157,7 +172,7 @@ export class SessionReceiver implements Receiver {
       relayRefusal: undefined,
       known: new Set(),
     };
-    return SENDER_OK;
+    return trusted || priority === undefined ? SENDER_OK : PRIORITY_LEFT_OUT;
   }
 
   #routeOf({ sender, peer }: Transaction, target: Mailbox): Route | undefined {
@@ -204,7 +219,7 @@ export class SessionReceiver implements Receiver {
       transaction.relayRefusal = next;
       return undefined;
     }
-    const answer = await next.sender(transaction.sender, transaction.declaredOctets);
+    const answer = await next.sender(transaction.sender, transaction.request.declaredOctets);
     // The session may have ended, or been reset, while the next hop was dialled.
     if (answer.code < 300 && this.#transaction === transaction) return { route, next, recipients: [] };
     if (answer.code >= 400) transaction.relayRefusal = answer;
@@ -254,6 +269,8 @@ export class SessionReceiver implements Receiver {
 function tooManyOfTheirs(most: number): Reply {
   return reply(452, '4.5.3', `More than your ${most} recipients in a message (recipientsPerMessage)`);
 }
+
+type Begun = Pick<Transaction, 'settings' | 'sender' | 'request' | 'times'>;
 
 interface About {
   readonly sender?: SenderParameters;

@@ -314,7 +314,7 @@ class SmtpSession implements Session {
       case 'hello':
         return receiver.hello({ ...this.#peer, helloName: question.helloName, protocol: question.protocol });
       case 'sender':
-        return receiver.sender(this.#peer, question.sender, question.declaredOctets);
+        return receiver.sender(this.#peer, question.sender, question.request);
       case 'recipient':
         return receiver.recipient(question.recipient);
       case 'content':

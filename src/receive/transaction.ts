@@ -10,6 +10,7 @@ import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
 import { type Identity } from '../mail/identity.ts';
 import { type Reply } from '../mail/reply.ts';
 import { type SaslCheck, type ScramGiven } from '../wire/sasl/sasl.ts';
+import { type MailRequest } from '../wire/smtp/parameters.ts';
 import { type LoginAnswer } from './logins.ts';
 
 export type Answer<T> = T | Promise<T>;
@@ -35,8 +36,7 @@ export interface Receiver {
   connect(peer: Peer): Answer<Reply | undefined>;
   /** 250 to go on. */
   hello(peer: Peer): Answer<Reply>;
-  /** `declaredOctets`: SIZE of MAIL, or undefined. */
-  sender(peer: Peer, sender: SenderParameters, declaredOctets: number | undefined): Answer<Reply>;
+  sender(peer: Peer, sender: SenderParameters, request: MailRequest): Answer<Reply>;
   recipient(recipient: Recipient): Answer<Reply>;
   /** Content is about to come: a sink for it, or a refusal in place of 354 (DATA) or of the first chunk's 250 (BDAT). */
   content(): Answer<ContentSink | Reply>;

@@ -40,7 +40,7 @@ function settings(hostname: string, ...wanted: readonly Wanted[]): readonly List
   const listeners = wanted.map((one) => ({ host: '127.0.0.1', tls: 'off', ...one }));
   const config = readConfig({ hostname, listeners, tls: { selfSigned: false } }, '/');
   assert.ok(config.ok, JSON.stringify(config));
-  return workerSettings(config.value, { certificate: '', key: '' }).listeners;
+  return workerSettings(config.value, { certificate: '', key: '' }, () => 0).listeners;
 }
 
 async function dial(t: TestContext, port: number): Promise<{ socket: Socket; greeting: string }> {
@@ -144,7 +144,8 @@ test('a change of certificates is seen by the next client, and by none that is t
     '/',
   );
   assert.ok(config.ok);
-  const shownBy = (party: typeof one) => listenersOf(config.value, { certificate: party.cert, key: party.key });
+  const shownBy = (party: typeof one) =>
+    listenersOf(config.value, { certificate: party.cert, key: party.key }, () => 0);
   const greeted = async () => {
     const client = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
     client.on('error', () => undefined);

@@ -43,11 +43,17 @@ export class RoutePlan {
   }
 
   entriesOf(message: PlannedMessage, recipients: readonly EntryRecipient[]): readonly Entry[] {
-    const { id, envelope, acceptedAt, octets, beforeQueue } = message;
-    const { reversePath: sender, tenant, campaign, client } = envelope;
+    const { id, envelope, acceptedAt, octets, beforeQueue, releaseAt, uselessAt, pool } = message;
+    const { reversePath: sender, tenant, campaign, client, deliverBy, tags, trackingId } = envelope;
     const facts = {
       ...{ message: id, sender, tenant, campaign, acceptedAt, octets, class: message.class },
       ...{ clientAddress: client.address, dueAt: acceptedAt },
+      ...(releaseAt !== undefined && { releaseAt }),
+      ...(uselessAt !== undefined && { uselessAt }),
+      ...(pool !== undefined && { pool }),
+      ...(deliverBy && { deliverBy }),
+      ...(tags && { tags }),
+      ...(trackingId !== undefined && { trackingId }),
     };
     const { entries } = entriesFor(facts, recipients, this.#routes, this.#retry);
     return beforeQueue === undefined ? entries : entries.map((entry) => ({ ...entry, beforeQueue }));

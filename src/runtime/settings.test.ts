@@ -68,7 +68,7 @@ describe('receiving', () => {
     const receive = receiveSettings(config);
     assert.deepEqual([receive.maxOctets, receive.maxHeaderOctets, receive.maxHops], [100_000, 20_000, 12]);
     assert.ok(receive.maxTargets > 7000);
-    const [listener] = workerSettings(config, NO_CERTIFICATES).listeners;
+    const [listener] = workerSettings(config, NO_CERTIFICATES, () => 0).listeners;
     assert.deepEqual([listener!.maxConnections, listener!.maxConnectionsPerClient], [9, 8]);
     const { machine } = listener!;
     assert.deepEqual(
@@ -100,7 +100,7 @@ describe('receiving', () => {
 describe('a listener', () => {
   test('is another one when anything in it is, and the same when nothing is', () => {
     const key = (changes: object, certificate = ''): string =>
-      workerSettings(configOf(changes), { certificate, key: '' }).listeners[0]!.key;
+      workerSettings(configOf(changes), { certificate, key: '' }, () => 0).listeners[0]!.key;
     const listeners = [{ name: 'a', port: 2525 }];
     assert.equal(key({ listeners }), key({ listeners, softBounce: true }));
     assert.notEqual(key({ listeners }), key({ listeners: [{ name: 'a', port: 2525, connections: 3 }] }));
@@ -110,7 +110,7 @@ describe('a listener', () => {
 
   test('is where mail is never sent, by whatever name of its address', () => {
     const own = (host: string) =>
-      workerSettings(configOf({ listeners: [{ name: 'a', host, port: 2525 }] }), NO_CERTIFICATES).isOurs;
+      workerSettings(configOf({ listeners: [{ name: 'a', host, port: 2525 }] }), NO_CERTIFICATES, () => 0).isOurs;
     assert.deepEqual([own('127.0.0.1')('127.0.0.1', 2525), own('127.0.0.1')('127.0.0.1', 25)], [true, false]);
     assert.deepEqual([own('127.0.0.1')('::ffff:127.0.0.1', 2525), own('127.0.0.1')('192.0.2.1', 2525)], [true, false]);
     assert.equal(own('::')('127.0.0.1', 2525), true);

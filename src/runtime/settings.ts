@@ -8,7 +8,7 @@ import { type Config } from '../config/config.ts';
 import { type DnsServer, readResolvConf } from '../dns/resolv-conf.ts';
 import { canonicalIp, isLoopback, Networks } from '../lib/ip.ts';
 import { type TlsParameters, tlsParameters } from '../lib/tls-profile.ts';
-import { MINUTE, SECOND } from '../lib/time.ts';
+import { type Instant, MINUTE, SECOND } from '../lib/time.ts';
 import { type Parsed } from '../lib/parsed.ts';
 import { type Entry } from '../mail/entry.ts';
 import { formatMailbox, parseMailbox } from '../mail/path.ts';
@@ -61,13 +61,13 @@ const MAX_LEASES = 100;
 const HANDED_AHEAD = 1000;
 const MAX_HOSTS = 20;
 
-export function workerSettings(config: Config, certificates: Certificates): WorkerSettings {
+export function workerSettings(config: Config, certificates: Certificates, now: () => Instant): WorkerSettings {
   return {
     receive: receiveSettings(config),
     local: localSettings(config),
     signing: signingSettings(config.signing),
     plan: planOf(config),
-    listeners: listenersOf(config, certificates),
+    listeners: listenersOf(config, certificates, now),
     dns: dnsSettings(config),
     delivery: deliverySettings(config),
     maxHosts: MAX_HOSTS,
@@ -81,8 +81,14 @@ export function workerSettings(config: Config, certificates: Certificates): Work
   };
 }
 
-export function listenersOf(config: Config, certificates: Certificates): readonly ListenerSettings[] {
-  return config.listeners.map((listener) => listenerSettings(config, listener, certificates));
+export function listenersOf(
+  config: Config,
+  certificates: Certificates,
+  now: () => Instant,
+): readonly ListenerSettings[] {
+  const { longestHold: longest } = config.queue;
+  const futureRelease = longest === 0 ? undefined : { longest, now };
+  return config.listeners.map((listener) => listenerSettings(config, listener, { certificates, futureRelease }));
 }
 
 /** `signer`: of our own reports. */
@@ -144,6 +150,7 @@ export function receiveSettings(config: Config): ReceiveSettings {
   const trusted = certain(Networks.parse(relay.networks));
   const trustedOptions = certain(Networks.parse(queue.trustOptionHeaders));
   const relayDomains = new Set<string>(relay.domains);
+  const pools = new Set(config.routes.flatMap(({ match }) => match.pools ?? []));
   const mailboxes = local.mailboxes === undefined ? undefined : new Set(local.mailboxes);
   return {
     hostname,
@@ -160,6 +167,8 @@ export function receiveSettings(config: Config): ReceiveSettings {
       mailboxes.has(formatMailbox(mailbox).toLowerCase()),
     softBounce: config.softBounce,
     defaultClass: queue.defaultClass,
+    longestHold: queue.longestHold,
+    isPool: (name) => pools.has(name),
     maxOctets: limits.messageOctets,
     maxHeaderOctets: limits.headerOctets,
     // Aliases may make more of as many as a client may give.
@@ -194,10 +203,10 @@ export function aliasesOf({ local, hostname }: Config): Aliases {
 function listenerSettings(
   { hostname, limits, tls }: Config,
   listener: Config['listeners'][number],
-  certificates: Certificates,
+  { certificates, futureRelease }: { certificates: Certificates; futureRelease: ServerOptions['futureRelease'] },
 ): ListenerSettings {
   return {
-    key: JSON.stringify({ hostname, limits, tls, listener, certificates }),
+    key: JSON.stringify({ hostname, limits, tls, listener, certificates, longest: futureRelease?.longest }),
     ...{ name: listener.name, host: listener.host, port: listener.port },
     implicitTls: listener.tls === 'implicit',
     proxyFrom: certain(Networks.parse(listener.proxyFrom)),
@@ -216,7 +225,7 @@ function listenerSettings(
       maxJunk: limits.junkCommands,
       earlyTalk: limits.earlyTalk,
       improperPipelining: limits.improperPipelining,
-      ...(listener.auth !== 'off' && { auth: authOf(listener) }),
+      ...(listener.auth !== 'off' && { auth: authOf(listener), futureRelease }),
     },
     timeouts: limits.timeouts,
     certificates: listener.tls === 'off' ? undefined : certificates,

@@ -47,7 +47,7 @@ serveAsks({
     const counts = new SharedCounts(boot.counts, id);
     const config = await loadSource(boot.config);
     directory = readDirectory(config.spool.folder);
-    const settings = workerSettings(config, boot.certificates);
+    const settings = workerSettings(config, boot.certificates, () => clock.now());
     current = config;
     runtime = new WorkerRuntime({
       ...{
@@ -77,7 +77,7 @@ serveAsks({
   },
   prepare: async ({ source, certificates }: Reload) => {
     const config = await loadSource(source);
-    prepared = { config, settings: workerSettings(config, certificates) };
+    prepared = { config, settings: workerSettings(config, certificates, () => clock.now()) };
     await worker().prepare(prepared.settings);
   },
   swap: () => {
@@ -94,7 +94,7 @@ serveAsks({
   lookUp: ({ name, type }: { name: string; type: DnsType }) => worker().lookUp(name, type),
   recertify: async (certificates: WorkerBoot['certificates']) => {
     if (current === undefined) throw new Error('the worker has not started');
-    await worker().listeners.change(listenersOf(current, certificates));
+    await worker().listeners.change(listenersOf(current, certificates, () => clock.now()));
   },
   addresses: () => worker().addresses,
   takeIn: ({ file, from }: { file: PickupFile; from: PickupSource }) => worker().takeIn(file, from),

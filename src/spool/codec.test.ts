@@ -22,6 +22,25 @@ const RECORDS: readonly [string, (json: string) => unknown, object][] = [
   ['message from nobody', decodeMessage, { ...stored, envelope: { ...ENVELOPE, reversePath: null, ret: undefined } }],
   ['message with REQUIRETLS', decodeMessage, { ...stored, envelope: { ...ENVELOPE, requireTls: true } }],
   ['message with TLS-Required: No', decodeMessage, { ...stored, envelope: { ...ENVELOPE, tlsOptional: true } }],
+  [
+    'entry with all that a sender may ask',
+    decodeEntry,
+    entry(`${idOf(0)}/0`, {
+      ...{ releaseAt: 7, expiry: 'exact', tags: ['a', 'b'], trackingId: 't' },
+      deliverBy: { at: 9, mode: 'return', trace: true },
+    }),
+  ],
+  [
+    'message with all that a sender may ask',
+    decodeMessage,
+    {
+      ...stored,
+      envelope: {
+        ...{ ...ENVELOPE, priority: -4, tags: ['a'], trackingId: 't' },
+        deliverBy: { at: 9, mode: 'notify', trace: false },
+      },
+    },
+  ],
   ['notice', decodeNotice, notice(0, 3, { willRetryUntil: 7 })],
   ['rule', decodeRule, rule('r', { route: 'backup', until: 4, target: { sender: '*@a.test', recipient: '' } })],
 ];
@@ -31,7 +50,10 @@ for (const [name, decode, value] of RECORDS)
     test('is read as it was written', () => assert.deepEqual(decode(JSON.stringify(value)), value));
 
     test('is not accepted with any field missing or of another kind', () => {
-      const optional = new Set(['lastAttemptAt', 'willRetryUntil', 'route', 'until']);
+      const optional = new Set([
+        ...['lastAttemptAt', 'willRetryUntil', 'route', 'until'],
+        ...['releaseAt', 'expiry', 'tags', 'trackingId', 'deliverBy'],
+      ]);
       for (const field of Object.keys(value)) {
         const without = JSON.stringify({ ...value, [field]: undefined });
         if (!optional.has(field)) assert.throws(() => decode(without), CorruptRecord, `without ${field}`);

@@ -12,6 +12,7 @@ import { PRIORITY_CLASSES } from '../mail/priority-class.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type QueueName } from '../mail/queue-name.ts';
 import { type EnhancedStatus } from '../mail/reply.ts';
+import { type DeliverBy } from '../mail/sending-times.ts';
 import { type Rule, type RuleTarget } from '../mail/rule.ts';
 import { type ContentRef, type StoredMessage } from './spool.ts';
 
@@ -50,8 +51,17 @@ export function decodeEntry(json: string): Entry {
     warned: flag(from, 'warned'),
     crashes: number(from, 'crashes'),
     octets: number(from, 'octets'),
+    ...optionalOfEntry(from),
+    ...sendersWords(from),
+  };
+}
+
+function optionalOfEntry(from: Fields): Pick<Entry, 'sender' | 'beforeQueue' | 'releaseAt' | 'expiry'> {
+  return {
     ...(from['sender'] === undefined ? {} : { sender: text(from, 'sender') }),
     ...(from['beforeQueue'] === undefined ? {} : { beforeQueue: number(from, 'beforeQueue') }),
+    ...(from['releaseAt'] === undefined ? {} : { releaseAt: number(from, 'releaseAt') }),
+    ...(from['expiry'] === undefined ? {} : { expiry: oneOf(from, 'expiry', ['exact']) }),
   };
 }
 
@@ -118,7 +128,22 @@ function envelope(from: Fields): Envelope {
     client: client(fields(from['client'])),
     tenant: text(from, 'tenant'),
     campaign: text(from, 'campaign'),
+    ...(from['priority'] === undefined ? {} : { priority: number(from, 'priority') }),
+    ...sendersWords(from),
   };
+}
+
+/** What an envelope and its entries have alike. */
+function sendersWords(from: Fields): Pick<Entry, 'deliverBy' | 'tags' | 'trackingId'> {
+  return {
+    ...(from['deliverBy'] === undefined ? {} : { deliverBy: deliverBy(fields(from['deliverBy'])) }),
+    ...(from['tags'] === undefined ? {} : { tags: list(from, 'tags').map((_, i, all) => textAt(all, i)) }),
+    ...(from['trackingId'] === undefined ? {} : { trackingId: text(from, 'trackingId') }),
+  };
+}
+
+function deliverBy(from: Fields): DeliverBy {
+  return { at: number(from, 'at'), mode: oneOf(from, 'mode', ['return', 'notify']), trace: flag(from, 'trace') };
 }
 
 function client(from: Fields): Client {
@@ -177,6 +202,11 @@ function fields(value: unknown): Fields {
 function text(from: Fields, name: string): string {
   const value = from[name];
   return typeof value === 'string' ? value : wrong(name);
+}
+
+function textAt(from: readonly unknown[], at: number): string {
+  const value = from[at];
+  return typeof value === 'string' ? value : wrong(String(at));
 }
 
 function number(from: Fields, name: string): number {

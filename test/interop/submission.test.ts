@@ -121,6 +121,71 @@ describe('swaks', { skip: noSwaks }, () => {
   });
 });
 
+describe('mail for later, handed in by smtplib', { skip: noPython }, () => {
+  const SCRIPT = `
+import smtplib, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[2])
+with smtplib.SMTP('localhost', int(sys.argv[1]), source_address=('127.0.0.1', 0)) as client:
+    client.starttls(context=context)
+    client.login('ann', sys.argv[3])
+    client.ehlo()
+    print(client.esmtp_features['futurerelease'], client.has_extn('deliverby'), client.has_extn('mt-priority'))
+    print(client.mail('ann@client.test', ['HOLDFOR=99999999'])[0])
+    client.rset()
+    client.sendmail('ann@client.test', ['later@far.test'], sys.argv[4].encode(), mail_options=['HOLDFOR=4', 'MT-PRIORITY=-4'])
+`;
+
+  test('goes when its time has come, and not before', async () => {
+    const script = join(folder, 'later.py');
+    await writeFile(script, SCRIPT);
+    const before = Date.now();
+    const said = await run({
+      argv: [
+        ...(['python3', script, String(ports.submission), join(folder, 'authority.pem'), PASSWORD] as const),
+        CONTENT,
+      ],
+    });
+    assert.match(said, /^2592000 \d{4}-\d\d-\d\dT\d\d:\d\d:00Z True True\n501\n/);
+    const { entries } = await product.control.list({ recipient: 'later@far.test' });
+    assert.deepEqual(
+      entries.map(({ reason, class: priority }) => [reason, priority]),
+      [['scheduled', 'bulk']],
+    );
+    const [message] = await waitForMaildir(join(folder, 'mail', 'later'), undefined, 1);
+    assert.ok(Date.now() - before >= 4000);
+    assert.match(traceOf(message!.content).join('\n'), /priority -4/);
+  });
+
+  test('by a header field, with its own names for it', async () => {
+    const at = new Date(Date.now() + 4000).toISOString();
+    const options = `X-Postrider-Send-At: ${at}\r\nX-Postrider-Tags: a, b\r\nX-Postrider-Tracking-Id: order-7\r\n`;
+    const { code, transcript } = await swaks(
+      [
+        ...[
+          '--from',
+          'ann@client.test',
+          '--to',
+          'field@far.test',
+          '--server',
+          `127.0.0.1:${ports.submission}`,
+          '--tls',
+        ],
+        ...['--auth', 'PLAIN', '--auth-user', 'ann', '--auth-password', PASSWORD],
+      ],
+      Buffer.from(`${options}${CONTENT}`),
+    );
+    assert.equal(code, 0, transcript);
+    const [message] = await waitForMaildir(join(folder, 'mail', 'field'), undefined, 1);
+    assert.doesNotMatch(message!.content.toString('latin1'), /X-Postrider/);
+    assert.ok(Date.now() >= Date.parse(at));
+    const event = await product.event(
+      'the delivery',
+      (each) => each.kind === 'delivered' && each.trackingId === 'order-7',
+    );
+    assert.deepEqual((event as { tags?: unknown }).tags, ['a', 'b']);
+  });
+});
+
 describe('curl', { skip: noCurl }, () => {
   for (const [scheme, name] of [
     ['smtp', 'submission'],

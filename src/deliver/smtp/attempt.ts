@@ -168,7 +168,9 @@ export class SmtpAttempt {
     const { sender, recipients, message } = this.#dispatch;
     try {
       this.#facts ??= await contentFacts(this.#content, this.#dispatch.sevenBit === true ? 'sevenBit' : 'unknown');
-      const outgoing = { sender, recipients, content: this.#content, facts: this.#facts };
+      const now = this.#options.clock.now();
+      const { protocol } = this.#destination;
+      const outgoing = { sender, recipients, content: this.#content, facts: this.#facts, now, protocol };
       return await prepare(outgoing, connection.offers, this.#options.convertSigned);
     } catch (error) {
       // A file that is gone or cut short, a disk that fails: an operator must look, the message loses nothing.

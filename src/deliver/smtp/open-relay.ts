@@ -69,7 +69,7 @@ class Relay implements RelayConnection {
     // Content that streams through cannot be converted on its way.
     if (sender.smtpUtf8 && !offers.smtpUtf8) return NO_UTF8;
     if (sender.body === 'BINARYMIME' || (sender.body === '8BITMIME' && !offers.eightBitMime)) return NO_BODY;
-    return this.#ask(mailCommand(sender, size, offers));
+    return this.#ask(mailCommand(sender, { octets: size }, offers));
   }
 
   #keepsRequireTls(): boolean {

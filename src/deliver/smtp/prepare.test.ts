@@ -47,13 +47,19 @@ describe('what content needs', () => {
   });
 });
 
-async function prepared(letter: Letter, offers: Partial<Offers>): Promise<Prepared> {
+const NOW = Date.UTC(2026, 10, 23);
+
+async function prepared(
+  letter: Letter,
+  offers: Partial<Offers>,
+  protocol: 'smtp' | 'lmtp' = 'smtp',
+): Promise<Prepared> {
   const { sender, recipients } = dispatchOf({ ...MX, port: 25 }, letter);
   const content = memoryContent(
     Buffer.from(typeof letter.content === 'string' ? letter.content : 'Subject: x\r\n\r\nHello\r\n'),
   );
   return prepare(
-    { sender, recipients, content, facts: await contentFacts(content) },
+    { sender, recipients, content, facts: await contentFacts(content), now: NOW, protocol },
     { ...NO_OFFERS, ...offers },
     'convert',
   );
@@ -91,4 +97,22 @@ describe('how a message goes to a server', () => {
     assert.deepEqual([...result.refused.keys()], [1]);
     assert.equal(result.message.recipients.length, 2);
   });
+});
+
+describe('DELIVERBY (RFC 2852)', () => {
+  const back = { deliverBy: { at: NOW + 90_000, mode: 'return', trace: false } } as const;
+  const told = { deliverBy: { at: NOW - 90_000, mode: 'notify', trace: true } } as const;
+  const cases = [
+    ['what is left of the time is passed on', back, { deliverBy: true }, 'smtp', '90;R'],
+    ['a time that is over too', told, { deliverBy: true }, 'smtp', '-90;NT'],
+    ['what is to come back in time goes to nobody who would keep it', back, {}, 'smtp', 'unfit 5.3.3'],
+    ['but to a mailbox', back, {}, 'lmtp', '90;R'],
+    ['and who only wants to hear of it loses no mail', told, {}, 'smtp', '-90;NT'],
+    ['nothing asked', {}, { deliverBy: true }, 'smtp', undefined],
+  ] as const;
+  for (const [name, sender, offers, protocol, want] of cases)
+    test(name, async () => {
+      const result = await prepared({ sender }, offers, protocol);
+      assert.equal(result.kind === 'unfit' ? `unfit ${result.outcome.status}` : result.message.by, want);
+    });
 });

@@ -7,11 +7,13 @@
  */
 
 import { isAscii } from 'node:buffer';
+import { type Instant } from '../../lib/time.ts';
 import { downgrade, isDkimSigned, isSevenBit } from '../../mail/downgrade.ts';
 import { type BodyType, type Recipient, type SenderParameters } from '../../mail/envelope.ts';
 import { headerEnd } from '../../mail/header.ts';
 import { type Undelivered } from '../../mail/outcome.ts';
 import { type EnhancedStatus } from '../../mail/reply.ts';
+import { formatDeliverBy } from '../../mail/sending-times.ts';
 import { isCleanText } from '../../wire/smtp/client-content.ts';
 import { type Offers } from '../../wire/smtp/client-extensions.ts';
 import { type ClientMessage, MAX_CHUNK_OCTETS } from '../../wire/smtp/client-transaction.ts';
@@ -50,6 +52,9 @@ export interface Outgoing {
   readonly recipients: readonly Recipient[];
   readonly content: OutgoingContent;
   readonly facts: ContentFacts;
+  readonly now: Instant;
+  /** LMTP: the server is the mailbox. */
+  readonly protocol: 'smtp' | 'lmtp';
 }
 
 /** Reads the content once, unless it was found to be 7-bit on its arrival; rejects when it cannot be read. */
@@ -91,7 +96,7 @@ export async function prepare(
   offers: Offers,
   convertSigned: 'convert' | 'fail',
 ): Promise<Prepared> {
-  const obstacle = utf8Obstacle(outgoing, offers);
+  const obstacle = utf8Obstacle(outgoing, offers) ?? timeObstacle(outgoing, offers);
   if (obstacle !== undefined) return { kind: 'unfit', outcome: obstacle };
   const fitted = await fit(outgoing, offers, convertSigned);
   if (fitted.kind === 'unfit') return fitted;
@@ -104,6 +109,7 @@ export async function prepare(
       sender: { ...sender, body, smtpUtf8: offers.smtpUtf8 && (sender.smtpUtf8 || needsUtf8(outgoing)) },
       recipients: recipients.filter((recipient) => takesAddress(recipient, offers)),
       octets: content.octets,
+      ...(sender.deliverBy && { by: formatDeliverBy(sender.deliverBy, outgoing.now) }),
       bdat: mayGoByBdat(content, offers) ? 'possible' : 'never',
     },
     content,
@@ -117,6 +123,14 @@ function utf8Obstacle({ sender, recipients, facts }: Outgoing, offers: Offers): 
   if (!isAsciiText(sender.reversePath?.localPart ?? '')) return noUtf8('the reverse-path');
   if (facts.utf8Header) return noUtf8('the header section');
   return recipients.some((recipient) => takesAddress(recipient, offers)) ? undefined : noUtf8('the address');
+}
+
+/** RFC 2852 §4: what is to come back in time may not go to a server that would not send it back. */
+function timeObstacle({ sender, protocol }: Outgoing, offers: Offers): Undelivered | undefined {
+  if (sender.deliverBy?.mode !== 'return' || offers.deliverBy || protocol === 'lmtp') return undefined;
+  const text =
+    'the message is to be returned when it is not delivered in time, and the next hop does not offer DELIVERBY';
+  return ourOutcome('5.3.3', text, { cause: 'policy' });
 }
 
 function needsUtf8({ sender, recipients, facts }: Outgoing): boolean {

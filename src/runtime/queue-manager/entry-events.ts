@@ -46,6 +46,7 @@ function entryFields(entry: Entry, recipients: readonly EntryRecipient[], at: In
     sender: entry.sender ?? '',
     tenant,
     campaign,
+    ...{ tags: entry.tags, trackingId: entry.trackingId },
     entry: entry.id,
     recipients: addressesOf(recipients),
     queue: entry.queue,
@@ -83,7 +84,7 @@ function policyFields(session: TlsSession | undefined) {
 function delaysOf({ entry, startedAt, report }: AttemptFacts): Delays {
   return {
     beforeQueue: entry.beforeQueue ?? 0,
-    inQueue: Math.max(0, startedAt - entry.acceptedAt),
+    inQueue: Math.max(0, startedAt - (entry.releaseAt ?? entry.acceptedAt)),
     connect: Math.round(report?.connectTime ?? 0),
     transmit: Math.round(report?.transmitTime ?? 0),
   };

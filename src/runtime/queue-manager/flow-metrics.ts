@@ -79,7 +79,7 @@ export function countDisposition(
 ): void {
   for (const { kind } of over) {
     fates.add(1, { fate: kind === 'delivered' && dropped ? 'dropped' : kind });
-    if (kind === 'delivered') ages.observe(Math.max(0, now - entry.acceptedAt) / 1000);
+    if (kind === 'delivered') ages.observe(Math.max(0, now - (entry.releaseAt ?? entry.acceptedAt)) / 1000);
   }
   for (const { recipients: some, outcome } of deferred) deferrals.add(some.length, { scope: outcome.scope });
 }

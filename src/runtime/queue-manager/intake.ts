@@ -62,7 +62,8 @@ export class Intake {
   #arrival(message: NewMessage, keeper: WorkerId | undefined, answer: Arrival['answer']): Arrival {
     const now = this.#context.clock.now();
     const ahead = dueAt(message.entries, now + FAST_PATH_AHEAD);
-    const admitted = ahead.length > 0 && this.#sinks.admit(ahead);
+    const scheduled = ahead.some(({ reason }) => reason === 'scheduled');
+    const admitted = !scheduled && ahead.length > 0 && this.#sinks.admit(ahead);
     const entries = admitted ? ahead : dueAt(message.entries, now);
     return { message: { ...message, entries }, admitted, keeper, answer };
   }
@@ -100,5 +101,5 @@ export class Intake {
 }
 
 function dueAt(entries: readonly Entry[], at: number): readonly Entry[] {
-  return entries.map((entry) => ({ ...entry, dueAt: at }));
+  return entries.map((entry) => ({ ...entry, dueAt: Math.max(at, entry.releaseAt ?? 0) }));
 }

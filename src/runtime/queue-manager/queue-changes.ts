@@ -265,15 +265,28 @@ export class QueueChanges {
 
 function setBack(entry: Entry, by: Duration, now: Instant): Entry | undefined {
   if (entry.dueAt <= now && entry.acceptedAt <= now) return undefined;
-  const { acceptedAt, expiresAt, dueAt, lastAttemptAt } = entry;
+  const { acceptedAt, expiresAt, lastAttemptAt } = entry;
   // Accepted in a future that never came: its age counts from now on.
   const lead = Math.max(0, acceptedAt - now);
   return {
     ...entry,
-    dueAt: dueAt > now ? Math.max(now, dueAt - by) : dueAt,
+    ...dueAfter(entry, { by, lead, now }),
     ...{ acceptedAt: acceptedAt - lead, expiresAt: expiresAt - lead },
     lastAttemptAt: lastAttemptAt === undefined ? undefined : Math.min(lastAttemptAt, now),
   };
+}
+
+interface SetBack {
+  readonly by: Duration;
+  /** So far ahead was the clock when the entry came. */
+  readonly lead: Duration;
+  readonly now: Instant;
+}
+
+/** What its sender named is a time of the day, which the clock is right about now. */
+function dueAfter({ dueAt, releaseAt }: Entry, { by, lead, now }: SetBack): Pick<Entry, 'dueAt' | 'releaseAt'> {
+  if (releaseAt === undefined || dueAt !== releaseAt) return { dueAt: dueAt > now ? Math.max(now, dueAt - by) : dueAt };
+  return { dueAt: Math.max(now, dueAt - lead), releaseAt: releaseAt - lead };
 }
 
 function hasEnded({ until }: Rule, now: number): boolean {

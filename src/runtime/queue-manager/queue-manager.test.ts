@@ -13,7 +13,7 @@ import { type Route } from '../../mail/route.ts';
 import { type Dispatch } from '../../queue/dispatch.ts';
 import { DEFAULT_RETRY } from '../../queue/retry.ts';
 import { Scheduler } from '../../queue/scheduler.ts';
-import { type Submitted } from '../../receive/ports.ts';
+import { type PlannedMessage, type Submitted } from '../../receive/ports.ts';
 import { MemorySpool } from '../../spool/memory/memory-spool.ts';
 import { type NewMessage } from '../../spool/spool.ts';
 import { linkPair } from '../link.ts';
@@ -32,6 +32,8 @@ interface Delivered {
   readonly at: Instant;
   readonly content: string;
 }
+
+type Times = Pick<PlannedMessage, 'releaseAt' | 'uselessAt'>;
 
 /** A world of one queue manager, one worker, and a receiver that decides each recipient's outcome. */
 class World {
@@ -102,14 +104,14 @@ class World {
     return worker;
   }
 
-  submit(to: string, changes: Partial<NewMessage> = {}): Promise<Submitted> {
+  submit(to: string, changes: Partial<NewMessage> = {}, times: Times = {}): Promise<Submitted> {
     const call = (this.#calls += 1);
     const answer = new Promise<Submitted>((resolve) => this.#answers.set(call, resolve));
-    this.#worker.post({ kind: 'accept', call, message: this.message(to, changes), keeps: false });
+    this.#worker.post({ kind: 'accept', call, message: this.message(to, changes, times), keeps: false });
     return answer;
   }
 
-  message(to: string, changes: Partial<NewMessage> = {}): NewMessage {
+  message(to: string, changes: Partial<NewMessage> = {}, times: Times = {}): NewMessage {
     this.#count += 1;
     const id = String(this.#count).padStart(20, '0') as QueueId;
     const content = Buffer.from(`Subject: ${this.#count}\r\n\r\nbody\r\n`);
@@ -121,7 +123,7 @@ class World {
         listener: 'mx',
       },
     };
-    const planned = { id, envelope, class: 'normal' as const, acceptedAt: this.now, octets: content.length };
+    const planned = { id, envelope, class: 'normal' as const, acceptedAt: this.now, octets: content.length, ...times };
     const recipients = to.split(' ').map((address, index) => ({
       ...{ index, forwardPath: mailbox(address), orcpt: undefined, notify: undefined },
     }));
@@ -277,6 +279,67 @@ describe('a message', () => {
       w.kinds().filter((kind) => kind !== 'attempt'),
       ['failed', 'dsn', 'delivered'],
     );
+  });
+});
+
+describe('a message that is handed in ahead of its time', () => {
+  const delivered = (w: World) => w.delivered.map(({ recipient, at }) => `${recipient} ${(at - START) / MINUTE}`);
+
+  test('goes when it is to go, and its age counts from then', async () => {
+    const w = await world();
+    w.receiver = ({ recipients: [one] }, now) =>
+      one!.forwardPath.domain === 'down.test' && now < START + 9 * HOUR ? unreachable : taken;
+    await w.submit('a@up.test b@down.test', {}, { releaseAt: START + 3 * HOUR });
+    await w.advance(3 * HOUR - 1);
+    assert.deepEqual(w.attempts, []);
+    assert.equal((await w.spool.figures()).entries, 2);
+    const { rows: entries } = await w.spool.entries(undefined, 10);
+    assert.deepEqual(
+      entries.map(({ reason, dueAt }) => [reason, dueAt]),
+      entries.map(() => ['scheduled', START + 3 * HOUR]),
+    );
+    await w.advance(5 * HOUR);
+    assert.equal(delivered(w)[0], `a@up.test ${(3 * HOUR) / MINUTE}`);
+    // Late, four hours after its time and not before.
+    const warnings = w.events.filter(({ kind, action }) => kind === 'dsn' && action === 'delayed');
+    assert.equal(warnings.length, 1);
+    assert.ok(Number(warnings[0]!['at']) >= START + 7 * HOUR);
+    await w.advance(4 * HOUR);
+    assert.ok(delivered(w).some((each) => each.startsWith('b@down.test')));
+    assert.equal((await w.spool.figures()).messages, 0);
+  });
+
+  test('is known after a restart, and a clock that is set back does not bring it nearer', async () => {
+    const w = await world();
+    await w.submit('a@up.test', {}, { releaseAt: START + 2 * HOUR });
+    await w.advance(HOUR);
+    w.jump(-30 * MINUTE);
+    await w.advance(89 * MINUTE);
+    assert.deepEqual(w.attempts, []);
+    await w.advance(2 * MINUTE);
+    assert.equal(w.delivered.length, 1);
+  });
+
+  test('goes at once when an operator says so', async () => {
+    const w = await world();
+    await w.submit('a@up.test', {}, { releaseAt: START + DAY });
+    await w.advance(MINUTE);
+    await w.manager.changes.retry({});
+    await w.advance(MINUTE);
+    assert.equal(w.delivered.length, 1);
+  });
+});
+
+describe('a message that is of no use after a time', () => {
+  test('is never sent later, and its sender is told', async () => {
+    const w = await world();
+    w.receiver = ({ recipients: [one] }) => (one!.forwardPath.domain === 'down.test' ? unreachable : taken);
+    await w.submit('x@down.test', {}, { uselessAt: START + HOUR });
+    await w.advance(DAY);
+    assert.ok(w.attempts.filter(({ domain }) => domain === 'down.test').every(({ at }) => at < START + HOUR));
+    assert.equal(w.kinds().filter((kind) => kind === 'expired').length, 1);
+    assert.match(w.delivered[0]!.content, /Status: 5\.4\.7|Status: 4\.4\.7/);
+    assert.equal((await w.spool.figures()).messages, 0);
   });
 });
 

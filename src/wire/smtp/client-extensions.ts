@@ -17,6 +17,10 @@ export interface Offers {
   readonly startTls: boolean;
   /** RFC 8689. */
   readonly requireTls: boolean;
+  /** RFC 2852. */
+  readonly deliverBy: boolean;
+  /** RFC 6710. */
+  readonly priority: boolean;
   /** The largest content the server takes; 0: no limit is known. `undefined`: SIZE is not offered. */
   readonly size: number | undefined;
   /** SASL mechanisms, upper case. */
@@ -56,6 +60,8 @@ function offersOf(keywords: ReadonlyMap<string, readonly string[]>): Offers {
     dsn: keywords.has('DSN'),
     startTls: keywords.has('STARTTLS'),
     requireTls: keywords.has('REQUIRETLS'),
+    deliverBy: keywords.has('DELIVERBY'),
+    priority: keywords.has('MT-PRIORITY'),
     size: sizeOf(keywords.get('SIZE')),
     auth: keywords.get('AUTH') ?? [],
     maxTransactions: limitOf(limits, 'MAILMAX'),

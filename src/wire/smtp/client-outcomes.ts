@@ -51,6 +51,7 @@ export function undeliveredByLoss({ cause, status, text }: Loss, scope: Scope, r
 export interface Acceptance {
   readonly remoteMta: string;
   readonly dsnPassedOn: boolean;
+  readonly deliverByPassedOn?: boolean;
   /** LMTP: the server is the mailbox. */
   readonly final: boolean;
 }

@@ -29,6 +29,8 @@ export interface ClientMessage {
   readonly sender: SenderParameters;
   readonly recipients: readonly Recipient[];
   readonly octets: number;
+  /** The value of BY, where its time has to be kept (RFC 2852 §4). */
+  readonly by?: string | undefined;
   /** `possible`: clean text; `never`: only DATA can carry it. BINARYMIME needs BDAT whatever is said here. */
   readonly bdat: 'possible' | 'never';
 }
@@ -199,11 +201,11 @@ export class ClientTransaction {
   }
 
   #commands(): Step[] {
-    const { sender, recipients, octets } = this.#message;
+    const { sender, recipients, octets, by } = this.#message;
     const { offers } = this.#context;
     const steps: Step[] = this.#needsReset ? [{ awaits: 'reset', command: 'RSET\r\n' }] : [];
     this.#needsReset = false;
-    steps.push({ awaits: 'mail', command: mailCommand(sender, octets, offers) });
+    steps.push({ awaits: 'mail', command: mailCommand(sender, { octets, by }, offers) });
     for (const index of this.#asked) {
       const recipient = recipients[index];
       if (recipient !== undefined) steps.push({ awaits: 'rcpt', command: rcptCommand(recipient, offers) });
@@ -301,7 +303,10 @@ export class ClientTransaction {
     const { remoteMta, offers, protocol } = this.#context;
     const completed = classOf(reply) === 'completed';
     const outcome = completed
-      ? deliveredBy(reply, { remoteMta, dsnPassedOn: offers.dsn, final: protocol === 'lmtp' })
+      ? deliveredBy(reply, {
+          ...{ remoteMta, dsnPassedOn: offers.dsn, final: protocol === 'lmtp' },
+          ...(this.#message.by !== undefined && offers.deliverBy && { deliverByPassedOn: true }),
+        })
       : undeliveredBy(reply, 'message', remoteMta);
     this.#endMany(taken, protocol === 'lmtp' && !completed ? ({ ...outcome, scope: 'recipient' } as Outcome) : outcome);
     if (this.#accepted.length > 0) this.#awaited.unshift('final');

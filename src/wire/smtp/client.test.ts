@@ -227,6 +227,15 @@ describe('parameters', () => {
     assert.equal(stage.outcomes[0]?.kind === 'delivered' && stage.outcomes[0].dsnPassedOn, true);
   });
 
+  for (const [offered, want] of [
+    [['DELIVERBY 60', 'MT-PRIORITY MIXER'], 'MAIL FROM:<ann@us.test> MT-PRIORITY=-2 BY=90;RT\r\n'],
+    [[], 'MAIL FROM:<ann@us.test>\r\n'],
+  ] as const)
+    test(`priority and time go to who heeds them: ${offered.join(', ') || 'nobody'}`, () => {
+      const stage = new Stage().says(...hello(...offered)).begins({ sender: { priority: -2 }, by: '90;RT' });
+      assert.equal(stage.sent[1], want);
+    });
+
   test('are not sent to one that does not', () => {
     const stage = new Stage()
       .says(...PLAIN)

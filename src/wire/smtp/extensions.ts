@@ -1,7 +1,9 @@
 /** The extensions that the server offers, and the lines of its EHLO reply. */
 
+import { MINUTE, SECOND } from '../../lib/time.ts';
+import { formatDateTime } from '../../mail/sending-times.ts';
 import { mechanismsOf, offersAuth } from './server-auth.ts';
-import { type ServerOptions, type TlsState } from './server-options.ts';
+import { type FutureReleaseOptions, type ServerOptions, type TlsState } from './server-options.ts';
 
 export type ExtensionName =
   | 'PIPELINING' // RFC 2920
@@ -16,6 +18,9 @@ export type ExtensionName =
   | 'AUTH' // RFC 4954
   | 'STARTTLS' // RFC 3207
   | 'REQUIRETLS' // RFC 8689
+  | 'FUTURERELEASE' // RFC 4865
+  | 'DELIVERBY' // RFC 2852
+  | 'MT-PRIORITY' // RFC 6710
   | 'HELP'; // RFC 5321 §4.1.1.8
 
 export const EXTENSION_NAMES: readonly ExtensionName[] = [
@@ -31,6 +36,9 @@ export const EXTENSION_NAMES: readonly ExtensionName[] = [
   'AUTH',
   'STARTTLS',
   'REQUIRETLS',
+  'FUTURERELEASE',
+  'DELIVERBY',
+  'MT-PRIORITY',
   'HELP',
 ];
 
@@ -47,12 +55,14 @@ export function offeredExtensions(options: ServerOptions, tls: TlsState): Readon
   return (known[tls] ??= makeOffered(options, tls));
 }
 
-function makeOffered({ withheld, auth }: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
+function makeOffered({ withheld, auth, futureRelease }: ServerOptions, tls: TlsState): ReadonlySet<ExtensionName> {
   const offered = new Set(EXTENSION_NAMES.filter((name) => !withheld.includes(name)));
   if (tls !== 'available') offered.delete('STARTTLS');
   // RFC 8689 §2: under TLS and nowhere else.
   if (tls !== 'active') offered.delete('REQUIRETLS');
   if (!offersAuth(auth, tls)) offered.delete('AUTH');
+  // RFC 4865 §4: of submission, for those who may send.
+  if (auth === undefined || futureRelease === undefined) offered.delete('FUTURERELEASE');
   // RFC 3030 §3: BINARYMIME without CHUNKING has no way to send. RFC 6531 §3.1: SMTPUTF8 implies 8BITMIME.
   if (!offered.has('CHUNKING')) offered.delete('BINARYMIME');
   if (!offered.has('8BITMIME')) offered.delete('SMTPUTF8');
@@ -68,7 +78,15 @@ export function extensionLines(
   return [...offered].map((name) => {
     if (name === 'SIZE') return `SIZE ${options.maxContentOctets}`;
     if (name === 'AUTH' && options.auth !== undefined) return `AUTH ${mechanismsOf(options.auth, tls).join(' ')}`;
+    if (name === 'FUTURERELEASE' && options.futureRelease !== undefined)
+      return futureReleaseLine(options.futureRelease);
     if (name === 'LIMITS') return `LIMITS RCPTMAX=${options.maxRecipients} MAILMAX=${options.maxTransactions}`;
     return name;
   });
+}
+
+/** RFC 4865 §4: how long, and until when. The latter to the minute, so that the line stands for a while. */
+export function futureReleaseLine({ longest, now }: FutureReleaseOptions): string {
+  const latest = Math.floor((now() + longest) / MINUTE) * MINUTE;
+  return `FUTURERELEASE ${Math.floor(longest / SECOND)} ${formatDateTime(latest)}`;
 }

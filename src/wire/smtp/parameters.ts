@@ -7,7 +7,15 @@
 
 import { type BodyType, type Notify, type Recipient, type SenderParameters } from '../../mail/envelope.ts';
 import { parseEnvid, parseNotify, parseOrcpt, parseRet } from '../../mail/dsn-parameters.ts';
-import { type PathAndRest, parseForwardPath, parseReversePath } from '../../mail/path.ts';
+import { type PathAndRest, parseForwardPath, parseReversePath, type ReversePath } from '../../mail/path.ts';
+import { parsePriority } from '../../mail/priority.ts';
+import {
+  type DeliverWithin,
+  type Hold,
+  parseDeliverBy,
+  parseHoldFor,
+  parseHoldUntil,
+} from '../../mail/sending-times.ts';
 import { decodeXtext } from '../../mail/xtext.ts';
 import { type Parsed, parsed, unparsed } from '../../lib/parsed.ts';
 import { type ExtensionName } from './extensions.ts';
@@ -15,9 +23,18 @@ import { type Refusal } from './server-replies.ts';
 
 export type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refusal: Refusal };
 
+/** What MAIL asks for that is not kept as it was said. */
+export interface MailRequest {
+  readonly declaredOctets: number | undefined;
+  /** FUTURERELEASE (RFC 4865). */
+  readonly hold?: Hold;
+  /** DELIVERBY (RFC 2852). */
+  readonly deliverWithin?: DeliverWithin;
+}
+
 export interface MailArguments {
   readonly sender: SenderParameters;
-  readonly declaredOctets: number | undefined;
+  readonly request: MailRequest;
 }
 
 interface MailParameters {
@@ -27,6 +44,9 @@ interface MailParameters {
   requireTls: boolean;
   ret: 'FULL' | 'HDRS' | undefined;
   envid: string | undefined;
+  hold: Hold | undefined;
+  deliverWithin: DeliverWithin | undefined;
+  priority: number | undefined;
 }
 
 interface RcptParameters {
@@ -64,6 +84,22 @@ const MAIL_PARAMETERS: ReadonlyMap<string, Parameter<MailParameters>> = new Map<
     'ENVID',
     { extension: 'DSN', read: (target, value) => put(parseEnvid(value ?? ''), (envid) => (target.envid = envid)) },
   ],
+  ['HOLDFOR', { extension: 'FUTURERELEASE', read: (target, value) => putHold(target, parseHoldFor(value)) }],
+  ['HOLDUNTIL', { extension: 'FUTURERELEASE', read: (target, value) => putHold(target, parseHoldUntil(value)) }],
+  [
+    'BY',
+    {
+      extension: 'DELIVERBY',
+      read: (target, value) => put(parseDeliverBy(value), (by) => (target.deliverWithin = by)),
+    },
+  ],
+  [
+    'MT-PRIORITY',
+    {
+      extension: 'MT-PRIORITY',
+      read: (target, value) => put(parsePriority(value), (priority) => (target.priority = priority)),
+    },
+  ],
 ]);
 
 const RCPT_PARAMETERS: ReadonlyMap<string, Parameter<RcptParameters>> = new Map<string, Parameter<RcptParameters>>([
@@ -83,22 +119,38 @@ export function readMailArgument(argument: string, offered: ReadonlySet<Extensio
   if (path === undefined) return refused({ name: 'mailSyntax' });
   const sender = parseReversePath(path);
   if (!sender.ok) return refused({ name: 'reversePath', values: { reason: sender.reason } });
-  const parameters: MailParameters = {
-    declaredOctets: undefined,
-    body: '7BIT',
-    smtpUtf8: false,
-    requireTls: false,
-    ret: undefined,
-    envid: undefined,
-  };
+  const parameters: MailParameters = { ...NO_PARAMETERS };
   const refusal = readParameters(sender.value.rest, MAIL_PARAMETERS, offered, parameters);
   if (refusal !== undefined) return refused(refusal);
-  const { declaredOctets, requireTls, ...others } = parameters;
-  if (others.body === 'BINARYMIME' && !offered.has('BINARYMIME'))
+  const { body, smtpUtf8 } = parameters;
+  if (body === 'BINARYMIME' && !offered.has('BINARYMIME'))
     return refused({ name: 'parameterValue', values: { keyword: 'BODY', reason: 'BINARYMIME is not offered' } });
-  if (!others.smtpUtf8 && !isAsciiPath(path, sender.value)) return refused({ name: 'needsSmtpUtf8' });
-  const plain = { reversePath: sender.value.path, ...others };
-  return { ok: true, value: { sender: requireTls ? { ...plain, requireTls } : plain, declaredOctets } };
+  if (!smtpUtf8 && !isAsciiPath(path, sender.value)) return refused({ name: 'needsSmtpUtf8' });
+  return { ok: true, value: argumentsOf(sender.value.path, parameters) };
+}
+
+const NO_PARAMETERS: MailParameters = {
+  declaredOctets: undefined,
+  body: '7BIT',
+  smtpUtf8: false,
+  requireTls: false,
+  ret: undefined,
+  envid: undefined,
+  hold: undefined,
+  deliverWithin: undefined,
+  priority: undefined,
+};
+
+function argumentsOf(reversePath: ReversePath, parameters: MailParameters): MailArguments {
+  const { declaredOctets, hold, deliverWithin, requireTls, priority, ...others } = parameters;
+  return {
+    sender: {
+      ...{ reversePath, ...others },
+      ...(requireTls && { requireTls }),
+      ...(priority !== undefined && { priority }),
+    },
+    request: { declaredOctets, ...(hold && { hold }), ...(deliverWithin && { deliverWithin }) },
+  };
 }
 
 /** The argument of RCPT, in a transaction with or without SMTPUTF8. */
@@ -186,6 +238,12 @@ function readParameter<T>(
 function put<T>(result: Parsed<T>, keep: (value: T) => void): Parsed<T> {
   if (result.ok) keep(result.value);
   return result;
+}
+
+/** RFC 4865 §5: one of the two. */
+function putHold(target: MailParameters, hold: Parsed<Hold>): Parsed<Hold> {
+  if (target.hold !== undefined) return unparsed('HOLDFOR and HOLDUNTIL exclude each other');
+  return put(hold, (value) => (target.hold = value));
 }
 
 /** RFC 1870 §3: up to 20 digits, so more than a number can hold exactly; that is more than any limit, too. */

@@ -3,6 +3,7 @@
 import { type Recipient, type SenderParameters } from '../../mail/envelope.ts';
 import { type Reply } from '../../mail/reply.ts';
 import { type ChannelBinding, type SaslCheck, type ScramGiven } from '../sasl/sasl.ts';
+import { type MailRequest } from './parameters.ts';
 import { type ReplyName } from './server-replies.ts';
 
 export type HelloProtocol = 'SMTP' | 'ESMTP' | 'LMTP';
@@ -24,7 +25,7 @@ export type Action =
 export type Question =
   | { readonly kind: 'connect' }
   | { readonly kind: 'hello'; readonly helloName: string; readonly protocol: HelloProtocol }
-  | { readonly kind: 'sender'; readonly sender: SenderParameters; readonly declaredOctets: number | undefined }
+  | { readonly kind: 'sender'; readonly sender: SenderParameters; readonly request: MailRequest }
   | { readonly kind: 'recipient'; readonly recipient: Recipient }
   | { readonly kind: 'content' }
   | { readonly kind: 'finish' }

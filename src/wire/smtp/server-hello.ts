@@ -4,12 +4,17 @@
  */
 
 import { type Reply, reply } from '../../mail/reply.ts';
-import { type ExtensionName, extensionLines } from './extensions.ts';
+import { type ExtensionName, extensionLines, futureReleaseLine } from './extensions.ts';
 import { type ServerOptions, type TlsState } from './server-options.ts';
 import { serverReply } from './server-replies.ts';
 
 const GREETINGS = new WeakMap<ServerOptions, Reply>();
-const EHLOS = new WeakMap<ServerOptions, Map<ReadonlySet<ExtensionName>, Reply>>();
+const EHLOS = new WeakMap<ServerOptions, Map<ReadonlySet<ExtensionName>, Kept>>();
+interface Kept {
+  readonly made: Reply;
+  readonly dated: string;
+}
+
 // One for each state of TLS; sets that come from elsewhere are not kept without end.
 const MAX_KEPT = 8;
 
@@ -26,9 +31,15 @@ export function greetingOf(options: ServerOptions): Reply {
 export function ehloReply(options: ServerOptions, offered: ReadonlySet<ExtensionName>, tls: TlsState): Reply {
   let kept = EHLOS.get(options);
   if (kept === undefined) EHLOS.set(options, (kept = new Map()));
+  const dated = datedLine(options, offered);
   const known = kept.get(offered);
-  if (known !== undefined) return known;
+  if (known !== undefined && known.dated === dated) return known.made;
   const made = reply(250, undefined, options.hostname, ...extensionLines(options, offered, tls));
-  if (kept.size < MAX_KEPT) kept.set(offered, made);
+  if (known !== undefined || kept.size < MAX_KEPT) kept.set(offered, { made, dated });
   return made;
+}
+
+/** The one line that does not stay true. */
+function datedLine({ futureRelease }: ServerOptions, offered: ReadonlySet<ExtensionName>): string {
+  return futureRelease === undefined || !offered.has('FUTURERELEASE') ? '' : futureReleaseLine(futureRelease);
 }

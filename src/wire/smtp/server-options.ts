@@ -1,5 +1,6 @@
 /** What can be chosen of the server machine, for one listener; every limit has its reply in `server-replies.ts`. */
 
+import { type Duration, type Instant } from '../../lib/time.ts';
 import { type SaslMechanism } from '../sasl/sasl.ts';
 import { type ExtensionName } from './extensions.ts';
 
@@ -34,6 +35,15 @@ export interface ServerOptions {
   readonly improperPipelining: 'refuse' | 'tolerate';
   /** Absent: nobody may log in. */
   readonly auth?: AuthOptions | undefined;
+  /** Absent: FUTURERELEASE is not offered. Only where clients log in. */
+  readonly futureRelease?: FutureReleaseOptions | undefined;
+}
+
+export interface FutureReleaseOptions {
+  /** How far ahead a message may be handed in. */
+  readonly longest: Duration;
+  /** Only told in the EHLO reply: what is asked is judged by the receiver. */
+  readonly now: () => Instant;
 }
 
 export interface AuthOptions {

@@ -101,7 +101,7 @@ export class ServerTransactions {
     if (this.#count >= maxTransactions) return this.#voice.say('tooManyTransactions', { limit: maxTransactions });
     const read = readMailArgument(argument, offered);
     if (!read.ok) return this.#voice.refuse(read.refusal);
-    if ((read.value.declaredOctets ?? 0) > maxContentOctets)
+    if ((read.value.request.declaredOctets ?? 0) > maxContentOctets)
       return this.#voice.say('declaredTooLarge', { limit: maxContentOctets });
     this.#count += 1;
     return this.#voice.ask({ kind: 'sender', ...read.value });
