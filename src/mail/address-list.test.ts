@@ -38,6 +38,7 @@ const GOOD: readonly { readonly name: string; readonly text: string; readonly wa
 ];
 
 const BAD: readonly { readonly name: string; readonly text: string; readonly why: RegExp }[] = [
+  { name: 'a domain in quotes', text: 'a@"b.test"', why: /domain stands in quotes/ },
   { name: 'two words', text: 'ann smith', why: /no comma or angle bracket between "ann"/ },
   { name: 'a quote without an end', text: '"ann', why: /quoted string has no end/ },
   { name: 'a comment without an end', text: 'ann (x', why: /comment has no end/ },

@@ -158,7 +158,9 @@ function addressOf(tokens: readonly Token[]): Parsed<string> {
   if (!local.ok) return local;
   const quoted = formatMailbox({ localPart: local.value, domain: '' });
   if (at === -1) return parsed(quoted);
-  const domain = dotted(tokens.slice(at + 1), 'domain');
+  const behind = tokens.slice(at + 1);
+  if (behind.some(({ kind }) => kind === 'quoted')) return unparsed('a domain stands in quotes');
+  const domain = dotted(behind, 'domain');
   return domain.ok ? parsed(`${quoted}@${domain.value}`) : domain;
 }
 

@@ -16,7 +16,7 @@ import { type Event } from '../events/event.ts';
 import { cutHeader, withEmptyLine } from '../wire/sendmail/header-section.ts';
 import { LineEnds } from '../wire/sendmail/line-ends.ts';
 import { type PickupHead } from '../wire/sendmail/pickup-file.ts';
-import { completeHeader } from './local-header.ts';
+import { completeHeader } from './header-completion.ts';
 import { type LocalMessage, type MessageDeps, type PickupFile, type TakenIn, withMessage } from './local-message.ts';
 import { type PlannedMessage, type ReceiveDeps } from './ports.ts';
 import { SessionReceiver } from './receiver.ts';

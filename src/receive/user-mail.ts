@@ -11,7 +11,7 @@ import { fieldValue, hasStrayLine, type HeaderField, headerFields } from '../mai
 import { type Identity } from '../mail/identity.ts';
 import { formatMailbox, parseMailbox, type ReversePath } from '../mail/path.ts';
 import { type Reply, reply } from '../mail/reply.ts';
-import { completeHeader } from './local-header.ts';
+import { completeHeader } from './header-completion.ts';
 import { maySendAs } from './session-logins.ts';
 
 export interface UserMailFacts {

@@ -1,7 +1,7 @@
 /**
- * What is done to the header section of a message that a local program handed in (RFC 6409 §8, RFC 5322 §3.6): From,
- * Date and Message-ID are added when they are missing, and addresses without a domain get one, as in
- * `From: root (Cron Daemon)`. A field in which every address has its domain stays as it is, octet for octet.
+ * What is added to the header section of mail that is handed in here, by users who have logged in and by programs of this
+ * machine (RFC 6409 §8, RFC 5322 §3.6): From, Date and Message-ID when they are missing, and a domain to addresses that
+ * have none, as in `From: root (Cron Daemon)`. A field in which every address has its domain stays as it is, octet for octet.
  *
  * Bcc is taken out, here too: what lies in the pickup folder may come from any program.
  */
@@ -11,7 +11,7 @@ import { parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, type HeaderField, headerFields } from '../mail/header.ts';
 import { withoutBcc } from '../wire/sendmail/header-section.ts';
 
-export interface LocalHeaderFacts {
+export interface CompletionFacts {
   /** For From and Message-ID. */
   readonly address: string;
   readonly fullName: string;
@@ -24,7 +24,7 @@ export interface LocalHeaderFacts {
 }
 
 /** Fields with their line ends in, fields out. What is sent again gets the Resent fields (RFC 5322 §3.6.6). */
-export function completeHeader(section: Buffer, facts: LocalHeaderFacts): Buffer {
+export function completeHeader(section: Buffer, facts: CompletionFacts): Buffer {
   const kept = withoutBcc(section);
   const fields = headerFields(kept);
   const names = new Set(fields.map(({ name }) => name));
@@ -66,8 +66,8 @@ function withDomains(section: Buffer, field: HeaderField, domain: string): Buffe
 }
 
 /** An `@` inside a quoted local part is not the one before a domain. */
-function hasDomain(address: string): boolean {
-  return /@[^"]*$/.test(address);
+export function hasDomain(address: string): boolean {
+  return /^(?:"(?:[^"\\]|\\.)*"|[^"@])*@/.test(address);
 }
 
 /** As it stood, but for what must be quoted or encoded. */

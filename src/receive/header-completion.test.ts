@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, headerFields } from '../mail/header.ts';
-import { completeHeader, type LocalHeaderFacts } from './local-header.ts';
+import { completeHeader, type CompletionFacts } from './header-completion.ts';
 
-const FACTS: LocalHeaderFacts = {
+const FACTS: CompletionFacts = {
   address: 'ann@here.test',
   fullName: 'Ann Smith',
   date: 'Thu, 26 Nov 2026 01:00:00 +0000',
@@ -65,6 +65,7 @@ describe('completeHeader', () => {
     'a name in another script': ['To: Änn <ann>', 'To: =?utf-8?B?w4Rubg==?= <ann@here.test>'],
     'an encoded name': ['To: =?utf-8?Q?=C3=84nn?= <ann>', 'To: =?utf-8?Q?=C3=84nn?= <ann@here.test>'],
     'an at sign in quotes': ['Reply-To: "a@b"', 'Reply-To: "a@b"@here.test'],
+    'a domain in quotes, which is none': ['To: x,a@""', 'To: x,a@""'],
     'Resent fields': ['Resent-To: root', 'Resent-To: root@here.test'],
     'whole addresses stay as they are': [
       'To:  (x)  Ann   <ann@a.test> ,\n b@b.test',
