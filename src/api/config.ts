@@ -43,6 +43,14 @@ export const MTA_STS_OPTIONS = {
     [],
     'The hosts that the MX records of the domains name. None: `hostname` alone.',
   ),
+  https: flag(
+    false,
+    'Whether the policy is served by HTTPS by this server itself, with a certificate for `mta-sts.` and the domain (`tls.certificates` or ACME). Otherwise the HTTP listener has it, for a web server in front.',
+  ),
+  httpsHost: hostOrAddress('::', 'Address to listen on for it.'),
+  httpsPort: count(443, 'Port to listen on for it; others fetch from port 443. 0 lets the system choose.', {
+    max: 65_535,
+  }),
 };
 
 export type HttpOptions = Values<typeof HTTP_OPTIONS>;

@@ -3,30 +3,42 @@
  * (RFC 8461 §3.3), and nothing else; the rest of the API is not reached by such a name.
  */
 
-import { type FastifyInstance, type FastifyReply } from 'fastify';
+import { type FastifyInstance } from 'fastify';
 
 const PATH = '/.well-known/mta-sts.txt';
 const NAME = /^mta-sts\.([^:[\]\s/@]+?)\.?(?::\d{1,5})?$/i;
 
-/** `policyOf`: the text for one of our domains. To be added before whatever else looks at requests. */
-export function serveOwnPolicies(app: FastifyInstance, policyOf: (domain: string) => string | undefined): void {
-  app.addHook('onRequest', async (request, reply) => {
-    const domain = NAME.exec(request.headers.host ?? '')?.[1]?.toLowerCase();
-    const text = domain === undefined ? undefined : policyOf(domain);
-    if (text === undefined) return;
-    await answer(reply, { method: request.method, path: request.url.split('?')[0] ?? '', text });
-  });
+/** The text for one of our domains. */
+export type PolicyOf = (domain: string) => string | undefined;
+
+export interface PolicyRequest {
+  readonly method: string;
+  readonly url: string;
+  /** The Host field. */
+  readonly host: string | undefined;
 }
 
-interface Asked {
-  readonly method: string;
-  readonly path: string;
+export interface PolicyAnswer {
+  readonly code: number;
+  readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
 }
 
-async function answer(reply: FastifyReply, { method, path, text }: Asked): Promise<void> {
-  reply.type('text/plain; charset=us-ascii');
-  if (path !== PATH) await reply.code(404).send(`There is nothing here but ${PATH}\n`);
-  else if (method !== 'GET' && method !== 'HEAD') await reply.code(405).header('allow', 'GET, HEAD').send('GET\n');
-  else await reply.code(200).send(text);
+/** Undefined: the request is not for the policy of a domain of ours. */
+export function policyAnswer({ method, url, host }: PolicyRequest, policyOf: PolicyOf): PolicyAnswer | undefined {
+  const domain = NAME.exec(host ?? '')?.[1]?.toLowerCase();
+  const text = domain === undefined ? undefined : policyOf(domain);
+  if (text === undefined) return undefined;
+  const headers = { 'content-type': 'text/plain; charset=us-ascii' };
+  if ((url.split('?')[0] ?? '') !== PATH) return { code: 404, headers, text: `There is nothing here but ${PATH}\n` };
+  if (method === 'GET' || method === 'HEAD') return { code: 200, headers, text };
+  return { code: 405, headers: { ...headers, allow: 'GET, HEAD' }, text: 'GET\n' };
+}
+
+/** To be added before whatever else looks at requests. */
+export function serveOwnPolicies(app: FastifyInstance, policyOf: PolicyOf): void {
+  app.addHook('onRequest', async ({ method, url, headers: { host } }, reply) => {
+    const answer = policyAnswer({ method, url, host }, policyOf);
+    if (answer !== undefined) await reply.code(answer.code).headers(answer.headers).send(answer.text);
+  });
 }

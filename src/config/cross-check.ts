@@ -14,6 +14,7 @@ import {
 } from '../receive/config.ts';
 import { type SigningOptions } from '../mailauth/config.ts';
 import { type ACME_OPTIONS } from '../acme/config.ts';
+import { type MTA_STS_OPTIONS } from '../api/config.ts';
 import { type HTTP_OPTIONS } from '../api/config.ts';
 import { type PaceConfig } from '../queue/config.ts';
 import { type SpoolOptions } from '../spool/config.ts';
@@ -29,6 +30,7 @@ export interface Checkable {
   readonly listeners: Values<typeof LISTENERS_OPTION>;
   readonly tls: Values<typeof TLS_OPTIONS>;
   readonly acme: Values<typeof ACME_OPTIONS>;
+  readonly mtaSts: Values<typeof MTA_STS_OPTIONS>;
   readonly relay: Values<typeof RELAY_OPTIONS>;
   readonly local: Values<typeof LOCAL_OPTIONS>;
   readonly routes: readonly RouteOptions[];

@@ -1,6 +1,7 @@
 /** What is wrong between the options of TLS on the server's side. */
 
 import { type ACME_OPTIONS } from '../acme/config.ts';
+import { type MTA_STS_OPTIONS } from '../api/config.ts';
 import { type Values } from '../lib/schema.ts';
 import { type Problem } from '../lib/schema-reading.ts';
 import { tlsParameters } from '../lib/tls-profile.ts';
@@ -11,6 +12,7 @@ interface Checkable {
   readonly listeners: Values<typeof LISTENERS_OPTION>;
   readonly tls: Values<typeof TLS_OPTIONS>;
   readonly acme: Values<typeof ACME_OPTIONS>;
+  readonly mtaSts: Values<typeof MTA_STS_OPTIONS>;
 }
 
 export const TLS_CHECKS = [
@@ -19,6 +21,7 @@ export const TLS_CHECKS = [
   versionsAreLeft,
   acmeIsAgreed,
   acmeAccountIsWhole,
+  policyHasItsPort,
 ] as const;
 
 function tlsHasCertificate({ tls, listeners }: Checkable): readonly Problem[] {
@@ -72,4 +75,12 @@ function acmeAccountIsWhole({ acme }: Checkable): readonly Problem[] {
   return [
     wrong(`acme.${missing}`, 'missing, an external account has an id and a key', 'write what the authority gave'),
   ];
+}
+
+/** The challenge of ACME comes and goes; it cannot share the port. */
+function policyHasItsPort({ acme, mtaSts }: Checkable): readonly Problem[] {
+  const both = acme.enabled && acme.challenge === 'tls-alpn-01' && acme.tlsPort === mtaSts.httpsPort;
+  if (!mtaSts.https || mtaSts.mode === 'off' || !both) return [];
+  const what = `port ${mtaSts.httpsPort} is that of the challenge too (acme.tlsPort)`;
+  return [wrong('mtaSts.httpsPort', what, "write acme.challenge: 'http-01'")];
 }

@@ -1,7 +1,7 @@
 /** What the main thread hands to a new thread. Plain values, shared memory and ports: all of it can be cloned. */
 
 import { type MessagePort } from 'node:worker_threads';
-import { type NamedPair } from '../receive/certificate-choice.ts';
+import { namesOf, type NamedPair } from '../receive/certificate-choice.ts';
 import { type ConfigSource } from './config-source.ts';
 
 export interface Boot {
@@ -39,4 +39,9 @@ export interface Joining {
   readonly id: number;
   readonly port: MessagePort;
   readonly capacity: number;
+}
+
+/** The usual one first. */
+export function pairsOf({ certificate, key, named = [] }: Certificates): [NamedPair, ...NamedPair[]] {
+  return [{ certificate, key, names: namesOf(certificate) }, ...named];
 }

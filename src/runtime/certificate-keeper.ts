@@ -90,6 +90,11 @@ export class CertificateKeeper {
     }
   }
 
+  /** What is in force. */
+  get current(): Certificates | undefined {
+    return this.#loaded && certificatesOf(this.#loaded);
+  }
+
   take(): void {
     this.#loaded = this.#candidate ?? this.#loaded;
     this.#candidate = undefined;

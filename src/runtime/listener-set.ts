@@ -11,12 +11,13 @@ import { type RejectedEvent } from '../events/event.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Timers } from '../ports/timers.ts';
-import { namesOf, type NamedPair, type ServerContext, serverContext } from '../receive/certificate-choice.ts';
+import { type ServerContext, serverContext } from '../receive/certificate-choice.ts';
 import { type ConnectionCounts } from '../receive/limits.ts';
 import { Listener, type ListenerOptions, type RejectedConnection } from '../receive/listener.ts';
 import { Deadlines } from '../receive/timeouts.ts';
 import { type Receiver } from '../receive/transaction.ts';
 import { type ListeningAddress } from './threads.ts';
+import { pairsOf } from './boot.ts';
 import { listenProblem } from './port-check.ts';
 import { type ListenerSettings } from './settings.ts';
 
@@ -169,9 +170,8 @@ function sameAddress(a: ListenerSettings, b: ListenerSettings): boolean {
 
 function contextOf({ certificates, tls, asksClients }: ListenerSettings): ServerContext | undefined {
   if (certificates === undefined) return undefined;
-  const { certificate, key, named = [], clientCa } = certificates;
-  const usual: NamedPair = { certificate, key, names: namesOf(certificate) };
-  return serverContext([usual, ...named], { parameters: tls, clientCa: asksClients ? clientCa : undefined });
+  const { clientCa } = certificates;
+  return serverContext(pairsOf(certificates), { parameters: tls, clientCa: asksClients ? clientCa : undefined });
 }
 
 function rejectedEvent({ client, why, reply }: RejectedConnection, at: number): RejectedEvent {

@@ -24,6 +24,7 @@ import { type DirectoryStore } from '../directory/directory.ts';
 import { type Explaining, type ExplainedEntry } from './explaining.ts';
 import { EXIT } from './exit-codes.ts';
 import { Faces } from './faces.ts';
+import { PolicyServer } from './policy-server.ts';
 import { operatorLog } from './operator-log.ts';
 import { openPickup } from './open-pickup.ts';
 import { openTlsReports, type TlsReports } from './open-tls-reports.ts';
@@ -110,6 +111,7 @@ class Working {
   #directory: DirectoryStore | undefined;
   #care: DirectoryCare | undefined;
   readonly #certificates: CertificateKeeper;
+  readonly #policies: PolicyServer;
   #acme: RunningAcme | undefined;
   #addresses: readonly ListeningAddress[] = [];
   #draining = false;
@@ -123,6 +125,7 @@ class Working {
     this.#offset = offset;
     this.#log = log;
     this.#certificates = new CertificateKeeper(clock, log);
+    this.#policies = new PolicyServer({ log, policyOf: (domain) => ownStsText(this.#config, domain) });
     this.#startedAt = clock.now();
     this.#ended = new Promise((resolve) => (this.#end = resolve));
   }
@@ -148,6 +151,7 @@ class Working {
     this.#pickup = await openPickup({ config: this.#config, threads, log: this.#log });
     await this.#openTlsReports(threads);
     this.#watchCertificates();
+    await this.#policies.apply(this.#config, this.#certificates.current);
     const care = this.#careFor(threads, this.#directory);
     this.#care = care;
     this.#faces = await this.#openFaces(threads, care);
@@ -199,6 +203,7 @@ class Working {
     const fresh = await this.#certificates.look();
     if (fresh === undefined || threads === undefined || this.#draining) return;
     threads.reloaded(this.#boot(), fresh);
+    await this.#servePolicies();
     // One that cannot, as while it starts, is ended: its successor begins with them.
     await Promise.all(
       threads.workers.map(({ thread }) => thread.ask('recertify', fresh).catch(() => thread.terminate())),
@@ -209,6 +214,13 @@ class Working {
   #watchCertificates(): void {
     setInterval(() => void this.#lookAtCertificates(), LOOK_AT_CERTIFICATES).unref();
     this.#openAcme();
+  }
+
+  /** A port that is taken is told of, and mail goes on. */
+  async #servePolicies(): Promise<void> {
+    await this.#policies.apply(this.#config, this.#certificates.current).catch((error: unknown) => {
+      this.#log.error('no MTA-STS policy is served', { error: String(error) });
+    });
   }
 
   /** Anew after each reload. */
@@ -320,6 +332,7 @@ class Working {
       this.#addresses = await this.#addressesNow(threads);
       await this.#openTlsReports(threads);
       this.#openAcme();
+      await this.#servePolicies();
     }
     for (const problem of answer.problems) this.#log.error(`reload refused, the old configuration stays: ${problem}`);
     for (const path of answer.needsRestart) this.#log.warn('a changed option needs a restart', { path });
@@ -385,6 +398,7 @@ class Working {
     await queueDrained;
     await Promise.allSettled(workers.map((thread) => thread.ask('drainDeliveries', CUT_OFF_MS)));
     await this.#faces?.close();
+    await this.#policies.close();
     await this.#care?.close();
     await threads.queueManager.ask('close');
     await threads.archivist.ask('close');
