@@ -102,6 +102,7 @@ const ANSWERS: Readonly<Record<keyof Admin, unknown>> = {
   flush: CHANGED,
   message: { id: ENTRY.message, message: undefined, entries: [ENTRY], events: [] },
   content: Buffer.from([0x53, 0x3a, 0x0d, 0x0a, 0xff, 0x00]),
+  events: { events: [EVENTS.directoryChanged, EVENTS.accepted], next: undefined },
   tlsReports: { reports: [EVENTS.tlsReportReceived], next: undefined },
   rules: { rules: [RULE] },
   check: { messages: 3, entries: 4, problems: [] },

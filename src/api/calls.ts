@@ -5,6 +5,7 @@
  * GET the argument is the query (and a part of the path), with POST the body.
  */
 
+import { EVENT_FIELDS } from '../events/event-fields.ts';
 import { HOLD_REASONS } from '../mail/hold-reason.ts';
 import { MINUTE } from '../lib/time.ts';
 import { type Call, get, NAME, object, post } from './call.ts';
@@ -82,6 +83,14 @@ export const CALLS: { readonly [K in keyof Admin]: Call } = {
   renewCertificate: post('/certificates/renew', NOTHING, 'Orders a certificate by ACME now.'),
   sites: get('/sites', object(PAGE), 'Egress paths and what they may do now.'),
   ...DIRECTORY_CALLS,
+  events: get(
+    '/events',
+    object({
+      kind: { type: 'string', enum: Object.keys(EVENT_FIELDS) },
+      ...{ sender: NAME, recipient: NAME, since: INSTANT, until: INSTANT, ...PAGE },
+    }),
+    'What has happened, newest first, a page at a time.',
+  ),
   tlsReports: get(
     '/tls-reports',
     object({ kind: { type: 'string', enum: ['received', 'sent'] }, domain: NAME, ...PAGE }),

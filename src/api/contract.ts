@@ -7,7 +7,7 @@
  * a socket. What the caller did wrong rejects with a `Refusal`; anything else that rejects is a bug.
  */
 
-import { type Event } from '../events/event.ts';
+import { type Event, type EventKind } from '../events/event.ts';
 import { type Duration, type Instant } from '../lib/time.ts';
 import { type Lane } from '../mail/entry.ts';
 import { type HoldReason } from '../mail/hold-reason.ts';
@@ -224,6 +224,26 @@ export interface TlsReportsPage {
   readonly next: string | undefined;
 }
 
+export interface EventsQuery {
+  readonly kind?: EventKind;
+  /** An address, or `@example.com` for all of a domain; `<>` is the null reverse-path. */
+  readonly sender?: string;
+  readonly recipient?: string;
+  /** Not before. */
+  readonly since?: Instant;
+  /** Before. */
+  readonly until?: Instant;
+  readonly limit?: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
+export interface EventsPage {
+  /** Newest first. */
+  readonly events: readonly Event[];
+  readonly next: string | undefined;
+}
+
 export interface Reloaded {
   /** `kept`: the new configuration is not valid, the old one stays. */
   readonly result: 'swapped' | 'kept';
@@ -265,8 +285,13 @@ export interface QueueAdmin {
   backup(request: { readonly folder: string }): Promise<BackedUp>;
 }
 
+/** What has happened, of a running server and of a stopped one. */
+export interface EventsAdmin {
+  events(query: EventsQuery): Promise<EventsPage>;
+}
+
 /** What only a running server can do. */
-export interface Admin extends QueueAdmin, DirectoryAdmin, DirectoryChecks {
+export interface Admin extends QueueAdmin, EventsAdmin, DirectoryAdmin, DirectoryChecks {
   /** About a queue id, or about an address to which nothing was sent yet. */
   explain(query: { readonly target: string }): Promise<ExplanationView>;
   suspend(request: SuspendRequest): Promise<Suspended>;

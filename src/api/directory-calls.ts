@@ -14,8 +14,13 @@ const STATE = { type: 'string', enum: ['published', 'signing', 'retired'] } as c
 const ALGORITHM = { type: 'string', enum: ['rsa-sha256', 'ed25519-sha256'] } as const;
 const PASSWORD = { type: 'string', minLength: 1, maxLength: 1024 } as const;
 
+const BY = { type: 'string', minLength: 1, maxLength: 1000 } as const;
+
+/** A change names who makes it. */
 function secret(call: Call): Call {
-  return { ...call, access: 'controlSocket' };
+  const { argument } = call;
+  const signed = call.method === 'POST' ? { ...argument, properties: { ...argument.properties, by: BY } } : argument;
+  return { ...call, argument: signed, access: 'controlSocket' };
 }
 
 export const DIRECTORY_CALLS: { readonly [K in keyof (DirectoryAdmin & DirectoryChecks)]: Call } = {

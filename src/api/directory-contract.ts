@@ -23,33 +23,42 @@ export interface KeyShown extends KeyView {
   readonly record: string;
 }
 
+/** Who asks, for the record. */
+export interface Signed {
+  readonly by?: string;
+}
+
 export interface DirectoryAdmin {
   tenants(): Promise<{ readonly tenants: readonly TenantRecord[] }>;
-  addTenant(request: { readonly name: string; readonly limits?: SendingLimits }): Promise<TenantRecord>;
-  changeTenant(request: {
-    readonly name: string;
-    readonly limits?: SendingLimits;
-    readonly suspended?: boolean;
-  }): Promise<TenantRecord>;
-  removeTenant(request: { readonly name: string }): Promise<TenantRecord>;
+  addTenant(request: Signed & { readonly name: string; readonly limits?: SendingLimits }): Promise<TenantRecord>;
+  changeTenant(
+    request: Signed & {
+      readonly name: string;
+      readonly limits?: SendingLimits;
+      readonly suspended?: boolean;
+    },
+  ): Promise<TenantRecord>;
+  removeTenant(request: Signed & { readonly name: string }): Promise<TenantRecord>;
   credentials(): Promise<{ readonly credentials: readonly CredentialView[] }>;
-  addCredential(request: NewCredential): Promise<CredentialMade>;
-  changeCredential(request: CredentialChange): Promise<CredentialMade>;
-  removeCredential(request: { readonly user: string }): Promise<CredentialView>;
+  addCredential(request: Signed & NewCredential): Promise<CredentialMade>;
+  changeCredential(request: Signed & CredentialChange): Promise<CredentialMade>;
+  removeCredential(request: Signed & { readonly user: string }): Promise<CredentialView>;
   domains(): Promise<{ readonly domains: readonly DomainRecord[] }>;
   domain(request: { readonly domain: string }): Promise<DomainView>;
-  addDomain(request: { readonly domain: string; readonly tenant?: string }): Promise<DomainView>;
-  removeDomain(request: { readonly domain: string }): Promise<DomainRecord>;
+  addDomain(request: Signed & { readonly domain: string; readonly tenant?: string }): Promise<DomainView>;
+  removeDomain(request: Signed & { readonly domain: string }): Promise<DomainRecord>;
   keys(request: { readonly domain?: string }): Promise<{ readonly keys: readonly KeyShown[] }>;
-  addKey(request: NewKey): Promise<KeyShown>;
-  changeKey(request: {
-    readonly domain: string;
-    readonly selector: string;
-    readonly state: KeyState;
-  }): Promise<KeyShown>;
-  removeKey(request: { readonly domain: string; readonly selector: string }): Promise<KeyShown>;
-  rotateKeys(request: { readonly domain: string }): Promise<{ readonly keys: readonly KeyShown[] }>;
-  switchKeys(request: { readonly domain: string }): Promise<{ readonly keys: readonly KeyShown[] }>;
+  addKey(request: Signed & NewKey): Promise<KeyShown>;
+  changeKey(
+    request: Signed & {
+      readonly domain: string;
+      readonly selector: string;
+      readonly state: KeyState;
+    },
+  ): Promise<KeyShown>;
+  removeKey(request: Signed & { readonly domain: string; readonly selector: string }): Promise<KeyShown>;
+  rotateKeys(request: Signed & { readonly domain: string }): Promise<{ readonly keys: readonly KeyShown[] }>;
+  switchKeys(request: Signed & { readonly domain: string }): Promise<{ readonly keys: readonly KeyShown[] }>;
 }
 
 /** What needs to ask the world: a running server does. */

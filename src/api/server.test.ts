@@ -66,6 +66,13 @@ describe('a call reaches the product with what was asked', () => {
     ['get', '/api/v1/explain?target=bob%40example.com', undefined, 'explain', { target: 'bob@example.com' }],
     ['get', '/api/v1/status', undefined, 'status', {}],
     [
+      'get',
+      '/api/v1/events?kind=directoryChanged&since=5&limit=7&after=x',
+      undefined,
+      'events',
+      { kind: 'directoryChanged', since: 5, limit: 7, after: 'x' },
+    ],
+    [
       'post',
       '/api/v1/queue/remove',
       { select: { id: 'a' }, tellSender: true },
@@ -107,6 +114,7 @@ describe('a request that makes no sense is refused with a reason, and nothing is
     status: number,
     want: RegExp,
   ])[] = [
+    ['an event of no kind', 'get', '/api/v1/events?kind=teleported', undefined, 400, /equal to one of the allowed/],
     ['an unknown filter', 'get', '/api/v1/queue?colour=red', undefined, 400, /must NOT have additional properties/],
     ['a page that is too large', 'get', '/api/v1/queue?limit=100000', undefined, 400, /limit must be <= 1000/],
     ['a lane that is not there', 'get', '/api/v1/queue?lane=slow', undefined, 400, /lane must be equal to one of/],

@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command } from 'commander';
 import { connectControl, type Control, ControlError } from '../api/control-client.ts';
-import { type QueueAdmin } from '../api/contract.ts';
+import { type EventsAdmin, type QueueAdmin } from '../api/contract.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { findConfigFile, loadConfig } from '../config/load.ts';
 import { formatProblem } from '../lib/schema-reading.ts';
@@ -27,7 +27,7 @@ export const SANDBOX_FOLDER = join('.postrider', 'sandbox');
 export const SANDBOX_SPOOL = join(SANDBOX_FOLDER, 'spool');
 
 export interface OpenQueue {
-  readonly admin: QueueAdmin & DirectoryAdmin;
+  readonly admin: QueueAdmin & EventsAdmin & DirectoryAdmin;
   /** The server is down and the spool was opened here. */
   readonly offline: boolean;
   /** By the server's clock, which in a sandbox may be far from ours. */
@@ -39,7 +39,7 @@ export interface OpenQueue {
 export type OpenOffline = (
   spoolFolder: string,
   hostname?: string,
-) => Promise<QueueAdmin & DirectoryAdmin & { close(): Promise<void> }>;
+) => Promise<QueueAdmin & EventsAdmin & DirectoryAdmin & { close(): Promise<void> }>;
 
 export class Context {
   readonly terminal: Terminal;

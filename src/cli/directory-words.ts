@@ -1,6 +1,7 @@
 /** What the commands of the directory share: the way to it, limits as options, lists. */
 
 import { type Command } from 'commander';
+import { DIRECTORY_CALLS } from '../api/directory-calls.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { SENDING_LIMITS } from '../directory/limits.ts';
 import { type SendingLimits } from '../mail/identity.ts';
@@ -13,7 +14,17 @@ export async function withDirectory(
   context: Context,
   use: (directory: DirectoryAdmin) => Promise<void>,
 ): Promise<void> {
-  await context.withQueue(({ admin }) => use(admin));
+  await context.withQueue(({ admin }) => use(signedBy(admin, context.by)));
+}
+
+/** The same directory, to which each change says who makes it. */
+function signedBy(directory: DirectoryAdmin, by: string): DirectoryAdmin {
+  const signed = Object.entries(DIRECTORY_CALLS).flatMap(([name, { method }]) => {
+    if (method !== 'POST') return [];
+    const call = directory[name as keyof DirectoryAdmin].bind(directory) as (request: object) => Promise<unknown>;
+    return [[name, (request: object) => call({ ...request, by })] as const];
+  });
+  return { ...directory, ...Object.fromEntries(signed) };
 }
 
 export function listed(context: Context, titles: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
-import { type QueueAdmin } from '../api/contract.ts';
+import { type EventsAdmin, type QueueAdmin } from '../api/contract.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
 import { memoryDirectory } from '../directory/memory/memory-directory.ts';
@@ -19,9 +19,11 @@ after(() => rmSync(folder, { recursive: true }));
 
 let store: DirectoryStore;
 let told: number;
+let recorded: string[];
 beforeEach(() => {
   store = memoryDirectory();
   told = 0;
+  recorded = [];
 });
 
 async function run(words: string) {
@@ -29,13 +31,14 @@ async function run(words: string) {
     store,
     now: () => Date.UTC(2026, 10, 26),
     changed: async () => void (told += 1),
+    record: async (lines) => void recorded.push(...lines),
     facts: () => ({ hostname: 'mx.test', stsRecord: () => undefined }),
   });
   const admin = { ...directoryCalls(operations), close: () => Promise.resolve() } as unknown;
   const none = (): never => assert.fail('not for these commands');
   const wiring: Wiring = {
     ...{ runParent: none, runWorking: none, startSandbox: none, compact: none },
-    openOffline: () => Promise.resolve(admin as QueueAdmin & DirectoryAdmin & { close(): Promise<void> }),
+    openOffline: () => Promise.resolve(admin as QueueAdmin & EventsAdmin & DirectoryAdmin & { close(): Promise<void> }),
   };
   const terminal = fakeTerminal({ cwd: folder });
   const code = await runProgram([...words.split(' '), '--spool', folder], terminal, wiring);
@@ -75,6 +78,34 @@ describe('tenants', () => {
     await all('tenant change acme --recipients-per-day none');
     assert.deepEqual(store.tenant('acme')?.limits, { messagesPerHour: 20 });
   });
+});
+
+test('every change is on record with who made it, and no secret is', async () => {
+  await all('tenant add acme', 'domain add a.test --tenant acme', 'key rotate a.test', 'key switch a.test');
+  const said = await all('credential add ann --tenant acme --messages-per-hour 5');
+  await all('credential change ann --disable', 'tenant remove acme', 'credential', 'domain', 'key', 'tenant');
+  const events = recorded.map((line) => JSON.parse(line) as Record<string, string>);
+  assert.ok(events.every(({ kind, by }) => kind === 'directoryChanged' && /^cli:.+/.test(by ?? '')));
+  const summary = events.map(({ action, what, name, changes }) => [action, what, name, String(changes)].join(' '));
+  assert.deepEqual(summary.slice(0, 4), [
+    'added tenant acme suspended: no',
+    'added domain a.test tenant: acme',
+    'added signingKey p202611r._domainkey.a.test algorithm: rsa-sha256,state: signing',
+    'added signingKey p202611e._domainkey.a.test algorithm: ed25519-sha256,state: signing',
+  ]);
+  for (const wanted of [
+    'rotated signingKey p202611r2._domainkey.a.test algorithm: rsa-sha256,state: published',
+    'changed signingKey p202611r2._domainkey.a.test state: published → signing',
+    'changed signingKey p202611r._domainkey.a.test state: signing → retired',
+    'added user ann disabled: no,messagesPerHour: 5',
+    'changed user ann disabled: no → yes',
+    'removed tenant acme ',
+    'removed user ann ',
+    'removed signingKey p202611e2._domainkey.a.test ',
+  ])
+    assert.ok(summary.includes(wanted), `${wanted}\n${summary.join('\n')}`);
+  const secret = /^password (\S+)$/m.exec(said)?.[1] ?? '';
+  assert.doesNotMatch(recorded.join('\n'), new RegExp(`${secret}|scrypt|PRIVATE|storedKey`));
 });
 
 describe('users', () => {

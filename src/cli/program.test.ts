@@ -7,7 +7,7 @@ import { type FastifyInstance } from 'fastify';
 import { ENTRY, fakeAdmin, type FakeAdmin, NOT_FOUND } from '../api/admin.fixtures.contract.ts';
 import { ControlError, controlSocketOf } from '../api/control-client.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
-import { type QueueAdmin } from '../api/contract.ts';
+import { type EventsAdmin, type QueueAdmin } from '../api/contract.ts';
 import { buildApi, listenControl } from '../api/server.ts';
 import { loadConfig } from '../config/load.ts';
 import { type ParentOptions } from '../runtime/parent.ts';
@@ -125,6 +125,20 @@ describe('commands ask what they are told', () => {
     ['reload', 'reload', {}],
     ['drain', 'drain', {}],
     ['sites --limit 3', 'sites', { limit: 3 }],
+    ['events', 'events', { limit: 100 }],
+    [
+      'events --kind directoryChanged --since 10m --until 2026-11-26T12:00 --limit 5 --after 77',
+      'events',
+      { kind: 'directoryChanged', since: 400_000, until: Date.UTC(2026, 10, 26, 12), limit: 5, after: '77' },
+    ],
+    [
+      'events --sender <> --recipient @a.test --since 2026-11-26 --until 2026-11-26T12:00:30+01:00',
+      'events',
+      {
+        ...{ sender: '<>', recipient: '@a.test', limit: 100 },
+        ...{ since: Date.UTC(2026, 10, 26), until: Date.UTC(2026, 10, 26, 11, 0, 30) },
+      },
+    ],
     ['tls-reports', 'tlsReports', { kind: 'received', limit: 100 }],
     ['tls-reports --sent --domain b.test --limit 3', 'tlsReports', { kind: 'sent', domain: 'b.test', limit: 3 }],
     ['certificate', 'certificates', {}],
@@ -186,6 +200,16 @@ describe('answers for people', () => {
     assert.match(out, /route +mx \(mx\) → example\.com/);
     assert.match(out, /because +waits for its time \[default\], until 1970-01-01 00:18:40Z \(in 2m\)/);
   });
+  test('who changed what, and that there is more', async () => {
+    const { out, err } = await ask('events');
+    assert.match(out, /^2026-11-23 21:26:24\.123 {2}directoryChanged .* user app of acme {2}changed by cli:operator: /);
+    assert.match(out, /^2026-11-23 21:26:24\.123 {2}accepted /m);
+    assert.equal(err, '');
+    admin.answers.events = { events: [], next: '17' };
+    const more = await ask('events');
+    assert.match(more.out, /^No events\.$/m);
+    assert.match(more.err, /--after 17/);
+  });
   test('a message that has left the queue, with an event of a later version', async () => {
     admin.answers.message = { id: ID, entries: [], events: [{ kind: 'teleported', at: 1 }] };
     const { out } = await ask('message', ID);
@@ -228,6 +252,10 @@ describe('what is wrong is said, with an exit code', () => {
   const cases: readonly (readonly [words: string, code: number, want: RegExp])[] = [
     ['', 2, /Usage: postrider/],
     ['nonsense', 2, /unknown command 'nonsense'/],
+    ['events --kind teleported', 2, /write one of accepted, .*directoryChanged/],
+    ['events --limit 1001', 2, /write 1 to 1000/],
+    ['events --since yesterday', 2, /--since yesterday: write how long ago/],
+    ['events --until 2026-13-41', 2, /--until 2026-13-41: write/],
     ['statsu', 2, /Did you mean status\?/],
     ['queue lst', 2, /"lst" is neither a command of queue nor a queue id/],
     ['queue list --colour', 2, /unknown option '--colour'/],
@@ -292,7 +320,9 @@ describe('a stopped server', () => {
     const offline = fakeAdmin();
     const openOffline = () =>
       Promise.resolve(
-        Object.assign(offline as QueueAdmin & DirectoryAdmin, { close: () => Promise.resolve(void (closed += 1)) }),
+        Object.assign(offline as QueueAdmin & EventsAdmin & DirectoryAdmin, {
+          close: () => Promise.resolve(void (closed += 1)),
+        }),
       );
     const { code, out, err } = await run(['queue', '--spool', join(folder, 'none')], { openOffline });
     assert.equal(code, 0, err);
@@ -306,7 +336,9 @@ describe('a stopped server', () => {
     offline.answers.retry = NOT_FOUND;
     const openOffline = () =>
       Promise.resolve(
-        Object.assign(offline as QueueAdmin & DirectoryAdmin, { close: () => Promise.resolve(void (closed += 1)) }),
+        Object.assign(offline as QueueAdmin & EventsAdmin & DirectoryAdmin, {
+          close: () => Promise.resolve(void (closed += 1)),
+        }),
       );
     assert.equal((await run(['queue', 'retry', ID, '--spool', join(folder, 'none')], { openOffline })).code, 1);
     assert.equal(closed, 1);

@@ -15,6 +15,7 @@ import { addConfig, addInit, ConfigurationFailure } from './configuration.ts';
 import { CommandFailure, Context, type OpenOffline, UsageError } from './context.ts';
 import { addCredential } from './credential.ts';
 import { addDomain } from './domain.ts';
+import { addEvents } from './events.ts';
 import { addKey } from './key.ts';
 import { addExplain, addMessage } from './message.ts';
 import { addOperate } from './operate.ts';
@@ -61,6 +62,7 @@ export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly pro
   addSend(program, context);
   addQueue(program, context);
   addMessage(program, context);
+  addEvents(program, context);
   addExplain(program, context);
   addOperate(program, context);
   addTenant(program, context);

@@ -16,7 +16,7 @@ let changes: number;
 function provide(): Promise<void> {
   const facts = () => ({ hostname: 'sandbox.test', stsRecord: () => undefined });
   const changed = () => Promise.resolve(void (changes += 1));
-  const operations = new DirectoryOperations({ store, now: () => 0, changed, facts });
+  const operations = new DirectoryOperations({ store, now: () => 0, changed, record: () => Promise.resolve(), facts });
   return provideLogin(directoryCalls(operations), store);
 }
 

@@ -26,17 +26,20 @@ export const SANDBOX_LOGIN: SandboxLogin = {
   tenant: 'sandbox',
 };
 
+/** Who it is that changes the directory. */
+const BY = 'sandbox';
+
 /** Makes what is missing, and takes back what would keep the user out. `store` is read only. */
 export async function provideLogin(directory: DirectoryAdmin, store: DirectoryStore): Promise<void> {
   const { user, password, domain, tenant } = SANDBOX_LOGIN;
   const standing = store.tenants().find(({ name }) => name === tenant);
-  if (standing === undefined) await directory.addTenant({ name: tenant });
-  else if (standing.suspended) await directory.changeTenant({ name: tenant, suspended: false });
-  if (!store.domains().some(({ name }) => name === domain)) await directory.addDomain({ domain, tenant });
+  if (standing === undefined) await directory.addTenant({ name: tenant, by: BY });
+  else if (standing.suspended) await directory.changeTenant({ name: tenant, suspended: false, by: BY });
+  if (!store.domains().some(({ name }) => name === domain)) await directory.addDomain({ domain, tenant, by: BY });
   const known = store.credentials().find((each) => each.user === user);
-  if (known === undefined) await directory.addCredential({ user, password, tenant });
+  if (known === undefined) await directory.addCredential({ user, password, tenant, by: BY });
   else if (known.disabled || !(await verifyPassword(password, known.hash)))
-    await directory.changeCredential({ user, password, disabled: false });
+    await directory.changeCredential({ user, password, disabled: false, by: BY });
 }
 
 const KEY = /^([a-z0-9-]{1,63})\._domainkey\.(.+)$/;

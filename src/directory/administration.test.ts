@@ -3,6 +3,7 @@ import { createPrivateKey } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseDomain } from '../mail/domain.ts';
+import { type DirectoryChange } from './changes.ts';
 import { DirectoryAdministration, DirectoryFault } from './administration.ts';
 import { memoryDirectory } from './memory/memory-directory.ts';
 import { verifyPassword } from './passwords.ts';
@@ -13,8 +14,15 @@ function world() {
   const store = memoryDirectory();
   const clock = { now: NOVEMBER };
   let changes = 0;
-  const administration = new DirectoryAdministration({ store, now: () => clock.now, changed: () => (changes += 1) });
-  return { store, clock, administration, changes: () => changes };
+  const told: DirectoryChange[] = [];
+  const administration = new DirectoryAdministration({
+    ...{ store, now: () => clock.now },
+    changed: (what) => {
+      changes += 1;
+      told.push(...what);
+    },
+  });
+  return { store, clock, administration, changes: () => changes, told };
 }
 
 type World = ReturnType<typeof world>;
@@ -91,6 +99,56 @@ describe('what cannot be done says why, and changes nothing', () => {
 function contentOf({ store }: World): unknown {
   return [store.tenants(), store.credentials(), store.domains(), store.keys()];
 }
+
+describe('a change is told of', () => {
+  test('as what is different, and not at all where nothing is', async () => {
+    const { administration, told } = world();
+    administration.addTenant({ name: 'acme', limits: { messagesPerHour: 5, messageOctets: 9 } });
+    administration.changeTenant({ name: 'acme', suspended: false });
+    administration.changeTenant({ name: 'acme', suspended: true, limits: { messageOctets: 9, recipientsPerDay: 0 } });
+    await administration.addCredential({ user: 'ann', kind: 'api', tenant: 'acme', senders: ['a.test', '*'] });
+    await administration.changeCredential({ user: 'ann' });
+    await administration.changeCredential({ user: 'ann', senders: [] });
+    await administration.changeCredential({ user: 'ann', password: 'correct horse', disabled: true });
+    await administration.changeCredential({ user: 'ann', reset: true });
+    administration.removeCredential({ user: 'ann' });
+    const of = { what: 'apiKey', name: 'ann', tenant: 'acme' };
+    assert.deepEqual(told, [
+      {
+        ...{ action: 'added', what: 'tenant', name: 'acme', tenant: 'acme' },
+        changes: ['suspended: no', 'messagesPerHour: 5', 'messageOctets: 9'],
+      },
+      {
+        ...{ action: 'changed', what: 'tenant', name: 'acme', tenant: 'acme' },
+        changes: ['suspended: no → yes', 'messagesPerHour: 5 → none', 'recipientsPerDay: none → 0'],
+      },
+      { action: 'added', ...of, changes: ['disabled: no', 'senders: a.test *'] },
+      { action: 'changed', ...of, changes: ['senders: a.test * → none'] },
+      { action: 'changed', ...of, changes: ['disabled: no → yes', 'password: a new one'] },
+      { action: 'changed', ...of, changes: ['password: a new one'] },
+      { action: 'removed', ...of, changes: [] },
+    ]);
+    assert.doesNotMatch(JSON.stringify(told), /correct horse|scrypt/);
+  });
+
+  test('with all that went along', async () => {
+    const { administration, told } = world();
+    administration.addTenant({ name: 'acme' });
+    for (const domain of ['a.test', 'b.test']) await administration.addDomain({ domain, tenant: 'acme' });
+    await administration.addDomain({ domain: 'other.test' });
+    await administration.addCredential({ user: 'ann', tenant: 'acme' });
+    told.length = 0;
+    administration.removeDomain({ domain: 'b.test' });
+    administration.removeTenant({ name: 'acme' });
+    assert.ok(told.every(({ action, tenant }) => action === 'removed' && tenant === 'acme'));
+    assert.deepEqual(told.map(({ what, name }) => `${what} ${name}`).toSorted(), [
+      ...['domain a.test', 'domain b.test'],
+      ...['signingKey p202611e._domainkey.a.test', 'signingKey p202611e._domainkey.b.test'],
+      ...['signingKey p202611r._domainkey.a.test', 'signingKey p202611r._domainkey.b.test'],
+      ...['tenant acme', 'user ann'],
+    ]);
+  });
+});
 
 describe('a user', () => {
   test('gets a password that is made up and fits, once', async () => {

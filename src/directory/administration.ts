@@ -19,6 +19,7 @@ import {
   type SigningKeyRecord,
   type TenantRecord,
 } from './directory.ts';
+import { credentialChange, type DirectoryChange, domainChange, keyChange, tenantChange } from './changes.ts';
 import { hashPassword, SALT_OCTETS, scramSecretOf } from './passwords.ts';
 
 export class DirectoryFault extends Error {
@@ -72,8 +73,8 @@ export interface NewKey {
 export interface AdministrationDeps {
   readonly store: DirectoryStore;
   readonly now: () => Instant;
-  /** Something has changed: whoever remembers is to forget. */
-  readonly changed: () => void;
+  /** Something has changed, perhaps so that nothing is to be told of it: whoever remembers is to forget. */
+  readonly changed: (changes: readonly DirectoryChange[]) => void;
 }
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u;
@@ -112,14 +113,22 @@ export class DirectoryAdministration {
     readonly suspended?: boolean;
   }): TenantRecord {
     const { name, ...rest } = change;
-    return this.#keepTenant({ ...this.#tenant(name), ...defined(rest) });
+    const before = this.#tenant(name);
+    return this.#keepTenant({ ...before, ...defined(rest) }, before);
   }
 
   /** With its domains, users and keys. */
   removeTenant({ name }: { readonly name: string }): TenantRecord {
     const tenant = this.#tenant(name);
-    this.#deps.store.removeTenant(name);
-    this.#deps.changed();
+    const { store, changed } = this.#deps;
+    const isOwn = (record: { readonly tenant: string }): boolean => record.tenant === name;
+    const gone = [
+      ...tenantChange({ before: tenant }),
+      ...store.domains().flatMap((domain) => (isOwn(domain) ? this.#goneDomain(domain) : [])),
+      ...store.credentials().flatMap((before) => (isOwn(before) ? credentialChange({ before }) : [])),
+    ];
+    store.removeTenant(name);
+    changed(gone);
     return tenant;
   }
 
@@ -146,14 +155,15 @@ export class DirectoryAdministration {
     if (change.senders !== undefined) checkSenders(change.senders);
     const secret = reset === true || password !== undefined ? secretOf(password) : undefined;
     const proof = secret && (await proofOf(secret.text, before.kind));
-    return this.#keepCredential({ ...this.#credential(user), ...defined(change), ...proof }, secret?.made);
+    const now = this.#credential(user);
+    return this.#keepCredential({ ...now, ...defined(change), ...proof }, secret?.made, now);
   }
 
   removeCredential({ user }: { readonly user: string }): CredentialView {
-    const removed = viewOf(this.#credential(user));
+    const before = this.#credential(user);
     this.#deps.store.removeCredential(user);
-    this.#deps.changed();
-    return removed;
+    this.#deps.changed(credentialChange({ before }));
+    return viewOf(before);
   }
 
   domains(): readonly DomainRecord[] {
@@ -176,15 +186,16 @@ export class DirectoryAdministration {
     const record = { name, tenant, changedAt: now() };
     store.putDomain(record);
     store.putKeys(keys);
-    changed();
+    changed([...domainChange({ after: record }), ...keys.flatMap((after) => keyChange({ after }, tenant))]);
     return record;
   }
 
   /** With its keys: mail that is under way will not verify once they are out of DNS. */
   removeDomain({ domain }: { readonly domain: string }): DomainRecord {
     const record = this.domain(domain);
+    const gone = this.#goneDomain(record);
     this.#deps.store.removeDomain(record.name);
-    this.#deps.changed();
+    this.#deps.changed(gone);
     return record;
   }
 
@@ -220,9 +231,8 @@ export class DirectoryAdministration {
       );
     const algorithms = new Set(keys.filter(({ state }) => state === 'signing').map(({ algorithm }) => algorithm));
     const wanted = algorithms.size === 0 ? ALGORITHMS : [...algorithms];
-    return this.#keepKeys(
-      await Promise.all(wanted.map((algorithm) => this.#makeKey(name, { algorithm, state: 'published' }))),
-    );
+    const made = await Promise.all(wanted.map((algorithm) => this.#makeKey(name, { algorithm, state: 'published' })));
+    return this.#keepKeys(made, 'rotated');
   }
 
   /** The published keys of a domain sign from now on, and those of the same algorithms that did are retired. */
@@ -262,7 +272,7 @@ export class DirectoryAdministration {
         `${selector} signs the mail of ${key.domain}: retire it first (postrider key change --state retired)`,
       );
     this.#deps.store.removeKey(key.domain, selector);
-    this.#deps.changed();
+    this.#deps.changed(keyChange({ before: key }, this.#tenantOf(key.domain)));
     return key;
   }
 
@@ -289,21 +299,37 @@ export class DirectoryAdministration {
     if (tenant !== '') this.#tenant(tenant);
   }
 
-  #keepTenant(tenant: TenantRecord): TenantRecord {
+  #tenantOf(domain: Domain): string {
+    return this.#deps.store.domain(domain)?.tenant ?? '';
+  }
+
+  #goneDomain(domain: DomainRecord): readonly DirectoryChange[] {
+    const keys = this.#deps.store.keys(domain.name);
+    return [...domainChange({ before: domain }), ...keys.flatMap((before) => keyChange({ before }, domain.tenant))];
+  }
+
+  #keepTenant(tenant: TenantRecord, before?: TenantRecord): TenantRecord {
     this.#deps.store.putTenant(tenant);
-    this.#deps.changed();
+    this.#deps.changed(tenantChange({ before, after: tenant }));
     return tenant;
   }
 
-  #keepCredential(credential: CredentialRecord, secret: string | undefined): CredentialMade {
+  #keepCredential(credential: CredentialRecord, secret: string | undefined, before?: CredentialRecord): CredentialMade {
     this.#deps.store.putCredential(credential);
-    this.#deps.changed();
+    this.#deps.changed(credentialChange({ before, after: credential }));
     return { credential: viewOf(credential), secret };
   }
 
-  #keepKeys(keys: readonly SigningKeyRecord[]): readonly SigningKeyRecord[] {
-    this.#deps.store.putKeys(keys);
-    this.#deps.changed();
+  /** Keys of one domain. */
+  #keepKeys(keys: readonly SigningKeyRecord[], made: 'added' | 'rotated' = 'added'): readonly SigningKeyRecord[] {
+    const { store, changed } = this.#deps;
+    const known = store.keys(keys[0]?.domain);
+    const changes = keys.flatMap((after) => {
+      const before = known.find(({ selector }) => selector === after.selector);
+      return keyChange({ before, after }, this.#tenantOf(after.domain));
+    });
+    store.putKeys(keys);
+    changed(changes.map((change) => (change.action === 'added' ? { ...change, action: made } : change)));
     return keys;
   }
 

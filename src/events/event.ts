@@ -28,6 +28,7 @@ export type Event =
   | RemovedEvent
   | DsnEvent
   | RelayedEvent
+  | DirectoryChangedEvent
   | TlsEvent
   | TlsReportSentEvent
   | TlsReportReceivedEvent;
@@ -243,6 +244,23 @@ export interface RelayedEvent extends EventBase {
   readonly host: string;
   readonly reply: string;
   readonly octets: number;
+}
+
+/** Somebody changed the directory: a tenant, a user, a key for the API, a domain, or a key that signs. Never a secret. */
+export interface DirectoryChangedEvent extends EventBase {
+  readonly kind: 'directoryChanged';
+  /** `added`, `changed`, `removed`; `rotated`: a key made as the successor of those that sign. */
+  readonly action: string;
+  /** `tenant`, `user`, `apiKey`, `domain`, `signingKey`. */
+  readonly what: string;
+  /** Of a tenant, a user or a domain; of a signing key the name of its record. */
+  readonly name: string;
+  /** Whose it is. */
+  readonly tenant: string;
+  /** `cli:` and the name of a user of this machine; `server`: keys that it moved on by itself. */
+  readonly by: string;
+  /** `disabled: no → yes`, `messagesPerHour: 100`, `password: a new one`. */
+  readonly changes: readonly string[];
 }
 
 /**

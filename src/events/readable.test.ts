@@ -26,6 +26,7 @@ describe('readable', () => {
     removed: `removed     ${ID}  <bob@b.test>  by operator`,
     dsn: `dsn         01jd3x9zzzzz0000efgh  to <ann@a.test>  about ${ID}, failed: <bob@b.test>`,
     relayed: `relayed     ${NO_ID}  <ann@a.test> → <bob@b.test>  next.test: 250 2.0.0 Ok  4.0 KiB`,
+    directoryChanged: `directoryChanged  ${NO_ID}  user app of acme  changed by cli:operator: messagesPerHour: none → 100, password: a new one`,
     tls: `tls         ${NO_ID}  b.test  mx.b.test [192.0.2.25]: certificate-expired (sts): the certificate of mx.b.test is not valid: CERT_HAS_EXPIRED`,
     tlsReportSent: `tlsReportSent  ${NO_ID}  b.test  2026-11-22 to tls-reports@b.test: 120 sessions were secured, 1 were not`,
     tlsReportReceived: `tlsReportReceived  01jd3x9zzzzz0000efgh  a.test  2026-11-22 by Sender, Inc.: 5326 sessions were secured, 3 were not: 3 certificate-expired at mx.a.test`,

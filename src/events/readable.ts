@@ -40,6 +40,7 @@ const COLOURS: Readonly<Record<Event['kind'], number>> = {
   removed: 31,
   dsn: 35,
   relayed: 32,
+  directoryChanged: 36,
   tls: 33,
   tlsReportSent: 35,
   tlsReportReceived: 35,
@@ -87,7 +88,9 @@ function storyOf(event: Other): string {
 
 type Rest = Exclude<
   Other,
-  { kind: 'accepted' | 'rejected' | 'attempt' | 'delivered' | 'deferred' | 'failed' | 'expired' | 'dsn' | 'relayed' }
+  {
+    kind: 'accepted' | 'rejected' | 'attempt' | 'delivered' | 'deferred' | 'failed' | 'expired' | 'dsn' | 'relayed';
+  }
 >;
 
 /** A user of this machine has no address, but a name. */
@@ -120,6 +123,8 @@ function rest(event: Rest): string {
       return `${shown(event.target)}  by ${shown(event.by)} (${shown(event.rule)})`;
     case 'rerouted':
       return `${shown(event.target)}  to ${shown(event.route)} by ${shown(event.by)} (${shown(event.rule)})`;
+    case 'directoryChanged':
+      return directoryChange(event);
     default:
       return event satisfies never;
   }
@@ -136,6 +141,19 @@ function ofTls(event: OfTls): string {
   if (event.kind === 'tlsReportSent') return `${domain}  ${shown(event.day, 10)} to ${shown(event.to, 100)}: ${counts}`;
   const failures = event.failures.length === 0 ? '' : `: ${shown(event.failures.join(', '), MAX_REPLY)}`;
   return `${domain}  ${instant(event.begin).slice(0, 10)} by ${shown(event.organization, 60)}: ${counts}${failures}`;
+}
+
+/** As a person names what can be in the directory. */
+const THINGS = new Map([
+  ['apiKey', 'API key'],
+  ['signingKey', 'signing key'],
+]);
+
+function directoryChange(event: Extract<Event, { kind: 'directoryChanged' }>): string {
+  const what = THINGS.get(event.what) ?? shown(event.what, 20);
+  const tenant = event.tenant === '' || event.what === 'tenant' ? '' : ` of ${shown(event.tenant, 60)}`;
+  const changes = event.changes.length === 0 ? '' : `: ${shown(event.changes.join(', '), MAX_REPLY)}`;
+  return `${what} ${shown(event.name)}${tenant}  ${shown(event.action, 20)} by ${shown(event.by)}${changes}`;
 }
 
 function dsn(event: Extract<Event, { kind: 'dsn' }>): string {

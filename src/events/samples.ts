@@ -112,6 +112,16 @@ export const EVENTS: { readonly [K in EventKind]: Extract<Event, { kind: K }> } 
     reply: '250 2.0.0 Ok',
     octets: 4096,
   },
+  directoryChanged: {
+    ...base,
+    kind: 'directoryChanged',
+    action: 'changed',
+    what: 'user',
+    name: 'app',
+    tenant: 'acme',
+    by: 'cli:operator',
+    changes: ['messagesPerHour: none → 100', 'password: a new one'],
+  },
   tls: {
     ...base,
     kind: 'tls',

@@ -12,6 +12,8 @@ import {
   type BackedUp,
   type Changed,
   type Checked,
+  type EventsPage,
+  type EventsQuery,
   type ExplanationView,
   type MessageStory,
   type PageQuery,
@@ -39,6 +41,7 @@ import { type Rule } from '../mail/rule.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Resolver } from '../ports/resolver.ts';
 import { directoryCalls, type DirectoryOperations } from './directory-operations.ts';
+import { eventsPage } from './events-page.ts';
 import { type Explaining, explainAddress, explainMessage } from './explaining.ts';
 import { type ListeningAddress, type Threads } from './threads.ts';
 import { VERSION } from './version.ts';
@@ -213,16 +216,16 @@ class ServerControl implements Omit<Admin, keyof DirectoryAdmin | keyof Director
     return this.#ask('sites', query);
   }
 
+  events(query: EventsQuery): Promise<EventsPage> {
+    return eventsPage(query, async (wanted) => (await this.#deps.threads.archivist.ask('search', wanted)) as EventPage);
+  }
+
   /** A page may be short where another domain is asked for: the next goes on. */
   async tlsReports({ kind = 'received', domain, limit = 100, after }: TlsReportsQuery): Promise<TlsReportsPage> {
-    const last = after === undefined ? undefined : Number(after);
-    if (last !== undefined && !Number.isSafeInteger(last))
-      throw new Refusal('invalid', `"${after}" is no place to go on`);
-    const wanted = { kind: kind === 'sent' ? 'tlsReportSent' : 'tlsReportReceived', limit };
-    const query = last === undefined ? wanted : { ...wanted, after: last };
-    const { events, next } = (await this.#deps.threads.archivist.ask('search', query)) as EventPage;
+    const wanted = { kind: kind === 'sent' ? 'tlsReportSent' : 'tlsReportReceived', limit } as const;
+    const { events, next } = await this.events(after === undefined ? wanted : { ...wanted, after });
     const reports = events.filter((event) => domain === undefined || ('domain' in event && event.domain === domain));
-    return { reports, next: next === undefined ? undefined : String(next) };
+    return { reports, next };
   }
 
   async #story(id: string): Promise<MessageStory['events']> {

@@ -5,6 +5,7 @@
 
 import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { type Config } from '../config/config.ts';
+import { keyChange } from '../directory/changes.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
 import { type Duration, MINUTE } from '../lib/time.ts';
 import { type Clock } from '../ports/clock.ts';
@@ -27,6 +28,8 @@ export interface DirectoryCareDeps {
 
 /** Soon: a server may be started anew more often than each hour. */
 const FIRST_MOVE = MINUTE;
+/** Who changes keys when their time has come. */
+const SERVER = 'server';
 const NOBODY = { kind: 'temporary', reason: 'no worker is running' } as const;
 
 export class DirectoryCare {
@@ -46,6 +49,7 @@ export class DirectoryCare {
       store,
       now: () => deps.clock.now(),
       changed: () => this.#changed(),
+      record: (lines) => this.#record(lines),
       facts: () => ({
         hostname: deps.config().hostname,
         stsRecord: () => stsRecordOf(deps.config()),
@@ -70,6 +74,16 @@ export class DirectoryCare {
         this.#deps.log.warn('a thread has not heard of a change of the directory', { error: String(told.reason) });
   }
 
+  /** In the spool's next commit, from which the log has it. */
+  async #record(lines: readonly string[]): Promise<void> {
+    try {
+      await this.#deps.threads.queueManager.ask('commitEvents', lines);
+    } catch (error) {
+      // The queue manager is gone, and this process with it.
+      this.#deps.log.warn('a change of the directory could not be recorded', { error: String(error) });
+    }
+  }
+
   async #lookUp<T extends DnsType>(name: string, type: T): Promise<DnsAnswer<DnsRecords[T]>> {
     const [worker] = this.#deps.threads.workers;
     // The worker answers what its own resolver gives for this type.
@@ -88,8 +102,11 @@ export class DirectoryCare {
       await moveKeysOn({
         ...{ store: this.#store, resolver: this.resolver, log, now: () => clock.now() },
         longestWait: () => Math.max(...Object.values(config().queue.retry.classes).map((each) => each.giveUpAfter)),
-        switchKeys: (domain) => this.directory.switchKeys({ domain }),
-        removed: () => void this.#changed(),
+        switchKeys: (domain) => this.directory.switchKeys({ domain, by: SERVER }),
+        removed: async (key) => {
+          const tenant = this.#store.domain(key.domain)?.tenant ?? '';
+          await Promise.all([this.#changed(), this.directory.record(keyChange({ before: key }, tenant), SERVER)]);
+        },
       });
     } catch (error) {
       log.warn('signing keys could not be looked after, again in an hour', { error: String(error) });

@@ -11,12 +11,15 @@ import {
   type DirectoryChecks,
   type DomainView,
   type KeyShown,
+  type Signed,
 } from '../api/directory-contract.ts';
 import { Refusal } from '../api/contract.ts';
 import { DirectoryAdministration, DirectoryFault, keyView } from '../directory/administration.ts';
+import { type DirectoryChange } from '../directory/changes.ts';
 import { type DirectoryStore, type DomainRecord, type SigningKeyRecord } from '../directory/directory.ts';
 import { type CheckedRecord, checkRecords, dkimRecord, wantedRecords, zoneLine } from '../directory/domain-records.ts';
 import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
+import { eventLine } from '../events/format.ts';
 import { type Instant } from '../lib/time.ts';
 import { type Domain } from '../mail/domain.ts';
 import { type Resolver } from '../ports/resolver.ts';
@@ -42,17 +45,19 @@ export interface DirectoryOperationsDeps {
   readonly now: () => Instant;
   /** Resolves when all who remember something have forgotten it. */
   readonly changed: () => Promise<void>;
+  /** Puts lines of events on record; one that cannot be does not undo the change. */
+  readonly record: (lines: readonly string[]) => Promise<void>;
   readonly facts: () => DirectoryFacts;
 }
 
 export class DirectoryOperations implements DirectoryAdmin {
   readonly #deps: DirectoryOperationsDeps;
+  /** For what only reads. */
   readonly #administration: DirectoryAdministration;
-  #told: Promise<void> = Promise.resolve();
 
   constructor(deps: DirectoryOperationsDeps) {
     this.#deps = deps;
-    this.#administration = new DirectoryAdministration({ ...deps, changed: () => void (this.#told = deps.changed()) });
+    this.#administration = new DirectoryAdministration({ ...deps, changed: () => undefined });
   }
 
   tenants() {
@@ -60,15 +65,15 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   addTenant(request: Argument<'addTenant'>) {
-    return this.#change(() => this.#administration.addTenant(request));
+    return this.#change(request, (administration, asked) => administration.addTenant(asked));
   }
 
   changeTenant(request: Argument<'changeTenant'>) {
-    return this.#change(() => this.#administration.changeTenant(request));
+    return this.#change(request, (administration, asked) => administration.changeTenant(asked));
   }
 
   removeTenant(request: Argument<'removeTenant'>) {
-    return this.#change(() => this.#administration.removeTenant(request));
+    return this.#change(request, (administration, asked) => administration.removeTenant(asked));
   }
 
   credentials() {
@@ -76,15 +81,15 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   addCredential(request: Argument<'addCredential'>) {
-    return this.#change(() => this.#administration.addCredential(request));
+    return this.#change(request, (administration, asked) => administration.addCredential(asked));
   }
 
   changeCredential(request: Argument<'changeCredential'>) {
-    return this.#change(() => this.#administration.changeCredential(request));
+    return this.#change(request, (administration, asked) => administration.changeCredential(asked));
   }
 
   removeCredential(request: Argument<'removeCredential'>) {
-    return this.#change(() => this.#administration.removeCredential(request));
+    return this.#change(request, (administration, asked) => administration.removeCredential(asked));
   }
 
   domains() {
@@ -96,11 +101,13 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   addDomain(request: Argument<'addDomain'>) {
-    return this.#change(async () => this.#domainView(await this.#administration.addDomain(request)));
+    return this.#change(request, async (administration, asked) =>
+      this.#domainView(await administration.addDomain(asked)),
+    );
   }
 
   removeDomain(request: Argument<'removeDomain'>) {
-    return this.#change(() => this.#administration.removeDomain(request));
+    return this.#change(request, (administration, asked) => administration.removeDomain(asked));
   }
 
   keys(request: Argument<'keys'>) {
@@ -108,30 +115,48 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   addKey(request: Argument<'addKey'>) {
-    return this.#change(async () => shown(await this.#administration.addKey(request)));
+    return this.#change(request, async (administration, asked) => shown(await administration.addKey(asked)));
   }
 
   changeKey(request: Argument<'changeKey'>) {
-    return this.#change(() => shown(this.#administration.changeKey(request)));
+    return this.#change(request, (administration, asked) => shown(administration.changeKey(asked)));
   }
 
   removeKey(request: Argument<'removeKey'>) {
-    return this.#change(() => shown(this.#administration.removeKey(request)));
+    return this.#change(request, (administration, asked) => shown(administration.removeKey(asked)));
   }
 
   rotateKeys(request: Argument<'rotateKeys'>) {
-    return this.#change(async () => ({ keys: (await this.#administration.rotate(request)).map(shown) }));
+    return this.#change(request, async (administration, asked) => ({
+      keys: (await administration.rotate(asked)).map(shown),
+    }));
   }
 
-  switchKeys({ domain }: Argument<'switchKeys'>) {
-    return this.#change(() => ({ keys: this.#administration.switchKeys(domain).map(shown) }));
+  switchKeys(request: Argument<'switchKeys'>) {
+    return this.#change(request, (administration, { domain }) => ({
+      keys: administration.switchKeys(domain).map(shown),
+    }));
   }
 
-  /** Who gets the answer finds the change in force. */
-  async #change<T>(work: () => T | Promise<T>): Promise<T> {
-    const done = await refused(work);
-    await this.#told;
+  /** Who gets the answer finds the change in force, and on record. */
+  async #change<R extends Signed, T>(
+    { by = 'unknown', ...asked }: R,
+    work: (administration: DirectoryAdministration, asked: Omit<R, 'by'>) => T | Promise<T>,
+  ): Promise<T> {
+    const told: Promise<void>[] = [];
+    const changed = (changes: readonly DirectoryChange[]): void => {
+      told.push(this.#deps.changed(), this.record(changes, by));
+    };
+    const administration = new DirectoryAdministration({ ...this.#deps, changed });
+    const done = await refused(() => work(administration, asked));
+    await Promise.all(told);
     return done;
+  }
+
+  async record(changes: readonly DirectoryChange[], by: string): Promise<void> {
+    const at = this.#deps.now();
+    const lines = changes.map((change) => eventLine({ kind: 'directoryChanged', at, by, ...change }));
+    if (lines.length > 0) await this.#deps.record(lines);
   }
 
   /** What is wrong in DNS; asked of `resolver`. */

@@ -19,6 +19,7 @@ async function world() {
   const clock = { now: 1_000_000_000_000 };
   const administration = new DirectoryAdministration({ store, now: () => clock.now, changed: () => undefined });
   await administration.addDomain({ domain: 'a.test' });
+  const gone: string[] = [];
   const dns = new Map<string, string>();
   const resolver: Resolver = {
     resolve: (name) => {
@@ -35,18 +36,24 @@ async function world() {
   };
   const step = (): Promise<void> =>
     moveKeysOn({
-      ...{ store, resolver, now: () => clock.now, longestWait: () => 5 * DAY, removed: () => undefined },
+      ...{
+        store,
+        resolver,
+        now: () => clock.now,
+        longestWait: () => 5 * DAY,
+        removed: async (key) => void gone.push(key.selector),
+      },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       switchKeys: async (domain) => administration.switchKeys(domain),
     });
   const states = (): string[] =>
     store.keys().map(({ selector, state, algorithm }) => `${selector} ${algorithm[0]} ${state}`);
-  return { store, clock, administration, publish, step, states };
+  return { store, clock, administration, publish, step, states, gone };
 }
 
 describe('a rotation', () => {
   test('switches when both records are seen, and forgets the old keys when no mail can be under way', async () => {
-    const { clock, administration, publish, step, states } = await world();
+    const { clock, administration, publish, step, states, gone } = await world();
     await administration.rotate({ domain: 'a.test' });
     const waiting = states();
     assert.equal(waiting.filter((state) => state.endsWith('published')).length, 2);
@@ -66,6 +73,7 @@ describe('a rotation', () => {
       states().map((state) => state.split(' ')[2]),
       ['signing', 'signing'],
     );
+    assert.equal(gone.length, 2, 'each is told of');
   });
 
   test('waits a while though the record is there', async () => {

@@ -18,7 +18,7 @@ export interface RotationDeps {
   /** The longest that a message may wait here. */
   readonly longestWait: () => Duration;
   readonly switchKeys: (domain: Domain) => Promise<unknown>;
-  readonly removed: () => void;
+  readonly removed: (key: SigningKeyRecord) => Promise<void>;
 }
 
 export const ROTATION_EVERY = HOUR;
@@ -36,7 +36,7 @@ export async function moveKeysOn(deps: RotationDeps): Promise<void> {
       domain,
       keys.filter((key) => key.domain === domain && key.state === 'published'),
     );
-  for (const key of keys.filter(({ state }) => state === 'retired')) forgetIfOld(deps, key);
+  for (const key of keys.filter(({ state }) => state === 'retired')) await forgetIfOld(deps, key);
 }
 
 async function switchIfSeen(deps: RotationDeps, domain: Domain, keys: readonly SigningKeyRecord[]): Promise<void> {
@@ -55,9 +55,12 @@ async function isSeen({ resolver }: RotationDeps, key: SigningKeyRecord): Promis
   return answer.kind === 'found' && textProblem(record, answer.records) === undefined;
 }
 
-function forgetIfOld({ store, log, now, longestWait, removed }: RotationDeps, key: SigningKeyRecord): void {
+async function forgetIfOld(
+  { store, log, now, longestWait, removed }: RotationDeps,
+  key: SigningKeyRecord,
+): Promise<void> {
   if (now() - key.since < longestWait() + BEYOND) return;
   store.removeKey(key.domain, key.selector);
-  removed();
+  await removed(key);
   log.info('a retired signing key is gone: its record may leave DNS', { domain: key.domain, selector: key.selector });
 }

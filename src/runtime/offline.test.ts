@@ -1,13 +1,17 @@
 /** The queue of a stopped server: the same operations, on the same lock. */
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { entryOf } from '../../test/lib/entries.ts';
 import { logInto, messageOf } from '../../test/lib/queue-parts.ts';
 import { Refusal } from '../api/contract.ts';
+import { Archivist } from '../events/archivist.ts';
+import { eventLine, parseEvent } from '../events/format.ts';
+import { EVENTS } from '../events/samples.ts';
+import { segmentName, segmentPath } from '../events/segments.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { idOf } from '../spool/spool.fixtures.contract.ts';
 import { checkOffline, compactOffline, openOffline } from './offline.ts';
@@ -43,6 +47,50 @@ describe('the queue of a stopped server', () => {
       [[`${idOf(1)}/0`, 'held']],
     );
     await again.close();
+  });
+
+  test('keeps a change of the directory on record for the log of the next one', async (t) => {
+    const folder = await stopped(t, 0);
+    const offline = await openOffline(folder);
+    await offline.addCredential({ user: 'ann', password: 'correct horse', by: 'cli:operator' });
+    await assert.rejects(offline.addCredential({ user: 'ann' }), refused('conflict'));
+    assert.deepEqual(await offline.events({}), { events: [], next: undefined });
+    await offline.close();
+    const onBroken = (error: unknown): void => assert.fail(String(error));
+    const spool = await openLmdbSpool({ folder, log: logInto([]), timers: systemTimers, onBroken });
+    const { rows } = await spool.outbox(0, 100);
+    await spool.close();
+    assert.equal(rows.length, 1);
+    const event = parseEvent(rows[0]!.lines);
+    assert.ok(event.ok && event.value.kind === 'directoryChanged');
+    const { action, what, name, by, changes } = event.value;
+    assert.deepEqual([action, what, name, by, changes], ['added', 'user', 'ann', 'cli:operator', ['disabled: no']]);
+  });
+
+  test('shows what had happened until it stopped, a page at a time', async (t) => {
+    const folder = await stopped(t, 0);
+    const events = join(folder, 'events');
+    const archivist = await Archivist.open({
+      ...{ folder: events, historyFile: join(events, 'history.db'), retentionDays: 30, log: logInto([]) },
+      clock: { now: () => EVENTS.resumed.at, monotonic: () => 0 },
+    });
+    const told = [EVENTS.resumed, EVENTS.directoryChanged, EVENTS.tls].map((event, n) => ({
+      ...event,
+      at: event.at + n,
+    }));
+    await writeFile(
+      segmentPath(events, segmentName(EVENTS.resumed.at), 'plain'),
+      `${told.map(eventLine).join('\n')}\n`,
+    );
+    while ((await archivist.step()) === 'more');
+    archivist.close();
+    const offline = await openOffline(folder);
+    t.after(() => offline.close());
+    const first = await offline.events({ limit: 2 });
+    assert.deepEqual(first.events, told.slice(1).toReversed());
+    assert.deepEqual((await offline.events({ limit: 2, after: first.next! })).events, told.slice(0, 1));
+    assert.deepEqual((await offline.events({ kind: 'directoryChanged' })).events, told.slice(1, 2));
+    await assert.rejects(offline.events({ after: 'x' }), refused('invalid'));
   });
 
   test('is held by one at a time, and free again after it', async (t) => {

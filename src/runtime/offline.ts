@@ -6,7 +6,14 @@
 import { existsSync } from 'node:fs';
 import { hostname as systemHostname } from 'node:os';
 import { join } from 'node:path';
-import { type MessageStory, type QueueAdmin, Refusal } from '../api/contract.ts';
+import {
+  type EventsAdmin,
+  type EventsPage,
+  type EventsQuery,
+  type MessageStory,
+  type QueueAdmin,
+  Refusal,
+} from '../api/contract.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { backupDirectory, checkDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { openHistory } from '../events/history.ts';
@@ -19,6 +26,7 @@ import { SystemClock } from './clock.ts';
 import { openDirectory } from './directory-care.ts';
 import { directoryCalls, directoryFile, DirectoryOperations } from './directory-operations.ts';
 import { operatorLog } from './operator-log.ts';
+import { eventsPage } from './events-page.ts';
 import { EntryLocks } from './queue-manager/entry-locks.ts';
 import { QueueOperations } from './queue-manager/queue-admin.ts';
 import { QueueChanges } from './queue-manager/queue-changes.ts';
@@ -28,7 +36,7 @@ import { systemTimers } from './timers.ts';
 
 type OpenSpool = Awaited<ReturnType<typeof openLmdbSpool>>;
 
-export type OfflineQueue = QueueAdmin & DirectoryAdmin & { close(): Promise<void> };
+export type OfflineQueue = QueueAdmin & EventsAdmin & DirectoryAdmin & { close(): Promise<void> };
 
 /** Rejects with a `Refusal` when the folder holds no spool, or somebody holds the spool. */
 export async function openOffline(folder: string, hostname = systemHostname()): Promise<OfflineQueue> {
@@ -40,11 +48,15 @@ export async function openOffline(folder: string, hostname = systemHostname()): 
       throw error;
     },
   );
-  const changes = changesOf(spool, log);
+  const settler = new Settler({ spool, timers: systemTimers, log, logged: () => undefined, committed: nothing });
+  const changes = changesOf(spool, settler);
   await changes.load();
   const operations = operationsOf(folder, spool, changes);
-  const directory = offlineDirectory(folder, hostname);
+  // The server writes to the log what it finds in the spool when it starts.
+  const record = (events: readonly string[]): Promise<void> => settler.settle({ events });
+  const directory = offlineDirectory(folder, hostname, record);
   return Object.assign(operations, directory.calls, {
+    events: (query: EventsQuery) => eventsIn(historyOf(folder), query),
     close: async () => {
       directory.close();
       await spool.close();
@@ -87,8 +99,7 @@ async function lockExisting(folder: string): Promise<SpoolLock> {
   return lock;
 }
 
-function changesOf(spool: Spool, log: Log): QueueChanges {
-  const settler = new Settler({ spool, timers: systemTimers, log, logged: () => undefined, committed: nothing });
+function changesOf(spool: Spool, settler: Settler): QueueChanges {
   return new QueueChanges(
     { spool, settler, clock: new SystemClock() },
     { locks: new EntryLocks(), settled: nothing, rules: nothing, inFlightUnder: () => 0, noticed: nothing },
@@ -115,19 +126,33 @@ function operationsOf(folder: string, spool: OpenSpool, changes: QueueChanges): 
         return report;
       },
     },
-    story: async (id) => storyIn(join(folder, 'events', 'history.db'), id),
+    story: async (id) => storyIn(historyOf(folder), id),
   });
 }
 
 /** Nobody else has it open: what is changed is found by the server when it starts. */
-function offlineDirectory(folder: string, hostname: string) {
+function offlineDirectory(folder: string, hostname: string, record: (lines: readonly string[]) => Promise<void>) {
   const store = openDirectory(folder);
   const clock = new SystemClock();
   const operations = new DirectoryOperations({
-    ...{ store, changed: () => Promise.resolve(), now: () => clock.now() },
+    ...{ store, record, changed: () => Promise.resolve(), now: () => clock.now() },
     facts: () => ({ hostname, stsRecord: () => undefined }),
   });
   return { calls: directoryCalls(operations), close: () => store.close() };
+}
+
+function historyOf(folder: string): string {
+  return join(folder, 'events', 'history.db');
+}
+
+async function eventsIn(file: string, query: EventsQuery): Promise<EventsPage> {
+  if (!existsSync(file)) return { events: [], next: undefined };
+  const history = openHistory(file);
+  try {
+    return await eventsPage(query, (wanted) => history.search(wanted));
+  } finally {
+    history.close();
+  }
 }
 
 /** What the archivist had stored when the server stopped. */

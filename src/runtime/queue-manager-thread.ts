@@ -102,6 +102,7 @@ const post = serveAsks({
   kept: (after: QueueId | undefined) => spool?.kept(after, KEPT_PAGE),
   /** An event of no commit. */
   record: (line: string) => manager().record(line),
+  commitEvents: (lines: readonly string[]) => manager().commitEvents(lines),
   letGo: (ids: readonly QueueId[]) => manager().letGo(ids),
   explainEntries: (id: string) => explainEntries(id),
   sites: (query: PageQuery) => manager().sites(query),

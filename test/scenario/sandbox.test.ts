@@ -120,6 +120,25 @@ test('the sandbox publishes what the domain needs, and the keys of what it signs
   for (const purpose of ['dkim', 'spf', 'dmarc'] as const) assert.equal(problems.get(purpose), undefined, purpose);
 });
 
+test('who changed what in the directory is told by the log, the command line and HTTP, and never a secret', async () => {
+  const made = await sandbox.cli('credential', 'add', 'ann', '--tenant', 'sandbox', '--messages-per-hour', '7');
+  const [, password = ''] = /^password (\S+)$/m.exec(made.output) ?? [];
+  assert.match(password, /^\S{20,}$/, made.output);
+  await sandbox.cli('credential', 'remove', 'ann');
+  const told = await sandbox.cli('events', '--kind', 'directoryChanged', '--since', '1h');
+  const lines = told.output.split('\n').filter((line) => line.includes(' user ann of sandbox '));
+  assert.match(lines[0] ?? '', /removed by cli:\S+$/, told.output);
+  assert.match(lines[1] ?? '', /added by cli:\S+: disabled: no, messagesPerHour: 7$/);
+  assert.match(told.output, /domain sandbox\.test of sandbox {2}added by sandbox/);
+  const answer = await sandbox.get('/api/v1/events?kind=directoryChanged&limit=1');
+  const { events } = (await answer.json()) as { events: readonly Event[] };
+  assert.deepEqual(
+    events.map((event) => event.kind === 'directoryChanged' && `${event.action} ${event.name}`),
+    ['removed ann'],
+  );
+  assert.ok(!JSON.stringify(await sandbox.events()).includes(password));
+});
+
 test('a wrong password, and a sender of another domain, are refused', async () => {
   const [, port] = /logins .*:(\d+) \(TLS\)/.exec(sandbox.introduction) ?? [];
   const submit = (password: string, from: string) => {

@@ -253,6 +253,11 @@ export class QueueManager {
     this.#outbox.tell(line);
   }
 
+  /** Events of what was done elsewhere, which must not be lost: in a commit of their own. */
+  commitEvents(events: readonly string[]): Promise<void> {
+    return this.#settler.settle({ events });
+  }
+
   clockMoved(): void {
     this.#teller.clockMoved();
     this.#perform(this.#scheduler.wake(this.#now()));
