@@ -1,28 +1,32 @@
 /**
  * The ceiling: what a bare Node program reaches that does only what no mail server can leave out.
  *
- *     node bench/ceiling.ts --port 2525 --sink 2600 --folder /tmp/ceiling [--threads 1]
+ *     node bench/ceiling.ts --port 2525 --sink 2600 --folder /tmp/ceiling [--threads 1] [--submissions 465]
  *
  * It parses SMTP, keeps each message in LMDB before its 250 (one fsynced commit for all that came meanwhile), relays
  * mail for `sink.test` to the sink on ten connections, pipelined and reused, and removes what is done. Mail for other
  * domains is dropped after its commit. Each thread listens on the port and has a store of its own.
  *
- * Left out is all that makes a mail server: limits, checks of addresses, retries, timeouts, TLS, events, metrics.
+ * Left out is all that makes a mail server: limits, checks of addresses and passwords, retries, timeouts, events, metrics.
  */
 
 import { mkdirSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { isMainThread, threadId, Worker, workerData } from 'node:worker_threads';
 import { open } from 'lmdb';
+import { makeAuthority } from '../test/lib/certificates.ts';
 
 interface Settings {
   readonly port: number;
   readonly sink: number;
   readonly folder: string;
   readonly threads: number;
+  /** A port for TLS from the first octet; 0: none. */
+  readonly submissions: number;
 }
 
 interface Message {
@@ -42,6 +46,8 @@ const REPLIES = new Map([
   ['EHLO', '250-ceiling.test\r\n250-PIPELINING\r\n250 8BITMIME'],
   ['RSET', '250 Ok'],
   ['NOOP', '250 Ok'],
+  // A ceiling asks for no password.
+  ['AUTH', '235 Ok'],
 ]);
 
 /** Commits what has come since the last commit began, one commit at a time. */
@@ -242,11 +248,11 @@ function pathIn(line: string): string {
   return line.slice(line.indexOf('<'), line.indexOf('>') + 1);
 }
 
-function serve({ port, sink, folder, threads }: Settings): void {
+function serve({ port, sink, folder, threads, submissions }: Settings): void {
   const store = new Store(join(folder, String(threadId)));
   const relay = new Relay(sink);
   let id = 0;
-  const server = createServer({ noDelay: true }, (socket) => {
+  const serveOne = (socket: Socket): void => {
     const session = new Session(socket, (from, to, content, done) => {
       id += 1;
       const message: Message = { id, from, to, content };
@@ -260,8 +266,14 @@ function serve({ port, sink, folder, threads }: Settings): void {
     socket.on('data', (chunk: Buffer) => session.receive(chunk));
     socket.on('error', () => socket.destroy());
     socket.write('220 ceiling.test\r\n');
+  };
+  const how = { host: '127.0.0.1', backlog: 511, reusePort: threads > 1 };
+  createServer({ noDelay: true }, serveOne).listen({ port, ...how });
+  if (submissions === 0) return;
+  createTlsServer({ noDelay: true, ...makeAuthority().issue('ceiling.test') }, serveOne).listen({
+    port: submissions,
+    ...how,
   });
-  server.listen({ port, host: '127.0.0.1', backlog: 511, reusePort: threads > 1 });
 }
 
 function settings(): Settings {
@@ -271,10 +283,14 @@ function settings(): Settings {
       sink: { type: 'string', default: '2600' },
       folder: { type: 'string', default: '/tmp/ceiling' },
       threads: { type: 'string', default: '1' },
+      submissions: { type: 'string', default: '0' },
     },
   });
-  const { port, sink, folder, threads } = values;
-  return { port: Number(port), sink: Number(sink), folder, threads: Number(threads) };
+  const { port, sink, folder, threads, submissions } = values;
+  return {
+    ...{ port: Number(port), sink: Number(sink), folder, threads: Number(threads) },
+    submissions: Number(submissions),
+  };
 }
 
 /** The threads live as long as the process does. */

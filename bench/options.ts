@@ -8,6 +8,8 @@ export const WORKLOADS = [
   'reuse',
   'large',
   'signed',
+  'submission',
+  'submission-each',
   'drain',
   'mixed',
   'drain-mixed',
@@ -47,7 +49,7 @@ npm run bench -- serve --port 2525       start the product as it is measured, an
 
   --servers a,b       ${SERVERS.join(',')} (all that can be had)
   --repetitions n     of each measurement (3)
-  --messages n        of accept, relay, reuse and signed (5000); large takes a 25th of it, mixed twice as many
+  --messages n        of accept, relay, reuse, signed and submission (5000); large takes a 25th of it, mixed twice as many
   --backlog n         of drain (20000)
   --mixed-backlog n   of drain-mixed (100000)
   --connections n     of idle (1000)

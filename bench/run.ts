@@ -16,6 +16,7 @@ import { type Row, summaryOf } from './report.ts';
 import { PEER_NAMES, type PeerOptions, PEERS } from './peers.ts';
 import { type MeasuredServer, type Product, startCeiling, startProduct } from './servers.ts';
 import { startSigned } from './signed.ts';
+import { measureSubmission, startSubmission, type SubmissionName, warmUpSubmission } from './submission.ts';
 
 export interface Bench {
   readonly options: BenchOptions;
@@ -60,6 +61,8 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
   reuse: (bench) => flow(bench, 'reuse'),
   large: (bench) => flow(bench, 'large'),
   signed,
+  submission: (bench) => submission(bench, 'submission'),
+  'submission-each': (bench) => submission(bench, 'submission-each'),
   drain,
   mixed,
   'drain-mixed': drainMixed,
@@ -94,6 +97,20 @@ async function signed(bench: Bench): Promise<void> {
     await inTurns(bench, 'signed', products, (product) => measureFlow(product, sink, wanted));
   } finally {
     await stop();
+  }
+}
+
+async function submission(bench: Bench, name: SubmissionName): Promise<void> {
+  const { options, sink } = bench;
+  const wanted = options.servers.includes('postrider') ? [...bench.builds] : [];
+  const builds = new Map(wanted.map(([each, { folder }]) => [each, folder]));
+  const load = { name, messages: options.messages };
+  const servers = await startSubmission({ builds, sink, options });
+  try {
+    for (const server of servers.values()) await warmUpSubmission(server, sink, load);
+    await inTurns(bench, name, servers, (server) => measureSubmission(server, sink, load));
+  } finally {
+    for (const server of servers.values()) await server.stop();
   }
 }
 

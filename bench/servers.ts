@@ -97,11 +97,13 @@ async function runProduct(options: ProductOptions, folder: string, port: number)
   };
 }
 
-export async function startCeiling(sinkPort: number, threads: number): Promise<MeasuredServer> {
+/** `submissions`: a second port, on which it speaks TLS. */
+export async function startCeiling(sinkPort: number, threads: number, submissions?: number): Promise<MeasuredServer> {
   const folder = await testFolder('bench-ceiling');
   const port = await freePort();
   mkdirSync(join(folder, 'store'));
-  const ports = ['--port', port, '--sink', sinkPort, '--threads', threads].map(String);
+  const secure = submissions === undefined ? [] : ['--submissions', submissions];
+  const ports = ['--port', port, '--sink', sinkPort, '--threads', threads, ...secure].map(String);
   const script = join(import.meta.dirname, 'ceiling.ts');
   const argv = [process.execPath, script, ...ports, '--folder', join(folder, 'store')] as const;
   return measured(await run('the ceiling', { argv: [...argv], cwd: folder, port, folder }), port, folder);

@@ -16,6 +16,7 @@ const SMALL = ['--repetitions', '1', '--messages', '50', '--connections', '20', 
 const ROWS: Readonly<Record<string, readonly string[]>> = {
   'drain-mixed': ['postrider'],
   signed: ['unsigned', 'rsa', 'ed25519', 'both'],
+  submission: ['postrider', 'postrider, signed', 'ceiling'],
 };
 
 describe('npm run bench', { skip: await interopNeeds('postfix') }, () => {
@@ -23,12 +24,22 @@ describe('npm run bench', { skip: await interopNeeds('postfix') }, () => {
     const results = await testFolder('bench-results');
     try {
       const where = ['--build', 'dist', '--results', results, '--servers', 'postrider,ceiling'];
-      const argv = [process.execPath, BENCH, 'relay', 'signed', 'drain-mixed', 'idle', ...SMALL, ...where] as const;
+      const argv = [
+        process.execPath,
+        BENCH,
+        'relay',
+        'signed',
+        'submission',
+        'drain-mixed',
+        'idle',
+        ...SMALL,
+        ...where,
+      ] as const;
       const output = await run({ argv: [...argv], cwd: ROOT, env: { HOME: process.env['HOME'] ?? '/' } });
       const [file, ...others] = readdirSync(results);
       assert.deepEqual(others, []);
       const report = JSON.parse(readFileSync(join(results, file!), 'utf8')) as Report;
-      assert.deepEqual(Object.keys(report.workloads), ['relay', 'signed', 'drain-mixed', 'idle']);
+      assert.deepEqual(Object.keys(report.workloads), ['relay', 'signed', 'submission', 'drain-mixed', 'idle']);
       for (const [workload, servers] of Object.entries(report.workloads)) {
         assert.deepEqual(Object.keys(servers), ROWS[workload] ?? ['postrider', 'ceiling']);
         for (const { figures } of Object.values(servers)) assertFigures(workload, figures);
