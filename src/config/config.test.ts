@@ -64,6 +64,13 @@ test('only the schedules that are written are there', () => {
   assert.deepEqual(retry.schedules, { greylisted: { ...DEFAULT_RETRY.schedules.greylisted, first: 300_000 } });
 });
 
+test('what is refused is not put right, and all else is', () => {
+  const { submission } = config({ submission: { refuseIf: ['missingDate'] } });
+  assert.ok(!submission.repairIf.includes('missingDate'));
+  assert.ok(submission.repairIf.includes('missingMessageId'));
+  assert.deepEqual(config({ submission: { repairIf: ['bcc'] } }).submission.repairIf, ['bcc']);
+});
+
 test('files are relative to the configuration, addresses complete', () => {
   const { tls, local } = config({
     tls: { certificate: 'tls/cert.pem', key: '/keys/key.pem' },
@@ -254,6 +261,16 @@ describe('what does not fit together is refused', () => {
         routes: [{ kind: 'relay', name: 'in', host: 'in.example.com' }],
       },
       'local.route: a stateless relay keeps nothing and cannot expand aliases; name a route of another kind (smarthost), or remove local.aliases',
+    ],
+    [
+      'a form that is refused and put right',
+      { submission: { refuseIf: ['eightBit', 'missingDate'], repairIf: ['bcc', 'missingDate'] } },
+      'submission.repairIf[1]: missingDate is in submission.refuseIf too; leave it out of one of them',
+    ],
+    [
+      'a form that nobody can put right',
+      { submission: { repairIf: ['severalFrom'] } },
+      'submission.repairIf[0]: "severalFrom" is not missingFrom, missingDate, missingMessageId, missingMimeVersion, unqualifiedDomain, bcc, forgedTrace, longLine or eightBit; write "missingDate"',
     ],
     [
       'a pace rule that matches nothing',

@@ -25,6 +25,9 @@ import {
   MEMORY_OPTIONS,
   PICKUP_OPTIONS,
   RELAY_OPTIONS,
+  type RepairedRules,
+  repairedRules,
+  SUBMISSION_OPTIONS,
   TLS_OPTIONS,
 } from '../receive/config.ts';
 import { TLS_REPORT_OPTIONS } from '../reports/config.ts';
@@ -46,6 +49,7 @@ export const OPTIONS = {
   relay: group(RELAY_OPTIONS, 'Who may send to whom. Mail for local domains is taken from anybody.'),
   local: group(LOCAL_OPTIONS, 'Domains whose mailboxes are here.'),
   pickup: group(PICKUP_OPTIONS, 'Mail from programs and users of this machine.'),
+  submission: group(SUBMISSION_OPTIONS, 'The form of mail from users who have logged in (RFC 6409).'),
   routes: ROUTES_OPTION,
   signing: group(SIGNING_OPTIONS, 'DKIM signatures of what our own clients send (RFC 6376).'),
   queue: group(QUEUE_OPTIONS, 'How mail waits and is tried.'),
@@ -77,12 +81,13 @@ export const OPTIONS = {
 
 type Raw = Values<typeof OPTIONS>;
 
-export interface Config extends Omit<Raw, 'routes' | 'events' | 'local' | 'pickup'> {
+export interface Config extends Omit<Raw, 'routes' | 'events' | 'local' | 'pickup' | 'submission'> {
   /** In the order in which they are tried; the last one takes everything. */
   readonly routes: readonly Route[];
   readonly local: Omit<Raw['local'], 'postmaster'> & { readonly postmaster: string };
   readonly events: Omit<Raw['events'], 'folder'> & { readonly folder: string };
   readonly pickup: Omit<Raw['pickup'], 'domain'> & { readonly domain: string };
+  readonly submission: Raw['submission'] & { readonly repairIf: RepairedRules };
 }
 
 /** What a configuration file exports by default. */
@@ -115,6 +120,7 @@ function complete(raw: Raw, base: string): Config {
       ...(raw.local.mailboxes && { mailboxes: raw.local.mailboxes.map((mailbox) => mailbox.toLowerCase()) }),
     },
     pickup: { ...raw.pickup, folder: fileIn(base, raw.pickup.folder), domain: raw.pickup.domain ?? ownDomain(raw) },
+    submission: { ...raw.submission, repairIf: repairedRules(raw.submission) },
     ...certificateFiles(raw, base),
     deliver: {
       ...raw.deliver,

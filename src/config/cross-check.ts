@@ -10,6 +10,7 @@ import {
   type MEMORY_OPTIONS,
   type PICKUP_OPTIONS,
   type RELAY_OPTIONS,
+  type SubmissionOptions,
   type TLS_OPTIONS,
 } from '../receive/config.ts';
 import { type SigningOptions } from '../mailauth/config.ts';
@@ -23,6 +24,7 @@ import { repeated, wrong } from './problems.ts';
 import { coversDomain } from './route-order.ts';
 import { type RouteOptions } from './routes.ts';
 import { loginsAreEncrypted, pinsAreDemanded } from './route-tls-checks.ts';
+import { refusedOrRepaired } from './submission-checks.ts';
 import { signingKeysAreNamedOnce, signingRulesMatch } from './signing-checks.ts';
 
 export interface Checkable {
@@ -37,6 +39,7 @@ export interface Checkable {
   readonly http: Values<typeof HTTP_OPTIONS>;
   readonly memory: Values<typeof MEMORY_OPTIONS>;
   readonly pickup: Values<typeof PICKUP_OPTIONS>;
+  readonly submission: SubmissionOptions;
   readonly spool: SpoolOptions;
   readonly signing: SigningOptions;
   readonly queue: { readonly pace: PaceConfig };
@@ -61,6 +64,7 @@ const CHECKS: readonly Check[] = [
   relayIsNoMailbox,
   spillIsInOrder,
   pickupIsOutside,
+  refusedOrRepaired,
   signingKeysAreNamedOnce,
   signingRulesMatch,
 ];

@@ -51,6 +51,11 @@ test('a hello name that could forge a field is left out', () => {
   assert.match(field, /^Received: from \[192\.0\.2\.1\]\r\n/);
 });
 
+test('a client may be left out, and how it came stays', () => {
+  const field = receivedField({ ...facts, hideClient: true, client: { ...client, tls: 'TLSv1.3 X', user: 'ann' } });
+  assert.match(field, /^Received: by mx\.test with ESMTPSA \(TLSv1\.3 X\) id 0abc; /);
+});
+
 test('an IPv6 client is named as a literal', () => {
   assert.match(receivedField({ ...facts, client: { ...client, address: '2001:db8::1' } }), /\(\[IPv6:2001:db8::1\]\)/);
 });

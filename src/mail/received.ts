@@ -13,6 +13,8 @@ export interface ReceivedFacts {
   readonly by: string;
   readonly id: string;
   readonly smtpUtf8: boolean;
+  /** Its name and address are left out. */
+  readonly hideClient?: boolean;
   /** The only recipient, or undefined: more than one would tell each of the others. */
   readonly recipient: string | undefined;
   /** Of MT-PRIORITY (RFC 6710 §7). */
@@ -27,7 +29,7 @@ const HARMLESS_NAME = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 
 export function receivedField(facts: ReceivedFacts): string {
   const { client, by, id, recipient, priority, date } = facts;
-  const clauses = [fromClause(client), `by ${by} ${how(facts)} id ${id}`];
+  const clauses = [facts.hideClient === true ? '' : fromClause(client), `by ${by} ${how(facts)} id ${id}`];
   if (recipient !== undefined) clauses.push(`for <${recipient}>`);
   if (priority !== undefined) clauses.push(`priority ${priority}`);
   return `Received: ${clauses.filter((clause) => clause !== '').join('\r\n\t')}; ${date}\r\n`;

@@ -17,14 +17,13 @@ import { receivedField } from '../mail/received.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type AcceptedEvent } from '../events/event.ts';
 import { type NewMessage } from '../spool/spool.ts';
-import { type ContentRules } from './content-rules.ts';
 import { type HeaderFacts } from './header-edits.ts';
 import { type Collected, MessageSink, type SinkOptions } from './message-sink.ts';
 import { type PlannedMessage, type ReceiveDeps, type Submitted } from './ports.ts';
 import { type Transaction } from './receiver.ts';
 import { type SendingTimes, timesWith } from './sending-times.ts';
+import { hidesClient, submissionForm } from './submission.ts';
 import { type ContentSink } from './transaction.ts';
-import { userHeader } from './user-mail.ts';
 
 type Answer = Reply | readonly Reply[];
 
@@ -42,9 +41,8 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
     maxHops: settings.maxHops,
     trusted: transaction.trusted ? 'trusted' : 'untrusted',
     trace: traceOf(deps, transaction, id),
-    ...userRules(deps, transaction, id),
+    ...submissionForm(deps, transaction, id),
     ...signing(deps, transaction),
-    fit: contentRules(transaction),
     ...timed(deps, transaction, id),
     refused: (why) => answerTo(transaction, refuse(why)),
   });
@@ -86,28 +84,6 @@ function signing({ signer, clock }: ReceiveDeps, { settings, peer }: Transaction
   if (active === undefined || (peer.identity === undefined && !settings.relay.isTrusted(peer.address))) return {};
   const may = peer.identity && senderTest(peer.identity);
   return { sign: (section) => active.begin(section, clock.now(), may) };
-}
-
-/** Of what is submitted here: by users who have logged in, and by local programs. */
-function contentRules({ peer, sender }: Transaction): ContentRules | undefined {
-  if (peer.identity === undefined && peer.protocol !== 'LOCAL') return undefined;
-  return { eightBit: 'repair', longLine: 'repair', binary: sender.body === 'BINARYMIME' };
-}
-
-/** Of mail from a user who has logged in. */
-function userRules(
-  { clock, formatDate }: ReceiveDeps,
-  { settings, peer, sender }: Transaction,
-  id: QueueId,
-): Pick<SinkOptions, 'prepare' | 'maxOctets'> {
-  const { identity } = peer;
-  if (identity === undefined) return {};
-  const { messageOctets } = identity.limits;
-  const facts = { identity, reversePath: sender.reversePath, hostname: settings.hostname, id };
-  return {
-    prepare: (section) => userHeader(section, { ...facts, date: formatDate(clock.now()) }),
-    ...(messageOctets !== undefined && { maxOctets: messageOctets }),
-  };
 }
 
 interface Arrival {
@@ -246,6 +222,7 @@ export function traceOf(deps: ReceiveDeps, transaction: Transaction, id: string)
     by: transaction.settings.hostname,
     id,
     smtpUtf8: transaction.sender.smtpUtf8,
+    hideClient: hidesClient(transaction),
     recipient: only === undefined || others.length > 0 ? undefined : addressOf(only),
     priority: transaction.sender.priority,
     date: deps.formatDate(deps.clock.now()),

@@ -18,6 +18,7 @@ import {
 } from '../lib/schema.ts';
 import { TLS_PROFILES } from '../lib/tls-profile.ts';
 import { parsed, unparsed } from '../lib/parsed.ts';
+import { FORM_RULES, REPAIRABLE_RULES } from './form-rule-names.ts';
 import { SASL_MECHANISMS } from '../wire/sasl/sasl.ts';
 import { SERVER_DEFAULTS } from '../wire/smtp/server-options.ts';
 
@@ -160,6 +161,26 @@ export const LOCAL_OPTIONS = {
   ),
 };
 
+export const SUBMISSION_OPTIONS = {
+  refuseIf: list(
+    choice(FORM_RULES, 'severalFrom', 'A rule.'),
+    ['severalFrom'],
+    'What a message of a user is refused for, each with the name of the rule in the reply.',
+  ),
+  repairIf: optional(
+    list(
+      choice(REPAIRABLE_RULES, 'missingDate', 'A rule.'),
+      [],
+      'What is put right in it. Not given: all that `refuseIf` does not have. What is in neither stays as it is.',
+    ),
+  ),
+  networks: flag(
+    false,
+    'The same for clients in `relay.networks` that have not logged in. For programs that send; not for servers that pass on what others have sent.',
+  ),
+  hideClient: flag(false, 'The trace field of such mail does not have the name and address of its client.'),
+};
+
 export const LIMITS_OPTIONS = {
   messageOctets: octets(SERVER_DEFAULTS.maxContentOctets, 'Largest message, offered as SIZE; beyond it 552.', {
     min: 65_536,
@@ -238,4 +259,12 @@ export type TlsOptions = Values<typeof TLS_OPTIONS>;
 export type RelayOptions = Values<typeof RELAY_OPTIONS>;
 export type LocalOptions = Values<typeof LOCAL_OPTIONS>;
 export type PickupOptions = Values<typeof PICKUP_OPTIONS>;
+export type SubmissionOptions = Values<typeof SUBMISSION_OPTIONS>;
 export type LimitsOptions = Values<typeof LIMITS_OPTIONS>;
+
+export type RepairedRules = NonNullable<SubmissionOptions['repairIf']>;
+
+/** What is put right when nothing is said of it. */
+export function repairedRules({ refuseIf, repairIf }: SubmissionOptions): RepairedRules {
+  return repairIf ?? REPAIRABLE_RULES.filter((rule) => !refuseIf.includes(rule));
+}

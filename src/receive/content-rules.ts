@@ -12,8 +12,7 @@ import { ContentEditor } from '../mail/mime/edits.ts';
 import { type FitRules } from '../mail/mime/fit.ts';
 import { foldingEdits } from '../mail/mime/fold.ts';
 import { type Reply, reply } from '../mail/reply.ts';
-
-export type RuleOutcome = 'refuse' | 'repair' | 'leave';
+import { type RuleOutcome } from './form-rule-names.ts';
 
 export interface ContentRules {
   readonly eightBit: RuleOutcome;

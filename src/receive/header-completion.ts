@@ -21,11 +21,16 @@ export interface CompletionFacts {
   readonly hostname: string;
   /** Of addresses that have none. */
   readonly domain: string;
+  /** What is done. Absent: all of it. */
+  readonly parts?: ReadonlySet<CompletionPart>;
 }
+
+export type CompletionPart = 'From' | 'Date' | 'Message-ID' | 'domains' | 'withoutBcc';
 
 /** Fields with their line ends in, fields out. What is sent again gets the Resent fields (RFC 5322 §3.6.6). */
 export function completeHeader(section: Buffer, facts: CompletionFacts): Buffer {
-  const kept = withoutBcc(section);
+  const does = (part: CompletionPart): boolean => facts.parts?.has(part) ?? true;
+  const kept = does('withoutBcc') ? withoutBcc(section) : section;
   const fields = headerFields(kept);
   const names = new Set(fields.map(({ name }) => name));
   const prefix = [...names].some((name) => name.startsWith('resent-')) ? 'Resent-' : '';
@@ -35,19 +40,22 @@ export function completeHeader(section: Buffer, facts: CompletionFacts): Buffer 
     ['Message-ID', `<${facts.id}@${facts.hostname}>`],
   ] as const;
   const missing = added
+    .filter(([name]) => does(name))
     .map(([name, value]) => [`${prefix}${name}`, value] as const)
     .filter(([name]) => !names.has(name.toLowerCase()));
   // What was sent once stays as it was sent.
-  const written = (field: HeaderField): boolean => field.name.startsWith(prefix.toLowerCase());
+  const written = (field: HeaderField): boolean => does('domains') && field.name.startsWith(prefix.toLowerCase());
   const whole = fields.map((field) =>
     written(field) ? withDomains(kept, field, facts.domain) : kept.subarray(field.start, field.end),
   );
   return Buffer.concat([...whole, Buffer.from(missing.map(([name, value]) => `${name}: ${value}\r\n`).join(''))]);
 }
 
-const ADDRESS_FIELDS = new Set(['from', 'sender', 'reply-to', 'to', 'cc'].flatMap((name) => [name, `resent-${name}`]));
+export const ADDRESS_FIELDS: ReadonlySet<string> = new Set(
+  ['from', 'sender', 'reply-to', 'to', 'cc'].flatMap((name) => [name, `resent-${name}`]),
+);
 /** So many recipients has a message at most. */
-const MAX_LISTED = 1000;
+export const MAX_LISTED = 1000;
 /** Groups are left alone; so is what is not UTF-8. */
 const NOT_OURS_TO_WRITE = /[:;\ufffd]/;
 

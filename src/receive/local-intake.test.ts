@@ -12,6 +12,7 @@ import { type NewMessage } from '../spool/spool.ts';
 import { encodeHead, type PickupEnvelope } from '../wire/sendmail/pickup-file.ts';
 import { pickupId, pickupName } from '../wire/sendmail/pickup-name.ts';
 import { Aliases } from './aliases.ts';
+import { ALL_REPAIRED } from './form-rule-names.ts';
 import { KeptContents } from './kept-contents.ts';
 import { type LocalIntakeDeps, takeIn, tellRefused } from './local-intake.ts';
 import { type TakenIn, whyUnfit } from './local-message.ts';
@@ -82,6 +83,7 @@ function world({
         memoryOctets: 1e6,
         tightOctets: 1e5,
         refuseNullMxSenders: true,
+        submission: { rules: ALL_REPAIRED, networks: false, hideClient: false },
       }),
       intake: () => intake,
       clock: { now: () => 1000, monotonic: () => 0 },

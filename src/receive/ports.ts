@@ -13,6 +13,7 @@ import { type RelayRules } from '../policy/relay.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { type Aliases } from './aliases.ts';
+import { type FormRules } from './form-rule-names.ts';
 import { type Logins } from './logins.ts';
 import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
@@ -41,8 +42,18 @@ export interface ReceiveSettings {
   readonly maxHops: number;
   readonly memoryOctets: number;
   readonly tightOctets: number;
+  readonly submission: SubmissionSettings;
   /** Whether senders in domains with a null MX are refused (RFC 7505 §4.2). */
   readonly refuseNullMxSenders: boolean;
+}
+
+/** Of mail from our own users. */
+export interface SubmissionSettings {
+  readonly rules: FormRules;
+  /** The rules hold for clients in `relay.networks` too. */
+  readonly networks: boolean;
+  /** The trace field does not say where it came from. */
+  readonly hideClient: boolean;
 }
 
 /** Whether new mail is taken at all, and if not, why. */

@@ -19,6 +19,7 @@ import {
   type Submitted,
 } from './ports.ts';
 import { type Signer } from './signer.ts';
+import { ALL_REPAIRED, formRules } from './form-rule-names.ts';
 import { SessionReceiver } from './receiver.ts';
 import { type ContentSink, type Peer } from './transaction.ts';
 
@@ -66,7 +67,7 @@ interface World {
   nullMx: 'yes' | 'no' | 'unknown';
 }
 
-function world(changes: Partial<ReceiveDeps> = {}): World {
+function world(changes: Partial<ReceiveDeps> = {}, options: Partial<ReceiveSettings> = {}): World {
   const aliases = Aliases.compile({
     aliases: {
       team: ['ann@local.test', 'bob@local.test', 'eve@far.test'],
@@ -99,6 +100,7 @@ function world(changes: Partial<ReceiveDeps> = {}): World {
     memoryOctets: 1e5,
     tightOctets: 1e4,
     refuseNullMxSenders: true,
+    submission: { rules: ALL_REPAIRED, networks: false, hideClient: false },
   };
   const relayed: string[] = [];
   const next: RelayTransaction = {
@@ -123,7 +125,7 @@ function world(changes: Partial<ReceiveDeps> = {}): World {
   };
   const budget = new OctetBudget(1e6);
   const receiver = new SessionReceiver({
-    settings: () => ({ ...settings, softBounce: state.softBounce }),
+    settings: () => ({ ...settings, softBounce: state.softBounce, ...options }),
     intake: () => state.intake,
     signer: () => undefined,
     clock: { now: () => 1000, monotonic: () => 0 },
@@ -587,5 +589,72 @@ describe('a client that has logged in', () => {
     assert.equal((await w.receiver.recipient(to('x@edge.test'))).code, 250);
     await send(w);
     assert.equal(w.submitted.length, 1);
+  });
+});
+
+describe('the form of submissions', () => {
+  const identity = { user: 'app', tenant: 'acme', senders: ['sender.test'], limits: {} };
+  const submission = { rules: ALL_REPAIRED, networks: true, hideClient: false };
+  const client = { address: '127.0.0.1' };
+
+  async function submitted(w: World, from: Partial<Peer>, recipient = 'bob@far.test'): Promise<string> {
+    await begin(w, from);
+    assert.equal((await w.receiver.recipient(to(recipient))).code, 250);
+    await send(w, 'From: eve@other.test\r\nBcc: x@far.test\r\n\r\nbody\r\n');
+    const content = w.submitted.at(-1)?.content;
+    return content?.kind === 'octets' ? Buffer.from(content.octets).toString() : '';
+  }
+
+  test('is that of clients in relay.networks where it is asked for, whoever their mail is from', async () => {
+    const formed = await submitted(world({}, { submission }), client);
+    assert.match(formed, /^From: eve@other\.test\r\nDate: today\r\nMessage-ID: </m);
+    assert.doesNotMatch(formed, /Bcc/);
+    const asItCame = await submitted(world(), client);
+    assert.match(asItCame, /^From: eve@other\.test\r\nBcc: x@far\.test\r\n\r\nbody/m);
+  });
+
+  test('is not that of others', async () => {
+    const asItCame = await submitted(world({}, { submission }), { address: '192.0.2.1' }, 'ann@local.test');
+    assert.match(asItCame, /^Bcc: /m);
+  });
+
+  test('is none of what passes through', async () => {
+    const w = world({}, { submission });
+    assert.notEqual(await submitted(w, client, 'x@edge.test'), '');
+    assert.deepEqual(w.relayed, []);
+  });
+
+  test('is refused by the rule that is broken', async () => {
+    const w = world({}, { submission: { ...submission, rules: formRules(['missingDate', 'eightBit'], []) } });
+    for (const [text, rule] of [
+      ['Subject: x\r\n\r\nx\r\n', 'missingDate'],
+      ['Date: now\r\n\r\nü\r\n', 'eightBit'],
+    ] as const) {
+      await begin(w, { identity });
+      await w.receiver.recipient(to('bob@far.test'));
+      const answer = await send(w, text);
+      assert.ok('code' in answer && answer.lines[0].endsWith(`(submission.refuseIf: ${rule})`));
+    }
+    assert.deepEqual(w.submitted, []);
+  });
+
+  test('says nothing of the client where it is asked to', async () => {
+    const hidden = { submission: { ...submission, hideClient: true } };
+    const trace = /^Received: (from c\.test \(\[[^\]]*\]\)\r\n\t)?by us\.test with ESMTP(A?) /;
+    const of = async (from: Partial<Peer>, recipient?: string) =>
+      trace
+        .exec(await submitted(world({}, hidden), from, recipient))
+        ?.slice(1)
+        .map(Boolean);
+    assert.deepEqual(await of(client), [false, false]);
+    assert.deepEqual(await of({ address: '192.0.2.1' }, 'ann@local.test'), [true, false]);
+    const w = world({}, hidden);
+    await begin(w, { identity });
+    await w.receiver.recipient(to('bob@far.test'));
+    await send(w, 'Subject: x\r\n\r\nx\r\n');
+    const content = w.submitted[0]?.content;
+    assert.ok(content?.kind === 'octets');
+    assert.match(Buffer.from(content.octets).toString(), /^Received: by us\.test with ESMTPA id /);
+    assert.match(w.submitted[0]!.events.join(''), /"clientAddress":"127\.0\.0\.1"|"clientAddress":"192/);
   });
 });

@@ -18,6 +18,7 @@ import { type MailRequest } from '../wire/smtp/parameters.ts';
 import { type IntakeState, type ReceiveDeps, type ReceiveSettings, type RelayTransaction } from './ports.ts';
 import { relaySink } from './relay-sink.ts';
 import { requestedTimes, type SendingTimes } from './sending-times.ts';
+import { submissionRules } from './submission.ts';
 import { type Answer, type ContentSink, type Peer, type Receiver, type SessionLogins } from './transaction.ts';
 
 /** A transaction that is passed through, and those that the next hop has accepted. */
@@ -123,9 +124,9 @@ export class SessionReceiver implements Receiver {
     const [target] = targets;
     const [route] = routes;
     // What an alias makes several of cannot pass through as one: it is kept, and delivered by the same routes.
-    // Nor can a user's mail, to which something is done, nor what has a time of its own.
-    const { identity } = transaction.peer;
-    const passes = targets.length === 1 && identity === undefined && transaction.times.deliverBy === undefined;
+    // Nor can a submission, to which something is done, nor what has a time of its own.
+    const submitted = submissionRules(transaction) !== undefined;
+    const passes = targets.length === 1 && !submitted && transaction.times.deliverBy === undefined;
     if (target !== undefined && passes && route?.kind === 'relay')
       return this.#passOn(transaction, { ...recipient, forwardPath: target }, route);
     if (transaction.relay !== undefined) return OTHER_NEXT_HOP;

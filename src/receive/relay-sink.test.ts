@@ -56,7 +56,10 @@ function world(changes: Partial<RelayTransaction> = {}, { protocol = 'ESMTP', ro
     tell: (event: Event) => void events.push(event),
   } as Partial<ReceiveDeps> as ReceiveDeps;
   const transaction = {
-    settings: { hostname: 'us.test', maxHeaderOctets: MAX_HEADER, maxHops: MAX_HOPS },
+    settings: {
+      ...{ hostname: 'us.test', maxHeaderOctets: MAX_HEADER, maxHops: MAX_HOPS },
+      submission: { hideClient: false },
+    },
     peer: { address: '192.0.2.1', port: 9, listener: 'in', helloName: 'c.test', protocol, tls: undefined },
     sender: { reversePath: mailbox('ann@sender.test'), smtpUtf8: false },
     recipients: [],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseMailbox } from '../mail/path.ts';
+import { FORM_RULES, type FormRule, formRules, REPAIRABLE_RULES } from './form-rule-names.ts';
 import { userHeader, type UserMailFacts } from './user-mail.ts';
 
 const identity = { user: 'app', tenant: '', senders: ['a.test', 'boss@b.test'], limits: {} };
@@ -9,6 +10,7 @@ assert.ok(ann.ok);
 const FACTS = {
   ...{ identity, reversePath: ann.value, hostname: 'mx.test', id: '01' },
   date: 'Thu, 26 Nov 2026 02:00:00 +0000',
+  rules: formRules(['severalFrom'], REPAIRABLE_RULES),
 };
 const DATE = `Date: ${FACTS.date}\r\n`;
 const ID = 'Message-ID: <01@mx.test>\r\n';
@@ -69,5 +71,94 @@ describe('what a user submits', () => {
 
   test('a null reverse-path gives no From', () => {
     assert.match(edited('Subject: x\r\n\r\n', { reversePath: null }), /^550 .*no From/);
+  });
+});
+
+describe('a rule', () => {
+  const ID_OF_OURS = '01mc7fb600zy00001k2m';
+  /** By rule: a section that breaks it, the status of its refusal, and what becomes of it when it is put right. */
+  const BROKEN: Readonly<Partial<Record<FormRule, readonly [string, string, (string | undefined)?]>>> = {
+    missingFrom: [`${DATE}${ID}`, '550 5.6.0', `${DATE}${ID}From: <ann@a.test>\r\n`],
+    missingDate: [`From: ann@a.test\r\n${ID}`, '550 5.6.0', `From: ann@a.test\r\n${ID}${DATE}`],
+    missingMessageId: [`From: ann@a.test\r\n${DATE}`, '550 5.6.0', `From: ann@a.test\r\n${DATE}${ID}`],
+    missingMimeVersion: [
+      `${WHOLE}Content-Transfer-Encoding: base64\r\n`,
+      '550 5.6.0',
+      `${WHOLE}Content-Transfer-Encoding: base64\r\nMIME-Version: 1.0\r\n`,
+    ],
+    unqualifiedDomain: [`${WHOLE}To: x@c.test, bob\r\n`, '554 5.1.3', `${WHOLE}To: x@c.test,\r\n\tbob@a.test\r\n`],
+    bcc: [`${WHOLE}Bcc: x@c.test\r\n`, '550 5.6.0', WHOLE],
+    forgedTrace: [`${WHOLE}Authentication-Results: mx.test; spf=pass\r\n`, '550 5.7.1', WHOLE],
+    returnPath: [`Return-Path: <x@c.test>\r\n${WHOLE}`, '550 5.6.0'],
+    severalFrom: [`${WHOLE}From: boss@b.test\r\n`, '550 5.6.0'],
+    repeatedField: [`${WHOLE}Subject: y\r\n`, '550 5.6.0'],
+  };
+
+  test('is there for all of the header section', () => {
+    const others = FORM_RULES.filter((rule) => rule !== 'eightBit' && rule !== 'longLine');
+    assert.deepEqual(Object.keys(BROKEN).toSorted(), others.toSorted());
+  });
+
+  for (const [rule, [section, status, repaired]] of Object.entries(BROKEN) as [FormRule, [string, string, string?]][]) {
+    test(`${rule} refuses, and says so`, () => {
+      const answer = userHeader(Buffer.from(`${section}\r\n`), { ...FACTS, rules: formRules([rule], []) });
+      assert.ok('code' in answer);
+      assert.equal(`${answer.code} ${answer.status}`, status);
+      assert.ok(answer.lines[0].endsWith(`(submission.refuseIf: ${rule})`), answer.lines[0]);
+    });
+
+    test(`${rule} alone, in neither set, leaves it as it is`, () => {
+      const others = (REPAIRABLE_RULES as readonly FormRule[]).filter((other) => other !== rule);
+      assert.equal(edited(`${section}\r\n`, { rules: formRules([], others) }), `${section}\r\n`);
+    });
+
+    if (repaired !== undefined)
+      test(`${rule} puts it right`, () =>
+        assert.equal(edited(`${section}\r\n`, { rules: formRules([], [rule]) }), `${repaired}\r\n`));
+  }
+
+  test('holds for what is sent again by its Resent fields', () => {
+    const section = `${WHOLE}Resent-From: ann@a.test\r\nResent-To: x@c.test\r\n\r\n`;
+    assert.match(edited(section, { rules: formRules(['missingDate'], []) }), /^550 The message has no Resent-Date/);
+    assert.match(edited(section), /Resent-Date: Thu/);
+  });
+
+  test('a sender without a domain has a status of its own', () => {
+    const answer = userHeader(Buffer.from('From: ann\r\n\r\n'), {
+      ...FACTS,
+      rules: formRules(['unqualifiedDomain'], []),
+    });
+    assert.ok('code' in answer);
+    assert.equal(answer.status, '5.1.7');
+  });
+
+  test('a domain without a dot is refused, and not completed', () => {
+    const section = `${WHOLE}Cc: Bob <bob@printer>\r\n\r\n`;
+    assert.match(
+      edited(section, { rules: formRules(['unqualifiedDomain'], []) }),
+      /^554 .*Cc has a domain without a dot/,
+    );
+    assert.equal(edited(section), section);
+    const literal = `${WHOLE}Cc: bob@[192.0.2.1], "x@y"@c.test\r\n\r\n`;
+    assert.equal(edited(literal, { rules: formRules(['unqualifiedDomain'], []) }), literal);
+  });
+
+  test('trace fields in our name go, unless they could be ours or are of others', () => {
+    const ours = `Received: from x by mx.test\r\n\twith ESMTPSA id ${ID_OF_OURS}; now\r\n`;
+    const others = `Received: from mx.test by c.test; now\r\nAuthentication-Results: c.test; spf=pass\r\n`;
+    const forged = `Received: from x by MX.test; now\r\nReceived: by mx.test with SMTP id abc; now\r\nAuthentication-Results: (x) mx.test 1; dkim=pass\r\n`;
+    assert.equal(edited(`${ours}${forged}${others}${WHOLE}\r\n`), `${ours}${others}${WHOLE}\r\n`);
+  });
+
+  test('of the form holds for who has not logged in, and none about the author', () => {
+    assert.equal(
+      edited(`From: eve@c.test\r\nBcc: x@c.test\r\n\r\n`, { identity: undefined }),
+      `From: eve@c.test\r\n${DATE}${ID}\r\n`,
+    );
+  });
+
+  test('a message without From is refused only where it would get one', () => {
+    const section = `${DATE}${ID}\r\n`;
+    assert.equal(edited(section, { reversePath: null, rules: formRules([], []) }), section);
   });
 });

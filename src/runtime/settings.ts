@@ -21,7 +21,8 @@ import { DEFAULT_RETRY, type RetryOptions } from '../queue/retry.ts';
 import { type SchedulerOptions } from '../queue/scheduler.ts';
 import { Aliases, MAX_ALIAS_TARGETS } from '../receive/aliases.ts';
 import { type LocalSettings } from '../receive/local-message.ts';
-import { type ReceiveSettings } from '../receive/ports.ts';
+import { formRules } from '../receive/form-rule-names.ts';
+import { type ReceiveSettings, type SubmissionSettings } from '../receive/ports.ts';
 import { type Signer } from '../receive/signer.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
 import { type AuthOptions, type ServerOptions } from '../wire/smtp/server-options.ts';
@@ -177,7 +178,13 @@ export function receiveSettings(config: Config): ReceiveSettings {
     memoryOctets: memory.spillAt,
     tightOctets: memory.tightSpillAt,
     refuseNullMxSenders: limits.nullMxSenders === 'refuse',
+    submission: submissionSettings(config),
   };
+}
+
+function submissionSettings({ submission }: Config): SubmissionSettings {
+  const { refuseIf, repairIf, networks, hideClient } = submission;
+  return { rules: formRules(refuseIf, repairIf), networks, hideClient };
 }
 
 /** Of mail from programs of this machine. */

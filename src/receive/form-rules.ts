@@ -1,0 +1,151 @@
+/**
+ * The form of mail that is submitted here, as rules that a message breaks or does not (RFC 6409 §6, §8): for each, a message
+ * that breaks it is refused, put right, or left as it is.
+ */
+
+import { parseAddressList } from '../mail/address-list.ts';
+import { fieldValue, type HeaderField } from '../mail/header.ts';
+import { parseQueueId } from '../mail/queue-id.ts';
+import { type EnhancedStatus, type Reply, reply } from '../mail/reply.ts';
+import { type FormRule, type FormRules } from './form-rule-names.ts';
+import { ADDRESS_FIELDS, hasDomain, MAX_LISTED } from './header-completion.ts';
+
+export interface HeaderForm {
+  readonly section: Buffer;
+  readonly fields: readonly HeaderField[];
+  /** Our own. */
+  readonly hostname: string;
+}
+
+/** What is wrong by a rule of the header section: the text for its sender, and more than 550 5.6.0 where there is more to say. */
+interface Wrong {
+  readonly what: string;
+  readonly code?: number;
+  readonly status?: EnhancedStatus;
+}
+
+type Check = (form: HeaderForm) => Wrong | undefined;
+
+/** RFC 5322 §3.6: at most once. */
+const ONCE = new Map(
+  ['Date', 'Sender', 'Reply-To', 'To', 'Cc', 'Message-ID', 'In-Reply-To', 'References', 'Subject'].map(
+    (name) => [name.toLowerCase(), name] as const,
+  ),
+);
+
+const CHECKS: Readonly<Partial<Record<FormRule, Check>>> = {
+  missingFrom: (form) => missing(form, 'From'),
+  missingDate: (form) => missing(form, 'Date'),
+  missingMessageId: (form) => missing(form, 'Message-ID'),
+  missingMimeVersion: ({ fields }) => wrongIf(lacksMimeVersion(fields), 'The message has no MIME-Version field'),
+  unqualifiedDomain: (form) => firstOf(form.fields, (field) => unqualified(form.section, field)),
+  bcc: ({ fields }) => wrongIf(has(fields, 'bcc') || has(fields, 'resent-bcc'), 'The message has a Bcc field'),
+  returnPath: ({ fields }) => wrongIf(has(fields, 'return-path'), 'The message has a Return-Path field'),
+  forgedTrace: (form) => firstOf(form.fields, (field) => forged(form, field)),
+  severalFrom: ({ fields }) => wrongIf(countOf(fields, 'from') > 1, 'More than one From field'),
+  repeatedField: ({ fields }) => {
+    const again = [...ONCE].find(([name]) => countOf(fields, name) > 1);
+    return again && { what: `More than one ${again[1]} field` };
+  },
+};
+
+/** The refusal by the first rule that is broken. */
+export function formRefusal(form: HeaderForm, rules: FormRules): Reply | undefined {
+  for (const [rule, check] of Object.entries(CHECKS) as readonly (readonly [FormRule, Check])[]) {
+    if (rules[rule] !== 'refuse') continue;
+    const wrong = check(form);
+    if (wrong === undefined) continue;
+    const { what, code = 550, status = '5.6.0' } = wrong;
+    return reply(code, status, `${what} (submission.refuseIf: ${rule})`);
+  }
+  return undefined;
+}
+
+/** The section without what somebody else wrote in our name. */
+export function withoutForgedTrace(form: HeaderForm): Buffer {
+  const { section, fields } = form;
+  const kept: Buffer[] = [];
+  let at = 0;
+  for (const field of fields) {
+    if (!isForged(form, field)) continue;
+    kept.push(section.subarray(at, field.start));
+    at = field.end;
+  }
+  return at === 0 ? section : Buffer.concat([...kept, section.subarray(at)]);
+}
+
+export function isResent(fields: readonly HeaderField[]): boolean {
+  return fields.some(({ name }) => name.startsWith('resent-'));
+}
+
+export function lacksMimeVersion(fields: readonly HeaderField[]): boolean {
+  const isMime = has(fields, 'content-type') || has(fields, 'content-transfer-encoding');
+  return isMime && !has(fields, 'mime-version');
+}
+
+/** Of what is sent again, the Resent field. */
+function missing({ fields }: HeaderForm, name: string): Wrong | undefined {
+  const wanted = isResent(fields) ? `Resent-${name}` : name;
+  return wrongIf(!has(fields, wanted.toLowerCase()), `The message has no ${wanted} field`);
+}
+
+/** An address without a domain, or one that is no domain of the internet. */
+function unqualified(section: Buffer, field: HeaderField): Wrong | undefined {
+  if (!ADDRESS_FIELDS.has(field.name)) return undefined;
+  const list = parseAddressList(fieldValue(section, field), MAX_LISTED);
+  const short = list.ok ? list.value.find(({ address }) => !isQualified(address)) : undefined;
+  if (short === undefined) return undefined;
+  const name = section.toString('latin1', field.start, field.valueStart - 1).trimEnd();
+  const lack = hasDomain(short.address) ? 'a domain without a dot' : 'no domain';
+  // RFC 6409 §4.2 has 554 for it.
+  const status = /from|sender/.test(field.name) ? '5.1.7' : '5.1.3';
+  return { what: `An address in ${name} has ${lack}`, code: 554, status };
+}
+
+function isQualified(address: string): boolean {
+  return /@(?:\[[^\]]*\]|[^@".]+\.[^@"]+)$/.test(address);
+}
+
+const RESULTS_FIELDS = new Set(['authentication-results', 'arc-authentication-results']);
+
+/**
+ * Written in our name, and not by us: results of authentication (RFC 8601 §5), and trace fields unlike ours. Those that could be
+ * ours stay, since it is by them that a loop is seen.
+ */
+function isForged({ section, hostname }: HeaderForm, field: HeaderField): boolean {
+  const value = (): string => fieldValue(section, field).toLowerCase();
+  const ours = hostname.toLowerCase();
+  if (RESULTS_FIELDS.has(field.name))
+    return value()
+      .split(/[\s;]+/)
+      .includes(ours);
+  if (field.name !== 'received') return false;
+  const [, by, id = ''] = /(?:^|\s)by\s+([^\s;()]+)(?:.*?\sid\s+([^\s;]+))?/.exec(value()) ?? [];
+  return by === ours && parseQueueId(id) === undefined;
+}
+
+function forged(form: HeaderForm, field: HeaderField): Wrong | undefined {
+  if (!isForged(form, field)) return undefined;
+  const which = field.name === 'received' ? 'A Received field' : 'Authentication-Results';
+  return { what: `${which} of the message came in the name of this server`, status: '5.7.1' };
+}
+
+function wrongIf(is: boolean, what: string): Wrong | undefined {
+  return is ? { what } : undefined;
+}
+
+function firstOf(fields: readonly HeaderField[], of: (field: HeaderField) => Wrong | undefined): Wrong | undefined {
+  for (const field of fields) {
+    const found = of(field);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function has(fields: readonly HeaderField[], wanted: string): boolean {
+  return fields.some(({ name }) => name === wanted);
+}
+
+function countOf(fields: readonly HeaderField[], wanted: string): number {
+  return fields.filter(({ name }) => name === wanted).length;
+}
