@@ -3,13 +3,14 @@
  * those that are there.
  *
  * RFC 6376 §3.6 and RFC 8463 §4 (keys), RFC 7208 §3 (SPF), RFC 9989 (DMARC), RFC 8461 §3.1 (MTA-STS), RFC 8460 §3
- * (TLS-RPT). SPF is looked at, not evaluated.
+ * (TLS-RPT).
  */
 
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { type SigningKeyRecord } from './directory.ts';
 import { type Domain } from '../mail/domain.ts';
 import { type DnsAnswer, type MxRecord, type Resolver } from '../ports/resolver.ts';
+import { spfProblem, spfTexts } from './spf-record.ts';
 
 export type Purpose = 'dkim' | 'spf' | 'dmarc' | 'mx' | 'mtaSts' | 'mtaStsHost' | 'tlsRpt' | 'returnPath';
 
@@ -39,7 +40,6 @@ export interface DomainFacts {
 
 /** A character-string of TXT has at most 255 octets (RFC 1035 §3.3.14). */
 const MAX_STRING = 255;
-const SPF_LOOKUPS = 10;
 
 export function wantedRecords({ domain, hostname, keys, stsRecord }: DomainFacts): readonly WantedRecord[] {
   return [
@@ -132,16 +132,20 @@ async function problemOf(record: WantedRecord, resolver: Resolver): Promise<stri
   if (record.type === 'CNAME') return addressProblem(record, resolver);
   const answer = await resolver.resolve(record.name, 'TXT');
   if (answer.kind === 'temporary') return later(record, answer.reason);
-  return textProblem(record, answer.kind === 'found' ? answer.records : []);
+  return textProblem(record, answer.kind === 'found' ? answer.records : [], resolver);
 }
 
-/** What is wrong with the texts that stand at the name of a record. */
-export function textProblem(record: WantedRecord, found: readonly string[]): string | undefined {
+/** What is wrong with the texts that stand at the name of a record; what they lead to is looked up. */
+export async function textProblem(
+  record: WantedRecord,
+  found: readonly string[],
+  resolver: Resolver,
+): Promise<string | undefined> {
   switch (record.purpose) {
     case 'dkim':
       return keyProblem(record, found);
     case 'spf':
-      return spfProblem(record, found);
+      return spfRecordProblem(record, found, resolver);
     case 'dmarc':
       return taggedProblem(record, found, { version: 'v=DMARC1', needs: 'p' });
     case 'mtaSts':
@@ -167,23 +171,16 @@ function keyProblem(record: WantedRecord, found: readonly string[]): string | un
   return undefined;
 }
 
-function spfProblem(record: WantedRecord, found: readonly string[]): string | undefined {
-  const records = found.filter((text) => /^v=spf1(?: |$)/i.test(text));
-  const [spf, other] = records;
-  if (spf === undefined) return missing(record);
-  if (other !== undefined)
-    return `${records.length} SPF records stand there, and receivers take that for an error: join them in one`;
-  const terms = spf.toLowerCase().split(/ +/).slice(1);
-  const lookups = terms.filter((term) => /^[+?~-]?(?:include:|a$|a[:/]|mx$|mx[:/]|ptr|exists:)|^redirect=/.test(term));
-  if (lookups.length > SPF_LOOKUPS)
-    return `${lookups.length} terms need a look-up, and receivers stop after ${SPF_LOOKUPS}`;
-  if (terms.some((term) => term === '+all' || term === 'all'))
-    return '"+all" lets everybody send as the domain: end it with ~all or -all';
-  const wanted = record.value.split(' ')[1] ?? '';
-  const names = terms.some(
-    (term) => term.replace(/^\+/, '') === wanted || /^\+?(?:mx$|include:|ip[46]:|redirect=|exists:)/.test(term),
-  );
-  return names ? undefined : `nothing in it names this server: add ${wanted}`;
+async function spfRecordProblem(
+  record: WantedRecord,
+  found: readonly string[],
+  resolver: Resolver,
+): Promise<string | undefined> {
+  const [text, ...others] = spfTexts(found);
+  if (text === undefined) return missing(record);
+  if (others.length > 0)
+    return `${others.length + 1} SPF records stand there, and receivers take that for an error: join them in one`;
+  return spfProblem({ domain: record.name, text, wanted: record.value.split(' ')[1] ?? '' }, resolver);
 }
 
 interface Tagged {

@@ -52,7 +52,7 @@ async function isSeen({ resolver }: RotationDeps, key: SigningKeyRecord): Promis
   const [record] = wantedRecords({ domain: key.domain, hostname: '', keys: [key], stsRecord: undefined });
   if (record?.value !== dkimRecord(key)) return false;
   const answer = await resolver.resolve(record.name, 'TXT');
-  return answer.kind === 'found' && textProblem(record, answer.records) === undefined;
+  return answer.kind === 'found' && (await textProblem(record, answer.records, resolver)) === undefined;
 }
 
 async function forgetIfOld(
