@@ -33,6 +33,8 @@ const PACKAGES = {
   programs: ['bsd-mailx', 'mailutils', 'php-cli', 'git-email', 'libmailtools-perl'],
   // Users and groups that exist for one process only; see foreign-users.ts.
   wrappers: ['libnss-wrapper', 'libuid-wrapper'],
+  // A web server.
+  nginx: ['nginx'],
   // A small ACME authority.
   pebble: ['pebble'],
 } as const;
