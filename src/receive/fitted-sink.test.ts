@@ -140,6 +140,12 @@ describe('lines that are too long', () => {
     assert.ok(isSevenBit(content ?? Buffer.alloc(0)));
   });
 
+  test('are encoded beside UTF-8 in the header section, which makes the content 8-bit', async () => {
+    const { collected, content } = await through(Buffer.from(`${HEAD}X: ü\r\n\r\n${LONG}\r\n`));
+    assert.equal(collected?.eightBit, true);
+    assert.ok(content?.includes('Content-Transfer-Encoding: quoted-printable'));
+  });
+
   test('are folded in the header section', async () => {
     const text = `${HEAD}X-A: ${'word '.repeat(300)}end\r\n\r\nHi\r\n`;
     const { content } = await through(Buffer.from(text));

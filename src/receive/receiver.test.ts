@@ -647,6 +647,8 @@ describe('the form of submissions', () => {
         ?.slice(1)
         .map(Boolean);
     assert.deepEqual(await of(client), [false, false]);
+    const shown = trace.exec(await submitted(world({}, { submission }), client))?.[1];
+    assert.ok(shown !== undefined, 'only where it is asked to');
     assert.deepEqual(await of({ address: '192.0.2.1' }, 'ann@local.test'), [true, false]);
     const w = world({}, hidden);
     await begin(w, { identity });
