@@ -18,7 +18,7 @@ import {
   variants,
 } from '../lib/schema.ts';
 import { addressPattern, hostOrAddress, network, nextHopAddress } from '../mail/config.ts';
-import { name } from '../receive/config.ts';
+import { FINGERPRINT, name } from '../receive/config.ts';
 
 const PORT = { min: 1, max: 65_535 };
 const LEVELS = ['none', 'opportunistic', 'encrypt', 'verify', 'dane'] as const;
@@ -50,14 +50,6 @@ const BASE = {
     'What takes this route: all the lists given must match, a list matches when one of its elements does. Nothing given: everything.',
   ),
 };
-
-const FINGERPRINT = checkedText('3a…', 'A fingerprint.', {
-  expected: 'SHA-256 as 64 hexadecimal digits, with or without colons',
-  parse: (value) => {
-    const digits = value.replaceAll(':', '').toLowerCase();
-    return /^[0-9a-f]{64}$/.test(digits) ? parsed(digits) : unparsed('not 64 hexadecimal digits');
-  },
-});
 
 const TLS_OPTIONS = partial(
   {

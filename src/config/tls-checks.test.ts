@@ -18,6 +18,42 @@ describe('options of TLS that do not go together', () => {
       { listeners: [{ ...smtp, clientCertificates: true }], tls: { clientCa: 'ca.pem' } },
       undefined,
     ],
+    [
+      'logins by certificate, and nobody is asked for one',
+      { listeners: [{ ...smtp, auth: 'offered' }], tls: { clientCa: 'ca.pem', clientUser: 'address' } },
+      /^tls\.clientUser: write clientCertificates/,
+    ],
+    [
+      'logins by certificate where nobody logs in',
+      {
+        listeners: [{ ...smtp, clientCertificates: true }],
+        tls: { clientCa: 'ca.pem', clientUsers: [{ fingerprint: 'ab'.repeat(32), user: 'ann' }] },
+      },
+      /^tls\.clientUsers: write clientCertificates/,
+    ],
+    [
+      'logins by certificate',
+      {
+        listeners: [{ ...smtp, clientCertificates: true, auth: 'offered' }],
+        tls: { clientCa: 'ca.pem', clientUsers: [{ fingerprint: 'AB:'.repeat(31) + 'AB', user: 'ann' }] },
+      },
+      undefined,
+    ],
+    [
+      'one certificate of two users',
+      {
+        listeners: [{ ...smtp, clientCertificates: true, auth: 'offered' }],
+        tls: {
+          clientCa: 'ca.pem',
+          clientUsers: [
+            { fingerprint: 'ab'.repeat(32), user: 'ann' },
+            { fingerprint: 'AB:'.repeat(31) + 'AB', user: 'bob' },
+          ],
+        },
+      },
+      /^tls\.clientUsers\[1\]\.fingerprint: give each/,
+    ],
+    ['a fingerprint that is none', { tls: { clientUsers: [{ fingerprint: 'abc', user: 'ann' }] } }, /fingerprint/],
     ['TLS 1.2 alone, and 1.3 at least', { tls: { profile: 'tls12', minVersion: 'TLSv1.3' } }, /^tls\.profile/],
     [
       'the same of one listener',

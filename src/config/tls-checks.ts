@@ -18,6 +18,8 @@ interface Checkable {
 export const TLS_CHECKS = [
   tlsHasCertificate,
   clientsHaveAnAuthority,
+  clientUsersAreAsked,
+  clientUsersAreOnce,
   versionsAreLeft,
   acmeIsAgreed,
   acmeAccountIsWhole,
@@ -42,6 +44,21 @@ function clientsHaveAnAuthority({ listeners, tls }: Checkable): readonly Problem
   if (i === -1) return [];
   const what = 'nobody could vouch for the certificates that clients show';
   return [wrong(`listeners[${i}].clientCertificates`, what, 'write tls.clientCa, the PEM file of their authority')];
+}
+
+function clientUsersAreAsked({ listeners, tls }: Checkable): readonly Problem[] {
+  const asked = listeners.some(({ clientCertificates, auth }) => clientCertificates && auth !== 'off');
+  if (asked || (tls.clientUser === undefined && tls.clientUsers.length === 0)) return [];
+  const path = tls.clientUser === undefined ? 'tls.clientUsers' : 'tls.clientUser';
+  const what = 'no listener asks for certificates and takes logins';
+  return [wrong(path, what, "write clientCertificates: true and auth: 'required' at a listener")];
+}
+
+function clientUsersAreOnce({ tls: { clientUsers } }: Checkable): readonly Problem[] {
+  const all = clientUsers.map(({ fingerprint }) => fingerprint);
+  const i = all.findIndex((fingerprint, at) => all.indexOf(fingerprint) !== at);
+  if (i === -1) return [];
+  return [wrong(`tls.clientUsers[${i}].fingerprint`, 'stands there twice', 'give each certificate one user')];
 }
 
 /** `minVersion` must leave the profile something to speak. */

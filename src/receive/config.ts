@@ -38,6 +38,15 @@ function serverName(written: string, doc: string) {
   return checkedText(written, doc, { expected, parse });
 }
 
+/** Of a certificate or a key, as lower-case digits. */
+export const FINGERPRINT = checkedText('3a…', 'A fingerprint.', {
+  expected: 'SHA-256 as 64 hexadecimal digits, with or without colons',
+  parse: (value) => {
+    const digits = value.replaceAll(':', '').toLowerCase();
+    return /^[0-9a-f]{64}$/.test(digits) ? parsed(digits) : unparsed('not 64 hexadecimal digits');
+  },
+});
+
 const LISTENER = group(
   {
     name: required(name('smtp', 'Stands in events and in the trace field.')),
@@ -112,6 +121,24 @@ export const TLS_OPTIONS = {
       '/etc/postrider/tls/clients.pem',
       'PEM file with the authorities whose certificates clients may show, where a listener asks for one.',
     ),
+  ),
+  clientUser: optional(
+    choice(
+      ['address', 'commonName'],
+      'address',
+      'Lets a client log in by its certificate (EXTERNAL), as the user whose name is an address in its subjectAltName (rfc822Name), or its common name. For authorities that give such names to nobody but your users.',
+    ),
+  ),
+  clientUsers: list(
+    group(
+      {
+        fingerprint: required({ ...FINGERPRINT, doc: 'SHA-256 of the certificate.' }),
+        user: required(text('ann', 'A user of the directory.')),
+      },
+      'A certificate.',
+    ),
+    [],
+    'Certificates that log in a user by EXTERNAL whatever names they bear.',
   ),
   profile: choice(
     TLS_PROFILES,

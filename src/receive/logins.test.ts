@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { makeAuthority } from '../../test/lib/certificates.ts';
 import { HandClock } from '../../test/lib/hand-clock.ts';
 import { type Identity } from '../mail/identity.ts';
 import { parseMailbox } from '../mail/path.ts';
@@ -28,7 +30,10 @@ function world(answer: Authenticated = { kind: 'refused' }) {
     },
   });
   const told: string[] = [];
-  const peers = new PeerLogins(logins, (peer, user, why) => told.push(`${peer.address} ${user} ${why.code}`));
+  const peers = new PeerLogins(logins, {
+    refused: (peer, user, why) => void told.push(`${peer.address} ${user} ${why.code}`),
+    clientUsers: () => ({ from: 'address', byFingerprint: new Map() }),
+  });
   const attempt = (address: string, user = 'ann') =>
     peers.check({ ...PEER, address }, { kind: 'password', user, password: 'x' });
   return { clock, asked, told, attempt, peers };
@@ -88,6 +93,29 @@ describe('failures', () => {
     const { peers, attempt } = world();
     for (let n = 0; n < 20; n += 1) peers.failed(PEER, undefined);
     assert.notEqual(await attempt(PEER.address), 'refused');
+  });
+});
+
+describe('a login by certificate', () => {
+  const issued = makeAuthority().issueUser('Ann', 'email:ann@a.test');
+  const clientCertificate = new X509Certificate(issued.cert);
+
+  test('is of the user that it names, and no other', async () => {
+    const { peers, told } = world({ kind: 'identity', identity: ANN });
+    const peer = { ...PEER, clientCertificate };
+    assert.equal(await peers.check(peer, { kind: 'certificate', user: undefined }), ANN);
+    assert.equal(await peers.check(peer, { kind: 'certificate', user: 'ann@a.test' }), ANN);
+    assert.deepEqual(told, []);
+    assert.equal(await peers.check(peer, { kind: 'certificate', user: 'boss@a.test' }), 'refused');
+    assert.deepEqual(told, ['192.0.2.1 boss@a.test 535']);
+  });
+
+  test('is none without one, and counts as a failure', async () => {
+    const { peers } = world({ kind: 'identity', identity: ANN });
+    for (let n = 0; n < 20; n += 1)
+      assert.equal(await peers.check(PEER, { kind: 'certificate', user: undefined }), 'refused');
+    const last = await peers.check({ ...PEER, clientCertificate }, { kind: 'certificate', user: undefined });
+    assert.ok(typeof last === 'object' && 'code' in last && last.code === 421);
   });
 });
 

@@ -15,6 +15,8 @@ import { type SaslCheck } from '../wire/sasl/sasl.ts';
 import { type Authenticated, type Authenticator } from './authenticator.ts';
 import { clientKey } from './limits.ts';
 
+/** Whom a certificate names is known before. */
+export type LoginCheck = Exclude<SaslCheck, { kind: 'certificate' }>;
 export type LoginAnswer = Identity | 'refused' | 'unavailable' | Reply;
 
 export interface LoginsDeps {
@@ -41,12 +43,12 @@ export class Logins {
   }
 
   /** Before anything is looked up: whether this client may try at all. */
-  obstacle(address: string, user: string): Reply | undefined {
+  obstacle(address: string, user: string | undefined): Reply | undefined {
     if (this.#isSpent(this.#addresses.get(clientKey(address)))) return TOO_MANY;
-    return this.#isSpent(this.#users.get(user)) ? LOCKED : undefined;
+    return user !== undefined && this.#isSpent(this.#users.get(user)) ? LOCKED : undefined;
   }
 
-  async check(check: SaslCheck): Promise<LoginAnswer> {
+  async check(check: LoginCheck): Promise<LoginAnswer> {
     const found = await this.#ask(check);
     return found.kind === 'identity' ? found.identity : found.kind;
   }
@@ -61,7 +63,7 @@ export class Logins {
     if (user !== undefined) counter(this.#users, user, PER_USER).take(now);
   }
 
-  #ask(check: SaslCheck): Promise<Authenticated> {
+  #ask(check: LoginCheck): Promise<Authenticated> {
     const { authenticator } = this.#deps;
     return check.kind === 'user' ? authenticator.user(check.user) : authenticator.password(check.user, check.password);
   }

@@ -14,6 +14,7 @@ import { type Clock } from '../ports/clock.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { type Aliases } from './aliases.ts';
 import { type FormRules } from './form-rule-names.ts';
+import { type ClientUsers } from './client-users.ts';
 import { type Logins } from './logins.ts';
 import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
@@ -43,6 +44,8 @@ export interface ReceiveSettings {
   readonly memoryOctets: number;
   readonly tightOctets: number;
   readonly submission: SubmissionSettings;
+  /** Whom clients' certificates log in; absent: nobody. */
+  readonly clientUsers?: ClientUsers | undefined;
   /** Whether senders in domains with a null MX are refused (RFC 7505 §4.2). */
   readonly refuseNullMxSenders: boolean;
 }

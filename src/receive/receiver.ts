@@ -13,6 +13,7 @@ import { type FailRoute, type RelayRoute, type Route } from '../mail/route.ts';
 import { type RejectedEvent } from '../events/event.ts';
 import { RELAYING_DENIED, relayVerdict } from '../policy/relay.ts';
 import { acceptSink } from './accept.ts';
+import { type ClientUsers } from './client-users.ts';
 import { obstacleOf, PeerLogins } from './session-logins.ts';
 import { type MailRequest } from '../wire/smtp/parameters.ts';
 import { type IntakeState, type ReceiveDeps, type ReceiveSettings, type RelayTransaction } from './ports.ts';
@@ -78,7 +79,9 @@ export class SessionReceiver implements Receiver {
 
   constructor(deps: ReceiveDeps) {
     this.#deps = deps;
-    this.logins = deps.logins && new PeerLogins(deps.logins, (peer, user, why) => this.#loginRefused(peer, user, why));
+    const refused = (peer: Peer, user: string | undefined, why: Reply): void => this.#loginRefused(peer, user, why);
+    const clientUsers = (): ClientUsers | undefined => deps.settings().clientUsers;
+    this.logins = deps.logins && new PeerLogins(deps.logins, { refused, clientUsers });
   }
 
   connect(peer: Peer): Answer<Reply | undefined> {

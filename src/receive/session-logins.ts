@@ -5,41 +5,54 @@ import { anyAddress, type AddressTest } from '../mail/address-pattern.ts';
 import { formatMailbox, type ReversePath } from '../mail/path.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type SaslCheck, type ScramGiven } from '../wire/sasl/sasl.ts';
+import { type ClientUsers, userOf } from './client-users.ts';
 import { TOO_LARGE } from './message-sink.ts';
-import { type LoginAnswer, type Logins } from './logins.ts';
+import { type LoginAnswer, type LoginCheck, type Logins } from './logins.ts';
 import { type Peer, type SessionLogins } from './transaction.ts';
+
+export interface PeerLoginsDeps {
+  readonly refused: (peer: Peer, user: string | undefined, why: Reply) => void;
+  /** Whom certificates log in. */
+  readonly clientUsers: () => ClientUsers | undefined;
+}
 
 const WRONG = reply(535, '5.7.8', 'User name or password wrong');
 
 export class PeerLogins implements SessionLogins {
   readonly #logins: Logins;
-  readonly #refused: (peer: Peer, user: string | undefined, why: Reply) => void;
+  readonly #deps: PeerLoginsDeps;
 
-  constructor(logins: Logins, refused: (peer: Peer, user: string | undefined, why: Reply) => void) {
+  constructor(logins: Logins, deps: PeerLoginsDeps) {
     this.#logins = logins;
-    this.#refused = refused;
+    this.#deps = deps;
   }
 
   async scram(peer: Peer, user: string): Promise<Omit<ScramGiven, 'nonce' | 'binding'> | Reply> {
     return this.#obstacle(peer, user) ?? this.#logins.scram(user);
   }
 
-  async check(peer: Peer, check: SaslCheck): Promise<LoginAnswer> {
-    const obstacle = this.#obstacle(peer, check.user);
+  async check(peer: Peer, asked: SaslCheck): Promise<LoginAnswer> {
+    const obstacle = this.#obstacle(peer, asked.user);
     if (obstacle !== undefined) return obstacle;
-    const answer = await this.#logins.check(check);
-    if (answer === 'refused') this.failed(peer, check.user);
+    const check = asked.kind === 'certificate' ? this.#byCertificate(peer, asked.user) : asked;
+    const answer = check === undefined ? 'refused' : await this.#logins.check(check);
+    if (answer === 'refused') this.failed(peer, check?.user ?? asked.user);
     return answer;
   }
 
   failed(peer: Peer, user: string | undefined): void {
     this.#logins.failed(peer.address, user);
-    this.#refused(peer, user, WRONG);
+    this.#deps.refused(peer, user, WRONG);
   }
 
-  #obstacle(peer: Peer, user: string): Reply | undefined {
+  #byCertificate(peer: Peer, wanted: string | undefined): LoginCheck | undefined {
+    const user = userOf(peer.clientCertificate, this.#deps.clientUsers(), wanted);
+    return user === undefined ? undefined : { kind: 'user', user };
+  }
+
+  #obstacle(peer: Peer, user: string | undefined): Reply | undefined {
     const obstacle = this.#logins.obstacle(peer.address, user);
-    if (obstacle !== undefined) this.#refused(peer, user, obstacle);
+    if (obstacle !== undefined) this.#deps.refused(peer, user, obstacle);
     return obstacle;
   }
 }

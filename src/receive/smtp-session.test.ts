@@ -3,10 +3,13 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { makeAuthority } from '../../test/lib/certificates.ts';
 import { allDialogues, type Dialogue, matchReply, parseDialogue, ScriptReceiver } from '../../test/lib/dialogue.ts';
 import { HandClock } from '../../test/lib/hand-clock.ts';
 import { testSecureContext } from '../../test/lib/test-certificate.ts';
+import { tlsParameters } from '../lib/tls-profile.ts';
 import { serverOptions, type ServerOptions } from '../wire/smtp/server.ts';
+import { serverContext, type ServerContext } from './certificate-choice.ts';
 import { serveSession, type Session, type SessionOptions } from './smtp-session.ts';
 import { Deadlines } from './timeouts.ts';
 import { type Receiver } from './transaction.ts';
@@ -103,12 +106,22 @@ class Ear {
   }
 }
 
+/** Where the script's client shows a certificate: who vouches for it, and what the server has itself. */
+const authority = makeAuthority();
+const { cert, key } = authority.issueUser('ann');
+const own = authority.issue('mx.test');
+const askingContext = serverContext([{ certificate: own.cert, key: own.key, names: ['mx.test'] }], {
+  ...{ parameters: tlsParameters('compatible'), clientCa: authority.cert },
+});
+
 async function playOverSocket(dialogue: Dialogue): Promise<void> {
   const receiver = new ScriptReceiver(dialogue.rules);
   const noCertificate = dialogue.rules.has('startTls');
+  const certified = dialogue.steps.some((step) => step.kind === 'event' && step.name === 'certified');
+  const context = (): ServerContext => (certified ? askingContext : testSecureContext());
   const { client, session, clock } = await open(receiver, {
     machine: dialogue.options,
-    ...(dialogue.tls === 'absent' ? {} : { secureContext: () => (noCertificate ? undefined : testSecureContext()) }),
+    ...(dialogue.tls === 'absent' ? {} : { secureContext: () => (noCertificate ? undefined : context()) }),
   });
   const ear = new Ear(client);
   let socket: Socket = client;
@@ -124,7 +137,8 @@ async function playOverSocket(dialogue: Dialogue): Promise<void> {
     } else if (step.name === 'gone') socket.destroy();
     else {
       client.removeAllListeners('data');
-      socket = connectTls({ socket: client, rejectUnauthorized: false });
+      const shown = step.name === 'certified' && { cert, key };
+      socket = connectTls({ socket: client, rejectUnauthorized: false, ...shown });
       ear.follow(socket);
       await once(socket, 'secureConnect');
     }

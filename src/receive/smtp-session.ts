@@ -20,6 +20,7 @@ import {
   type Decision,
   type Question,
   type ReplyName,
+  type SecuredState,
   type ServerOptions,
   SmtpServer,
 } from '../wire/smtp/server.ts';
@@ -131,7 +132,7 @@ class SmtpSession implements Session {
 
   begin(): void {
     this.#watch(this.#socket);
-    if (this.#options.tls === 'implicit') return this.#secure(() => this.#perform(this.#machine.start()));
+    if (this.#options.tls === 'implicit') return this.#secure((secured) => this.#perform(this.#machine.start(secured)));
     this.#listen();
     return this.#perform(this.#machine.start());
   }
@@ -448,10 +449,10 @@ class SmtpSession implements Session {
     socket.pause();
     // The reply to STARTTLS must have left before the first octet of TLS.
     this.#speak();
-    socket.write('', () => this.#secure(() => this.#perform(this.#machine.tlsStarted())));
+    socket.write('', () => this.#secure((secured) => this.#perform(this.#machine.tlsStarted(secured))));
   }
 
-  #secure(then: () => void): void {
+  #secure(then: (secured: SecuredState) => void): void {
     const context = this.#options.secureContext?.();
     this.#stage = 'securing';
     const plain = this.#socket;
@@ -463,7 +464,7 @@ class SmtpSession implements Session {
     return chooseContext(plain, context, (chosen) => this.#handshake(plain, chosen, then));
   }
 
-  #handshake(plain: Socket, context: ServerContext, then: () => void): void {
+  #handshake(plain: Socket, context: ServerContext, then: (secured: SecuredState) => void): void {
     const secured = secureServerSocket(plain, context);
     this.#socket = secured;
     this.#watch(secured);
@@ -472,7 +473,7 @@ class SmtpSession implements Session {
       const proved = context.asksClient === true && { clientCertificate: clientCertificate(secured) };
       this.#peer = { ...this.#peer, helloName: '', tls: tlsFacts(secured), identity: undefined, ...proved };
       this.#stage = 'serving';
-      then();
+      then(this.#peer.clientCertificate === undefined ? 'active' : 'certified');
     });
   }
 

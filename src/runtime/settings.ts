@@ -25,9 +25,10 @@ import { formRules } from '../receive/form-rule-names.ts';
 import { type ReceiveSettings, type SubmissionSettings } from '../receive/ports.ts';
 import { type Signer } from '../receive/signer.ts';
 import { type Timeouts } from '../receive/timeouts.ts';
-import { type AuthOptions, type ServerOptions } from '../wire/smtp/server-options.ts';
+import { type ServerOptions } from '../wire/smtp/server-options.ts';
 import { FAMILIES } from './address-families.ts';
 import { type Certificates } from './boot.ts';
+import { authOf, clientUsersOf } from './login-settings.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
 import { RoutePlan } from './route-plan.ts';
 import { stsSettings } from './sts-settings.ts';
@@ -154,8 +155,7 @@ export function receiveSettings(config: Config): ReceiveSettings {
   const pools = new Set(config.routes.flatMap(({ match }) => match.pools ?? []));
   const mailboxes = local.mailboxes === undefined ? undefined : new Set(local.mailboxes);
   return {
-    hostname,
-    aliases,
+    ...{ hostname, aliases },
     relay: {
       isLocal: (mailbox) => aliases.isLocal(mailbox),
       isRelayDomain: (domain) => relayDomains.has(domain),
@@ -177,6 +177,7 @@ export function receiveSettings(config: Config): ReceiveSettings {
     maxHops: limits.hops,
     memoryOctets: memory.spillAt,
     tightOctets: memory.tightSpillAt,
+    clientUsers: clientUsersOf(config.tls),
     refuseNullMxSenders: limits.nullMxSenders === 'refuse',
     submission: submissionSettings(config),
   };
@@ -232,7 +233,7 @@ function listenerSettings(
       maxJunk: limits.junkCommands,
       earlyTalk: limits.earlyTalk,
       improperPipelining: limits.improperPipelining,
-      ...(listener.auth !== 'off' && { auth: authOf(listener), futureRelease }),
+      ...(listener.auth !== 'off' && { auth: authOf(listener, tls), futureRelease }),
     },
     timeouts: limits.timeouts,
     certificates: listener.tls === 'off' ? undefined : certificates,
@@ -277,14 +278,6 @@ function deliveryTls({ deliver: { tls }, routes }: Config): DeliveryTls {
 export function dnsSettings(config: Config): WorkerSettings['dns'] {
   const { timeout, attempts, trustAd, cache, maxTtl } = config.dns;
   return { servers: dnsServers(config), timeoutMs: timeout, attempts, trustAd, cacheOctets: cache, maxTtl };
-}
-
-function authOf({ auth, authMechanisms, authInClearText }: Config['listeners'][number]): AuthOptions {
-  return {
-    mechanisms: authMechanisms,
-    required: auth === 'required',
-    clearText: authInClearText ? 'allowed' : 'never',
-  };
 }
 
 /** Where our own listeners answer: mail that is sent there comes back. */

@@ -15,6 +15,8 @@ export interface Authority extends Certificate {
   issue(...names: readonly string[]): Certificate;
   /** The same with an RSA key. */
   issueRsa(...names: readonly string[]): Certificate;
+  /** Of a person or program: a common name (with `/CN=` for several), and names such as `email:ann@a.test`. */
+  issueUser(commonName: string, ...names: readonly string[]): Certificate;
 }
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
@@ -28,22 +30,35 @@ export function makeAuthority(): Authority {
   });
   return {
     ...own,
-    issue: (...names) => issue(own, names, KEY),
-    issueRsa: (...names) => issue(own, names, RSA_KEY),
+    issue: (...names) => issue(own, { names: names.map((name) => `DNS:${name}`), newKey: KEY }),
+    issueRsa: (...names) => issue(own, { names: names.map((name) => `DNS:${name}`), newKey: RSA_KEY }),
+    issueUser: (subject, ...names) => issue(own, { names, newKey: KEY, subject }),
   };
 }
 
-function issue(authority: Certificate, names: readonly string[], newKey: readonly string[]): Certificate {
+interface Issued {
+  readonly names: readonly string[];
+  readonly newKey: readonly string[];
+  readonly subject?: string;
+}
+
+function issue(authority: Certificate, { names, newKey, subject = 'Test server' }: Issued): Certificate {
   return inFolder((folder) => {
     const file = (name: string): string => join(folder, name);
     writeFileSync(file('ca'), authority.cert);
     writeFileSync(file('ca-key'), authority.key);
-    writeFileSync(file('names'), `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}\n`);
-    openssl('req', '-new', ...newKey, '-subj', '/CN=Test server', '-keyout', file('key'), '-out', file('request'));
+    writeFileSync(file('names'), names.length === 0 ? '' : altNames(names));
+    openssl('req', '-new', ...newKey, '-subj', `/CN=${subject}`, '-keyout', file('key'), '-out', file('request'));
     const by = ['-CA', file('ca'), '-CAkey', file('ca-key'), '-set_serial', '2', '-extfile', file('names')];
     openssl('x509', '-req', '-in', file('request'), '-days', '2', ...by, '-out', file('cert'));
     return made(folder);
   });
+}
+
+/** In a section of its own, where a comma is a comma. */
+function altNames(names: readonly string[]): string {
+  const lines = names.map((name, i) => name.replace(':', `.${i}=`));
+  return `subjectAltName=@names\n[names]\n${lines.join('\n')}\n`;
 }
 
 function openssl(...args: readonly string[]): void {

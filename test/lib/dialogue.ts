@@ -14,7 +14,7 @@
  *     C: EHLO client.test                    a line to send, with CRLF
  *     C> a\n.\r\n                            octets to send as they are, with \r \n \t \0 \xNN \\
  *     C*300: a line                          300 of them; `C>*300: octets`
- *     E: tls                                 the client begins TLS; also timeout, drain, gone
+ *     E: tls                                 the client begins TLS (`certified`: with a certificate); also timeout, drain, gone
  *     S!                                     the server has closed
  *
  * Lines from the client up to the next line of another kind are one group, sent at once.
@@ -45,7 +45,7 @@ export type Step =
   | { readonly kind: 'event'; readonly name: DialogueEvent }
   | { readonly kind: 'closed' };
 
-export type DialogueEvent = 'tls' | 'timeout' | 'drain' | 'gone';
+export type DialogueEvent = 'tls' | 'certified' | 'timeout' | 'drain' | 'gone';
 
 export interface Dialogue {
   readonly name: string;
@@ -61,7 +61,7 @@ export interface Dialogue {
 export type Rule = 'throw' | readonly Reply[];
 
 const FOLDER = new URL('../dialogue/', import.meta.url);
-const EVENTS: readonly string[] = ['tls', 'timeout', 'drain', 'gone'] satisfies DialogueEvent[];
+const EVENTS: readonly string[] = ['tls', 'certified', 'timeout', 'drain', 'gone'] satisfies DialogueEvent[];
 
 export function allDialogues(): Dialogue[] {
   return readdirSync(FOLDER)
@@ -170,9 +170,10 @@ export class ScriptReceiver implements Receiver {
   /** `ann` has the password `secret`; `down` cannot be looked up now. */
   readonly logins: SessionLogins = {
     scram: () => Promise.resolve(reply(454, '4.7.0', 'No SCRAM here')),
-    check: (_, { user, ...check }) => {
+    check: (_, { user = 'ann', ...check }) => {
       if (user === 'down') return Promise.resolve('unavailable');
-      const right = user === 'ann' && check.kind === 'password' && check.password === 'secret';
+      const certified = check.kind === 'certificate' && user === 'ann';
+      const right = certified || (user === 'ann' && check.kind === 'password' && check.password === 'secret');
       return Promise.resolve(right ? { user, tenant: '', senders: ['*'], limits: {} } : 'refused');
     },
     failed: () => undefined,
@@ -373,10 +374,10 @@ class Player {
     const { drain, timeout, tlsStarted, disconnect } = {
       drain: () => this.#machine.drain(),
       timeout: () => this.#machine.timeout(),
-      tlsStarted: () => this.#machine.tlsStarted(),
+      tlsStarted: () => this.#machine.tlsStarted(name === 'certified' ? 'certified' : 'active'),
       disconnect: () => this.#machine.disconnect(),
     };
-    await this.#perform({ drain, timeout, tls: tlsStarted, gone: disconnect }[name]());
+    await this.#perform({ drain, timeout, tls: tlsStarted, certified: tlsStarted, gone: disconnect }[name]());
   }
 
   async #perform(actions: readonly Action[]): Promise<void> {

@@ -9,7 +9,9 @@
 export type SaslCheck =
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
   /** It has been proved; only what it may is asked. */
-  | { readonly kind: 'user'; readonly user: string };
+  | { readonly kind: 'user'; readonly user: string }
+  /** By the certificate shown in the handshake; undefined: as whoever that names. */
+  | { readonly kind: 'certificate'; readonly user: string | undefined };
 
 export type SaslStep =
   | { readonly kind: 'challenge'; readonly octets: Buffer }
@@ -41,9 +43,15 @@ export interface SaslExchange {
   secret(given: ScramGiven): SaslStep;
 }
 
-export type SaslMechanism = 'PLAIN' | 'LOGIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-256-PLUS';
+export type SaslMechanism = 'PLAIN' | 'LOGIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-256-PLUS' | 'EXTERNAL';
 
-export const SASL_MECHANISMS: readonly SaslMechanism[] = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'];
+export const SASL_MECHANISMS: readonly SaslMechanism[] = [
+  'EXTERNAL',
+  'SCRAM-SHA-256-PLUS',
+  'SCRAM-SHA-256',
+  'PLAIN',
+  'LOGIN',
+];
 
 export const SYNTAX: SaslStep = { kind: 'failed', why: 'syntax' };
 export const REFUSED: SaslStep = { kind: 'failed', why: 'refused' };

@@ -3,7 +3,7 @@
 import { MINUTE, SECOND } from '../../lib/time.ts';
 import { formatDateTime } from '../../mail/sending-times.ts';
 import { mechanismsOf, offersAuth } from './server-auth.ts';
-import { type FutureReleaseOptions, type ServerOptions, type TlsState } from './server-options.ts';
+import { type FutureReleaseOptions, isSecured, type ServerOptions, type TlsState } from './server-options.ts';
 
 export type ExtensionName =
   | 'PIPELINING' // RFC 2920
@@ -59,7 +59,7 @@ function makeOffered({ withheld, auth, futureRelease }: ServerOptions, tls: TlsS
   const offered = new Set(EXTENSION_NAMES.filter((name) => !withheld.includes(name)));
   if (tls !== 'available') offered.delete('STARTTLS');
   // RFC 8689 §2: under TLS and nowhere else.
-  if (tls !== 'active') offered.delete('REQUIRETLS');
+  if (!isSecured(tls)) offered.delete('REQUIRETLS');
   if (!offersAuth(auth, tls)) offered.delete('AUTH');
   // RFC 4865 §4: of submission, for those who may send.
   if (auth === undefined || futureRelease === undefined) offered.delete('FUTURERELEASE');

@@ -5,12 +5,13 @@
  * in a reply or an event. A client that guesses is hung up on after a few failures.
  */
 
+import { ExternalExchange } from '../sasl/external.ts';
 import { LoginExchange, PlainExchange } from '../sasl/password.ts';
 import { SASL_MECHANISMS, type SaslExchange, type SaslMechanism, type SaslStep } from '../sasl/sasl.ts';
 import { ScramExchange } from '../sasl/scram.ts';
 import { type Line } from './line-cutter.ts';
 import { type Decision } from './server-actions.ts';
-import { type AuthOptions, type TlsState } from './server-options.ts';
+import { type AuthOptions, isSecured, type TlsState } from './server-options.ts';
 import { type ServerVoice } from './server-voice.ts';
 
 /** RFC 4954 §4: the longest line of an exchange, with its CRLF. */
@@ -18,15 +19,21 @@ export const MAX_AUTH_LINE = 12_288;
 const MAX_FAILURES = 5;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** What may be asked for now: PLUS needs a session of TLS to bind to. */
+/** What may be asked for now: PLUS needs a session of TLS to bind to, EXTERNAL a certificate. */
 export function mechanismsOf({ mechanisms }: AuthOptions, tls: TlsState): readonly SaslMechanism[] {
-  return SASL_MECHANISMS.filter(
-    (name) => mechanisms.includes(name) && (name !== 'SCRAM-SHA-256-PLUS' || tls === 'active'),
-  );
+  return SASL_MECHANISMS.filter((name) => {
+    if (name === 'EXTERNAL' && tls !== 'certified') return false;
+    if (name === 'SCRAM-SHA-256-PLUS' && !isSecured(tls)) return false;
+    return mechanisms.includes(name);
+  });
 }
 
 export function offersAuth(auth: AuthOptions | undefined, tls: TlsState): auth is AuthOptions {
-  return auth !== undefined && (tls === 'active' || auth.clearText === 'allowed');
+  return auth !== undefined && takesLogins(auth, tls) && mechanismsOf(auth, tls).length > 0;
+}
+
+function takesLogins({ clearText }: AuthOptions, tls: TlsState): boolean {
+  return isSecured(tls) || clearText === 'allowed';
 }
 
 export class ServerAuth {
@@ -62,7 +69,7 @@ export class ServerAuth {
   /** `ready`: no transaction is open, and hello has been said. */
   begin(argument: string, { tls, ready }: { readonly tls: TlsState; readonly ready: boolean }): void {
     if (this.#options === undefined) return this.#voice.say('authAbsent');
-    if (!offersAuth(this.#options, tls)) return this.#voice.say('authNeedsTls');
+    if (!takesLogins(this.#options, tls)) return this.#voice.say('authNeedsTls');
     if (this.#done) return this.#voice.say('authDone');
     if (!ready) return this.#voice.say('authOutOfOrder');
     const [name = '', initial, more] = argument.split(' ');
@@ -141,6 +148,8 @@ function exchangeOf(mechanism: SaslMechanism, offered: readonly SaslMechanism[])
       return new PlainExchange();
     case 'LOGIN':
       return new LoginExchange();
+    case 'EXTERNAL':
+      return new ExternalExchange();
     case 'SCRAM-SHA-256':
     case 'SCRAM-SHA-256-PLUS':
       return new ScramExchange({

@@ -4,8 +4,13 @@ import { type Duration, type Instant } from '../../lib/time.ts';
 import { type SaslMechanism } from '../sasl/sasl.ts';
 import { type ExtensionName } from './extensions.ts';
 
-/** `absent`: neither now nor later. */
-export type TlsState = 'absent' | 'available' | 'active';
+/** `absent`: neither now nor later. `certified`: active, and the client has proved a certificate that may log it in. */
+export type TlsState = 'absent' | 'available' | SecuredState;
+export type SecuredState = 'active' | 'certified';
+
+export function isSecured(tls: TlsState): tls is SecuredState {
+  return tls === 'active' || tls === 'certified';
+}
 
 export interface ServerOptions {
   /** Our name in the greeting and the hello replies. */

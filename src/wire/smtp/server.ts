@@ -33,7 +33,7 @@ import {
 } from './server-actions.ts';
 import { type Command, COMMAND_RULES, protocolOf, readCommand, SERVER_COMMANDS, type Verb } from './server-commands.ts';
 import { ehloReply, greetingOf } from './server-hello.ts';
-import { type ServerOptions, type TlsState } from './server-options.ts';
+import { isSecured, type SecuredState, type ServerOptions, type TlsState } from './server-options.ts';
 import { serverReply } from './server-replies.ts';
 import { ServerTransactions } from './server-transaction.ts';
 import { ServerVoice } from './server-voice.ts';
@@ -41,7 +41,7 @@ import { ServerVoice } from './server-voice.ts';
 export type { Action, Decision, HelloProtocol, Question, ServerState } from './server-actions.ts';
 export { SERVER_STATES } from './server-actions.ts';
 export { SERVER_COMMANDS } from './server-commands.ts';
-export { type ServerOptions, serverOptions, type TlsState } from './server-options.ts';
+export { type SecuredState, type ServerOptions, serverOptions, type TlsState } from './server-options.ts';
 export { type ReplyName, SERVER_REPLIES, serverReply } from './server-replies.ts';
 
 type Handler = (server: SmtpServer, command: Command) => void;
@@ -123,8 +123,12 @@ export class SmtpServer {
     return this.#protocol;
   }
 
-  /** The connection is there. */
-  start(): readonly Action[] {
+  /** The connection is there. `secured`: and TLS with it. */
+  start(secured?: SecuredState): readonly Action[] {
+    if (secured !== undefined) {
+      this.#tls = secured;
+      this.#offered = offeredExtensions(this.#options, secured);
+    }
     this.#voice.ask({ kind: 'connect' });
     return this.#voice.take();
   }
@@ -158,12 +162,12 @@ export class SmtpServer {
   }
 
   /** TLS has begun. Nothing said in clear text counts any more (RFC 3207 §4.2). */
-  tlsStarted(): readonly Action[] {
+  tlsStarted(secured: SecuredState = 'active'): readonly Action[] {
     if (this.#phase !== 'tls') throw new Error('tlsStarted() without startTls');
     this.#phase = 'session';
     this.#lines.clear();
-    this.#tls = 'active';
-    this.#offered = offeredExtensions(this.#options, 'active');
+    this.#tls = secured;
+    this.#offered = offeredExtensions(this.#options, secured);
     this.#transactions.renew(false);
     this.#auth.reset();
     this.#helloName = '';
@@ -284,7 +288,7 @@ export class SmtpServer {
   }
 
   #startTls(): void {
-    if (this.#tls === 'active') return this.#voice.say('tlsActive');
+    if (isSecured(this.#tls)) return this.#voice.say('tlsActive');
     if (!this.#offered.has('STARTTLS')) return this.#voice.say('tlsAbsent');
     return this.#voice.ask({ kind: 'startTls' });
   }
