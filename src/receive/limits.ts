@@ -9,6 +9,7 @@
 
 import { randomInt } from 'node:crypto';
 import { parseIp } from '../lib/ip.ts';
+import { seededHash } from '../lib/seeded-hash.ts';
 
 export interface ConnectionCounts {
   /** Counts one more; how many there are now. */
@@ -62,17 +63,8 @@ export class SharedCounts implements ConnectionCounts {
   }
 
   #places(key: string): readonly number[] {
-    return Array.from({ length: ROWS }, (_, row) => row * COLUMNS + (hash(key, this.#seed + row) % COLUMNS));
+    return Array.from({ length: ROWS }, (_, row) => row * COLUMNS + (seededHash(key, this.#seed + row) % COLUMNS));
   }
-}
-
-/** FNV-1a with a seed, and a last mix so that neighbouring addresses do not stay neighbours. */
-function hash(key: string, seed: number): number {
-  let value = (0x811c9dc5 ^ Math.imul(seed, 0x9e3779b1)) >>> 0;
-  for (let i = 0; i < key.length; i += 1) value = Math.imul(value ^ key.charCodeAt(i), 0x01000193) >>> 0;
-  value = Math.imul(value ^ (value >>> 15), 0x85ebca6b) >>> 0;
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35) >>> 0;
-  return (value ^ (value >>> 16)) >>> 0;
 }
 
 /** Whose connections are counted together: one IPv4 address, or one IPv6 network of 64 bits, which is one site's. */

@@ -6,6 +6,7 @@ import { HandClock } from '../../test/lib/hand-clock.ts';
 import { type Identity } from '../mail/identity.ts';
 import { parseMailbox } from '../mail/path.ts';
 import { type Authenticated } from './authenticator.ts';
+import { FailureCounts, failureTable } from './failure-counts.ts';
 import { Logins } from './logins.ts';
 import { maySendAs, PeerLogins } from './session-logins.ts';
 import { type Peer } from './transaction.ts';
@@ -19,7 +20,7 @@ function world(answer: Authenticated = { kind: 'refused' }) {
   const clock = new HandClock();
   const asked: string[] = [];
   const logins = new Logins({
-    clock,
+    failures: new FailureCounts(failureTable(), () => clock.monotonic()),
     authenticator: {
       password: (user) => {
         asked.push(user);

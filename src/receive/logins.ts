@@ -5,14 +5,13 @@
  * come at once and then one a minute. What a client sent as a password stands nowhere.
  */
 
-import { Gcra, type Rate } from '../lib/gcra.ts';
-import { Lru } from '../lib/lru.ts';
+import { type Rate } from '../lib/gcra.ts';
 import { MINUTE } from '../lib/time.ts';
 import { type Identity } from '../mail/identity.ts';
 import { type Reply, reply } from '../mail/reply.ts';
-import { type Clock } from '../ports/clock.ts';
 import { type SaslCheck } from '../wire/sasl/sasl.ts';
 import { type Authenticated, type Authenticator } from './authenticator.ts';
+import { type FailureCounts } from './failure-counts.ts';
 import { clientKey } from './limits.ts';
 
 /** Whom a certificate names is known before. */
@@ -21,22 +20,18 @@ export type LoginAnswer = Identity | 'refused' | 'unavailable' | Reply;
 
 export interface LoginsDeps {
   readonly authenticator: Authenticator;
-  readonly clock: Clock;
+  readonly failures: FailureCounts;
 }
 
 /** A person who mistypes never meets these. */
 const PER_ADDRESS: Rate = { amount: 1, period: MINUTE, burst: 20 };
 const PER_USER: Rate = { amount: 1, period: MINUTE, burst: 50 };
-/** Of each kind: whoever fills this with names has been counted by address long before. */
-const REMEMBERED = 20_000;
 
 const TOO_MANY = reply(421, '4.7.0', 'Too many failed logins, try again later');
 const LOCKED = reply(454, '4.7.0', 'Too many failed logins for this user, try again later');
 
 export class Logins {
   readonly #deps: LoginsDeps;
-  readonly #addresses = new Lru<string, Gcra>(REMEMBERED);
-  readonly #users = new Lru<string, Gcra>(REMEMBERED);
 
   constructor(deps: LoginsDeps) {
     this.#deps = deps;
@@ -44,8 +39,9 @@ export class Logins {
 
   /** Before anything is looked up: whether this client may try at all. */
   obstacle(address: string, user: string | undefined): Reply | undefined {
-    if (this.#isSpent(this.#addresses.get(clientKey(address)))) return TOO_MANY;
-    return user !== undefined && this.#isSpent(this.#users.get(user)) ? LOCKED : undefined;
+    const { failures } = this.#deps;
+    if (failures.isSpent(addressKey(address), PER_ADDRESS)) return TOO_MANY;
+    return user !== undefined && failures.isSpent(userKey(user), PER_USER) ? LOCKED : undefined;
   }
 
   async check(check: LoginCheck): Promise<LoginAnswer> {
@@ -58,23 +54,21 @@ export class Logins {
   }
 
   failed(address: string, user: string | undefined): void {
-    const now = this.#deps.clock.monotonic();
-    counter(this.#addresses, clientKey(address), PER_ADDRESS).take(now);
-    if (user !== undefined) counter(this.#users, user, PER_USER).take(now);
+    const { failures } = this.#deps;
+    failures.add(addressKey(address), PER_ADDRESS);
+    if (user !== undefined) failures.add(userKey(user), PER_USER);
   }
 
   #ask(check: LoginCheck): Promise<Authenticated> {
     const { authenticator } = this.#deps;
     return check.kind === 'user' ? authenticator.user(check.user) : authenticator.password(check.user, check.password);
   }
-
-  #isSpent(count: Gcra | undefined): boolean {
-    return count !== undefined && count.nextAt() > this.#deps.clock.monotonic();
-  }
 }
 
-function counter(counts: Lru<string, Gcra>, key: string, rate: Rate): Gcra {
-  let count = counts.get(key);
-  if (count === undefined) counts.set(key, (count = new Gcra(rate)));
-  return count;
+function addressKey(address: string): string {
+  return `address ${clientKey(address)}`;
+}
+
+function userKey(user: string): string {
+  return `user ${user}`;
 }

@@ -16,6 +16,8 @@ export interface WorkerBoot extends Boot {
   readonly id: number;
   /** Counts of connections by client, shared by all workers. */
   readonly counts: SharedArrayBuffer;
+  /** Failed logins, likewise. */
+  readonly failures: SharedArrayBuffer;
   readonly reusePort: boolean;
   /** To the queue manager. */
   readonly port: MessagePort;

@@ -3,6 +3,7 @@
  * memory, so that all threads move together.
  */
 
+import process from 'node:process';
 import { type Clock } from '../ports/clock.ts';
 
 /** Memory for one offset, to be handed to every thread. */
@@ -13,6 +14,11 @@ export function clockOffset(): SharedArrayBuffer {
 /** Tells the moved time, but measures with the real one: for deadlines of connections that are open while time is moved. */
 export function steadyClock(clock: Clock): Clock {
   return { now: () => clock.now(), monotonic: () => performance.now() };
+}
+
+/** Milliseconds, the same for all threads of the process; never goes back. */
+export function processClock(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
 export class SystemClock implements Clock {

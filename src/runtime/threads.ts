@@ -8,6 +8,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { SECOND } from '../lib/time.ts';
 import { type Log } from '../ports/log.ts';
+import { failureTable } from '../receive/failure-counts.ts';
 import { connectionCounts } from '../receive/limits.ts';
 import { type Boot, type Certificates, type Joining, type WorkerBoot } from './boot.ts';
 import { restartDelay } from './restart-delay.ts';
@@ -53,6 +54,7 @@ export class Threads {
   #queueManager: Thread | undefined;
   #archivist: Thread | undefined;
   readonly #counts: SharedArrayBuffer;
+  readonly #failures = failureTable();
   #stopping = false;
 
   constructor(options: ThreadsOptions) {
@@ -153,7 +155,7 @@ export class Threads {
     const { reusePort } = this.#options;
     const startedAt = performance.now();
     const data: WorkerBoot = {
-      ...{ ...this.#boot, id: slot.id, counts: this.#counts, reusePort, port },
+      ...{ ...this.#boot, id: slot.id, counts: this.#counts, failures: this.#failures, reusePort, port },
       ...{ incoming: this.#incoming, certificates: this.#certificates },
     };
     return new Thread(

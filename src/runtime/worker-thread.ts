@@ -9,8 +9,9 @@ import { snapshot } from '../observe/metrics.ts';
 import { type DnsType } from '../ports/resolver.ts';
 import { type WorkerBoot } from './boot.ts';
 import { type PickupFile } from '../receive/local-message.ts';
+import { FailureCounts } from '../receive/failure-counts.ts';
 import { SharedCounts } from '../receive/limits.ts';
-import { steadyClock, SystemClock } from './clock.ts';
+import { processClock, steadyClock, SystemClock } from './clock.ts';
 import { type ConfigSource, loadSource } from './config-source.ts';
 import { readDirectory } from './directory-operations.ts';
 import { PortLink } from './link.ts';
@@ -54,6 +55,7 @@ serveAsks({
         id,
         incoming,
         counts,
+        failures: new FailureCounts(boot.failures, processClock),
         directory,
         reusePort,
         settings,

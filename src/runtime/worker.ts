@@ -22,6 +22,7 @@ import { type RelayRoute, type Route } from '../mail/route.ts';
 import { formatDate } from '../mail/date.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
+import { type FailureCounts } from '../receive/failure-counts.ts';
 import { type Logins } from '../receive/logins.ts';
 import { type DnsAnswer, type DnsRecords, type DnsType } from '../ports/resolver.ts';
 import { type Random } from '../ports/random.ts';
@@ -92,6 +93,7 @@ type AgentPorts = Pick<
 >;
 
 export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'> {
+  readonly failures: FailureCounts;
   readonly id: WorkerId;
   readonly link: Link<WorkerToQueueManager, QueueManagerToWorker>;
   readonly clock: Clock;
@@ -148,7 +150,7 @@ export class WorkerRuntime {
     this.#settings = deps.settings;
     this.#receive = deps.settings.receive;
     this.#signer = signerOf(deps.settings.signing, deps.directory);
-    this.#logins = loginsOf(deps.directory, deps.steadyClock);
+    this.#logins = loginsOf(deps.directory, deps.failures);
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
     this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
