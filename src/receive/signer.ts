@@ -11,26 +11,16 @@ import { parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, hasStrayLine, headerEnd, type HeaderField, headerFields } from '../mail/header.ts';
 import { parseMailbox, formatMailbox } from '../mail/path.ts';
 import { BodyHash } from '../mailauth/dkim/body-hash.ts';
-import { signedNames } from '../mailauth/dkim/header-selection.ts';
 import {
-  type Canonicalizations,
-  fieldBeginning,
   signatureInput,
-  type SignatureTags,
   signedField,
-  signedFieldOctets,
   signedFields,
   signedOctets,
   unsignedField,
 } from '../mailauth/dkim/signature-field.ts';
-import { type Duration, type Instant, SECOND } from '../lib/time.ts';
+import { type Duration, type Instant } from '../lib/time.ts';
 import { type KeyDirectory, type SigningKey, SigningKeys } from './signing-keys.ts';
-
-export interface SigningForm {
-  readonly canonicalization: Canonicalizations;
-  /** Fields that are signed beside the usual ones. */
-  readonly fields: readonly string[];
-}
+import { type Plan, Plans, type SigningForm } from './signing-plans.ts';
 
 export interface SigningRule extends SigningForm {
   /** Of the author's address; `''` where there is none that can be read. */
@@ -70,10 +60,12 @@ const MAX_AUTHORS = 100;
 export class Signer {
   readonly #settings: SigningSettings;
   readonly #keys: SigningKeys;
+  readonly #plans: Plans;
 
   constructor(settings: SigningSettings, directory?: KeyDirectory) {
     this.#settings = settings;
     this.#keys = new SigningKeys(settings.keys, directory);
+    this.#plans = new Plans(settings.expireAfter);
   }
 
   /**
@@ -91,9 +83,7 @@ export class Signer {
       if (keys.length === 0) return undefined;
       const obstacle = obstacleIn(section, fields, authors.length) ?? (may(author) ? undefined : notTheirs(author));
       if (obstacle !== undefined) return { kind: 'fault', reason: obstacle, lasting: true };
-      const { canonicalization, fields: more } = rule ?? this.#settings.form;
-      const header = { section, fields, canonicalization, names: signedNames(fields, more) };
-      return new Signing(header, keys, this.#times(now));
+      return new Signing(section, fields, this.#plans.planFor(fields, keys, rule ?? this.#settings.form, now));
     } catch (error) {
       return { kind: 'fault', reason: reasonOf(error), lasting: false };
     }
@@ -118,25 +108,6 @@ export class Signer {
       return keys;
     });
   }
-
-  #times(now: Instant): Times {
-    const { expireAfter } = this.#settings;
-    const signedAt = Math.floor(now / SECOND);
-    return { signedAt, expiresAt: expireAfter === undefined ? undefined : signedAt + Math.ceil(expireAfter / SECOND) };
-  }
-}
-
-type Times = Pick<SignatureTags, 'signedAt' | 'expiresAt'>;
-
-interface Header extends Pick<SignatureTags, 'canonicalization' | 'names'> {
-  readonly section: Buffer;
-  readonly fields: readonly HeaderField[];
-}
-
-/** One signature. */
-interface Plan {
-  readonly key: SigningKey;
-  readonly beginning: string;
 }
 
 /** The signatures of one message, being made. */
@@ -146,16 +117,18 @@ export class Signing {
   readonly octets: number;
   /** `d=example.com s=2026a, …` */
   readonly by: string;
-  readonly #header: Header;
-  readonly #plans: readonly Plan[];
+  readonly #section: Buffer;
+  readonly #fields: readonly HeaderField[];
+  readonly #plan: Plan;
   readonly #body: BodyHash;
 
-  constructor(header: Header, keys: readonly SigningKey[], times: Times) {
-    this.#header = header;
-    this.#plans = keys.map((key) => ({ key, beginning: fieldBeginning({ ...key, ...header, ...times }) }));
-    this.octets = this.#plans.reduce((sum, { key, beginning }) => sum + signedFieldOctets(beginning, key.octets), 0);
-    this.by = keys.map(({ domain, selector }) => `d=${domain} s=${selector}`).join(', ');
-    this.#body = new BodyHash(header.canonicalization.body);
+  constructor(section: Buffer, fields: readonly HeaderField[], plan: Plan) {
+    this.#section = section;
+    this.#fields = fields;
+    this.#plan = plan;
+    this.octets = plan.octets;
+    this.by = plan.by;
+    this.#body = new BodyHash(plan.canonicalization.body);
   }
 
   /** The next octets of the body; neither changed nor kept. */
@@ -165,12 +138,12 @@ export class Signing {
 
   /** The body is over: the fields, of `octets` octets. Rejects with a reason. */
   async finish(): Promise<Buffer> {
-    const { section, fields, canonicalization } = this.#header;
+    const { canonicalization, signatures } = this.#plan;
     const bodyHash = this.#body.finish();
-    const lines = signedFields(section, fields, this.#header);
-    const made = this.#plans.map(async ({ key, beginning }) => {
-      const unsigned = unsignedField(beginning, bodyHash);
-      const signature = await signed(key, signedOctets(lines, unsigned, canonicalization.header));
+    const lines = signedFields(this.#section, this.#fields, this.#plan);
+    const made = signatures.map(async ({ key, beginning }) => {
+      const unsigned = unsignedField(beginning, bodyHash, canonicalization.header);
+      const signature = await signed(key, signedOctets(lines, unsigned));
       return signedField(unsigned, signature.toString('base64'));
     });
     const all = Buffer.from((await Promise.all(made)).join(''), 'latin1');

@@ -5,7 +5,8 @@ import { type DirectoryStore } from '../directory/directory.ts';
 import { type SigningOptions } from '../mailauth/config.ts';
 import { type Canonicalization } from '../mailauth/dkim/canonical-body.ts';
 import { anyAddress } from '../mail/address-pattern.ts';
-import { activeSigner, type Signer, type SigningForm, type SigningSettings } from '../receive/signer.ts';
+import { activeSigner, type Signer, type SigningSettings } from '../receive/signer.ts';
+import { type SigningForm } from '../receive/signing-plans.ts';
 import { type KeyDirectory, readSigningKey, type SigningKey } from '../receive/signing-keys.ts';
 
 /** Where no domain of the directory has a key nothing is looked at for one. */

@@ -8,8 +8,8 @@
 import { type Canonicalization } from './canonical-body.ts';
 
 const FOLD = /\r\n(?=[ \t])/g;
+const SPACE = /[ \t]/;
 const SPACES = /[ \t]+/g;
-const ENDS = /^ | $/g;
 /** Anything but single spaces. */
 const UNUSUAL = /[ \t][ \t]|[\t\r]/;
 
@@ -18,8 +18,14 @@ export function canonicalField(field: string, form: Canonicalization): string {
   const line = field.endsWith('\r\n') ? field.slice(0, -2) : field;
   if (form === 'simple') return line;
   const colon = line.indexOf(':');
-  const name = line.slice(0, colon).replaceAll(SPACES, '').toLowerCase();
+  const name = line.slice(0, colon).toLowerCase();
   const written = line.slice(colon + 1);
   const value = UNUSUAL.test(written) ? written.replaceAll(FOLD, '').replaceAll(SPACES, ' ') : written;
-  return `${name}:${value.replaceAll(ENDS, '')}`;
+  return `${SPACE.test(name) ? name.replaceAll(SPACES, '') : name}:${withoutEnds(value)}`;
+}
+
+/** Of spaces there is one at most at each end. */
+function withoutEnds(value: string): string {
+  const from = value.startsWith(' ') ? 1 : 0;
+  return value.slice(from, value.endsWith(' ') ? -1 : undefined);
 }

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { keyOfRecord, tagsOf, verifySignatures } from '../../../test/lib/dkim.ts';
+import { canonicalField } from './canonical-header.ts';
 import { headerFields } from '../../mail/header.ts';
 import {
   fieldBeginning,
@@ -29,7 +30,10 @@ const EMPTY = createHash('sha256').update('').digest('base64');
 
 describe('a signature field', () => {
   test('has the tags of RFC 6376 §3.5, b= last', () => {
-    const text = signedField(unsignedField(fieldBeginning({ ...TAGS, expiresAt: 1_700_086_400 }), EMPTY), 'QUJD');
+    const text = signedField(
+      unsignedField(fieldBeginning({ ...TAGS, expiresAt: 1_700_086_400 }), EMPTY, 'relaxed'),
+      'QUJD',
+    );
     assert.equal(
       text,
       'DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=2026a;\r\n' +
@@ -41,7 +45,7 @@ describe('a signature field', () => {
   });
 
   test('says neither x= nor l= unless asked', () => {
-    const tags = tagsOf(unsignedField(fieldBeginning(TAGS), EMPTY).slice('DKIM-Signature:'.length));
+    const tags = tagsOf(unsignedField(fieldBeginning(TAGS), EMPTY, 'relaxed').written.slice('DKIM-Signature:'.length));
     assert.deepEqual([...tags.keys()], ['v', 'a', 'c', 'd', 's', 't', 'h', 'bh', 'b']);
   });
 
@@ -63,7 +67,10 @@ describe('a signature field', () => {
   test('is folded at 78 characters, unless one name is longer, and reads back (property)', () => {
     fc.assert(
       fc.property(tags, bodyHash, fc.uint8Array({ minLength: 1, maxLength: 512 }), (some, hash, signature) => {
-        const text = signedField(unsignedField(fieldBeginning(some), hash), Buffer.from(signature).toString('base64'));
+        const text = signedField(
+          unsignedField(fieldBeginning(some), hash, some.canonicalization.header),
+          Buffer.from(signature).toString('base64'),
+        );
         assert.equal(headerFields(Buffer.from(text)).length, 1);
         for (const line of text.split('\r\n').slice(0, -1)) {
           const words = line.trim().split(' ');
@@ -78,10 +85,22 @@ describe('a signature field', () => {
     );
   });
 
+  test('is hashed as what is written, without a line end at its end (property)', () => {
+    fc.assert(
+      fc.property(tags, bodyHash, (some, hash) => {
+        const { written, canonical } = unsignedField(fieldBeginning(some), hash, some.canonicalization.header);
+        assert.equal(canonical, canonicalField(written, some.canonicalization.header));
+      }),
+    );
+  });
+
   test('is as long as was said before (property)', () => {
     fc.assert(
       fc.property(tags, bodyHash, fc.constantFrom(1, 56, 57, 64, 128, 256, 257, 512), (some, hash, octets) => {
-        const text = signedField(unsignedField(fieldBeginning(some), hash), Buffer.alloc(octets, 7).toString('base64'));
+        const text = signedField(
+          unsignedField(fieldBeginning(some), hash, some.canonicalization.header),
+          Buffer.alloc(octets, 7).toString('base64'),
+        );
         assert.equal(text.length, signedFieldOctets(fieldBeginning(some), octets));
       }),
     );
@@ -93,23 +112,23 @@ describe('what is signed', () => {
   const fields = headerFields(section);
 
   test('the chosen fields and the field itself, without a line end at the end', () => {
-    const unsigned = unsignedField(fieldBeginning(TAGS), EMPTY);
-    const octets = signedOctets(signedFields(section, fields, TAGS), unsigned, 'relaxed').toString();
-    const own = unsigned.replaceAll('\r\n', '').replace('DKIM-Signature: ', 'dkim-signature:');
+    const unsigned = unsignedField(fieldBeginning(TAGS), EMPTY, 'relaxed');
+    const octets = signedOctets(signedFields(section, fields, TAGS), unsigned).toString();
+    const own = unsigned.written.replaceAll('\r\n', '').replace('DKIM-Signature: ', 'dkim-signature:');
     assert.equal(octets, `from:A <a@example.com>\r\nto:b\r\nsubject:hi there\r\n${own}`);
   });
 
   test('simple: as they stand', () => {
     const tags: SignatureTags = { ...TAGS, canonicalization: { header: 'simple', body: 'simple' } };
-    const unsigned = unsignedField(fieldBeginning(tags), EMPTY);
-    const octets = signedOctets(signedFields(section, fields, tags), unsigned, 'simple').toString();
-    assert.equal(octets, `From: A <a@example.com>\r\nTo: b\r\nSubject:  hi\r\n there\r\n${unsigned}`);
+    const unsigned = unsignedField(fieldBeginning(tags), EMPTY, 'simple');
+    const octets = signedOctets(signedFields(section, fields, tags), unsigned).toString();
+    assert.equal(octets, `From: A <a@example.com>\r\nTo: b\r\nSubject:  hi\r\n there\r\n${unsigned.written}`);
   });
 
   test('octets above 127 as they are', () => {
     const eightBit = Buffer.from('Subject: \xff\xfe gr\u00fc\u00df\r\n', 'latin1');
     const tags = { ...TAGS, names: ['subject'] };
-    const octets = signedOctets(signedFields(eightBit, headerFields(eightBit), tags), '', 'relaxed');
+    const octets = signedOctets(signedFields(eightBit, headerFields(eightBit), tags), { written: '', canonical: '' });
     assert.deepEqual(
       octets.subarray(0, 17),
       Buffer.from('subject:\xff\xfe gr\u00fc\u00df\r\n', 'latin1').subarray(0, 17),

@@ -5,7 +5,7 @@
  * can be kept free while the content is stored. Lines are at most 78 characters long where a name is not longer by itself.
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type HeaderField } from '../../mail/header.ts';
 import { BODY_HASH_CHARACTERS } from './body-hash.ts';
 import { type Canonicalization } from './canonical-body.ts';
@@ -39,9 +39,21 @@ const VALUE_CHARACTERS = MAX_LINE - 1;
 const FOLD = '\r\n ';
 /** From the body hash to the signature. */
 const BETWEEN = ';\r\n b=';
+const RELAXED_BETWEEN = '; b=';
 
-/** All that is known before the body is: the field up to `bh=`. */
-export function fieldBeginning(tags: SignatureTags): string {
+/** A field, or its beginning: as it is written, and as it is hashed. */
+export interface FieldText {
+  readonly written: string;
+  readonly canonical: string;
+}
+
+/** All that is known before the body is: the field up to `bh=`. The same for all messages with these tags. */
+export function fieldBeginning(tags: SignatureTags): FieldText {
+  const written = beginningOf(tags);
+  return { written, canonical: canonicalField(written, tags.canonicalization.header) };
+}
+
+function beginningOf(tags: SignatureTags): string {
   const { algorithm, canonicalization, domain, selector, signedAt, expiresAt, names } = tags;
   const words = [
     'v=1;',
@@ -56,24 +68,25 @@ export function fieldBeginning(tags: SignatureTags): string {
 }
 
 /** With an empty `b=`, which is the last tag; without a CRLF at the end. */
-export function unsignedField(beginning: string, bodyHash: string): string {
-  return `${beginning}${bodyHash}${BETWEEN}`;
+export function unsignedField({ written, canonical }: FieldText, bodyHash: string, form: Canonicalization): FieldText {
+  const between = form === 'simple' ? BETWEEN : RELAXED_BETWEEN;
+  return { written: `${written}${bodyHash}${BETWEEN}`, canonical: `${canonical}${bodyHash}${between}` };
 }
 
 /** The whole field, with the CRLF at its end. `signature`: base64. */
-export function signedField(unsigned: string, signature: string): string {
-  let field = `${unsigned}${signature.slice(0, FIRST_VALUE_CHARACTERS)}`;
+export function signedField({ written }: FieldText, signature: string): string {
+  let field = `${written}${signature.slice(0, FIRST_VALUE_CHARACTERS)}`;
   for (let at = FIRST_VALUE_CHARACTERS; at < signature.length; at += VALUE_CHARACTERS)
     field += `${FOLD}${signature.slice(at, at + VALUE_CHARACTERS)}`;
   return `${field}\r\n`;
 }
 
 /** Octets of the whole field, which are the same for every body and every signature of so many octets. */
-export function signedFieldOctets(beginning: string, signatureOctets: number): number {
+export function signedFieldOctets({ written }: FieldText, signatureOctets: number): number {
   const characters = Math.ceil(signatureOctets / 3) * 4;
   const folds = Math.max(0, Math.ceil((characters - FIRST_VALUE_CHARACTERS) / VALUE_CHARACTERS));
   const fixed = BODY_HASH_CHARACTERS + BETWEEN.length + '\r\n'.length;
-  return beginning.length + fixed + characters + folds * FOLD.length;
+  return written.length + fixed + characters + folds * FOLD.length;
 }
 
 /** The chosen fields of the header section as they are hashed, which are the same for every signature with these names. */
@@ -89,13 +102,13 @@ export function signedFields(
 }
 
 /** What is hashed: those fields, and the field itself without a value of `b=` (RFC 6376 §3.7). */
-export function signedOctets(lines: string, unsigned: string, form: Canonicalization): Buffer {
-  return Buffer.from(`${lines}${canonicalField(unsigned, form)}`, 'latin1');
+export function signedOctets(lines: string, { canonical }: FieldText): Buffer {
+  return Buffer.from(`${lines}${canonical}`, 'latin1');
 }
 
 /** What the key signs: with RSA the octets, which the operation hashes; with Ed25519 their hash (RFC 8463 §3). */
 export function signatureInput(algorithm: SigningAlgorithm, octets: Buffer): Buffer {
-  return algorithm === 'rsa-sha256' ? octets : createHash('sha256').update(octets).digest();
+  return algorithm === 'rsa-sha256' ? octets : hash('sha256', octets, 'buffer');
 }
 
 /** Names with the colons between them, and the semicolon behind the last. */
