@@ -49,6 +49,11 @@ export class Logins {
     return found.kind === 'identity' ? found.identity : found.kind;
   }
 
+  /** Who it is now: what was proved at the login may have been changed or taken back since. */
+  current(user: string): Promise<Authenticated> {
+    return this.#deps.authenticator.user(user);
+  }
+
   scram(user: string): ReturnType<Authenticator['scram']> {
     return this.#deps.authenticator.scram(user);
   }

@@ -9,7 +9,10 @@ import { type Reply, reply } from '../mail/reply.ts';
 import { type Route } from '../mail/route.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { Aliases } from './aliases.ts';
+import { type Authenticated, type Authenticator } from './authenticator.ts';
+import { FailureCounts, failureTable } from './failure-counts.ts';
 import { KeptContents } from './kept-contents.ts';
+import { Logins } from './logins.ts';
 import { OctetBudget } from './octet-budget.ts';
 import {
   type IntakeState,
@@ -563,6 +566,34 @@ describe('a client that has logged in', () => {
     const answer = await send(w, 'From: eve@other.test\r\n\r\nbody\r\n');
     assert.equal((answer as Reply).code, 550);
     assert.equal(w.submitted.length, 1);
+  });
+
+  describe('after its login', () => {
+    const changed = (answer: Authenticated) => {
+      const authenticator = { user: () => Promise.resolve(answer) } as unknown as Authenticator;
+      const failures = new FailureCounts(failureTable(), () => 0);
+      return world({ logins: new Logins({ authenticator, failures }) });
+    };
+
+    test('may not begin anything any more, when it was disabled since', async () => {
+      const w = changed({ kind: 'refused' });
+      assert.equal((await begin(w, { identity })).code, 530);
+      assert.deepEqual(
+        w.events.map((event) => event.kind === 'rejected' && [event.stage, event.user]),
+        [['sender', 'app']],
+      );
+    });
+
+    test('may send as the directory says now', async () => {
+      const w = changed({ kind: 'identity', identity: { ...identity, senders: ['other.test'] } });
+      assert.equal((await begin(w, { identity })).code, 550);
+      assert.equal((await begin(w, { identity }, 'ann@other.test')).code, 250);
+    });
+
+    test('goes on when the directory cannot be read', async () => {
+      const w = changed({ kind: 'unavailable', reason: 'disk' });
+      assert.equal((await begin(w, { identity })).code, 250);
+    });
   });
 
   test('keeps to the size and the recipients that it is allowed', async () => {

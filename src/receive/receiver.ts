@@ -56,6 +56,7 @@ const SENDER_OK = reply(250, '2.1.0', 'Sender OK');
 // RFC 6710 §4.1, and its own enhanced code.
 const PRIORITY_LEFT_OUT = reply(250, '2.3.6', 'Sender OK, but its priority is not heeded');
 const HOLD_REFUSED = reply(550, '5.7.1', 'Only for those who have logged in: HOLDFOR and HOLDUNTIL');
+const LOGIN_OVER = reply(530, '5.7.0', 'Your login does not hold any more: connect anew, and log in');
 const RECIPIENT_OK = reply(250, '2.1.5', 'Recipient OK');
 const NO_SUCH_USER = reply(550, '5.1.1', 'No such mailbox here');
 const NO_ROUTE = reply(550, '5.4.4', 'No route to this recipient is configured');
@@ -96,6 +97,18 @@ export class SessionReceiver implements Receiver {
   }
 
   sender(peer: Peer, sender: SenderParameters, request: MailRequest): Answer<Reply> {
+    const { logins } = this.#deps;
+    if (peer.identity === undefined || logins === undefined) return this.#senderOf(peer, sender, request);
+    return logins.current(peer.identity.user).then((known) => {
+      this.#peer = peer;
+      if (known.kind === 'refused') return this.#rejected('sender', LOGIN_OVER, { sender });
+      // What cannot be looked up now was proved at the login.
+      const now = known.kind === 'identity' ? { ...peer, identity: known.identity } : peer;
+      return this.#senderOf(now, sender, request);
+    });
+  }
+
+  #senderOf(peer: Peer, sender: SenderParameters, request: MailRequest): Answer<Reply> {
     this.#peer = peer;
     const settings = this.#deps.settings();
     const intake = this.#deps.intake();
