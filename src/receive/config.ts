@@ -278,7 +278,11 @@ export const PICKUP_OPTIONS = {
     'any',
     'Whether a user may name another reverse-path than the own address (`sendmail -f`). With `own` it is passed over, but for `trustedUsers`.',
   ),
-  trustedUsers: list(text('www-data', 'A login name.'), ['root'], 'Users who may name any reverse-path.'),
+  trustedUsers: list(
+    text('www-data', 'A login name.'),
+    ['root'],
+    'Users who may name any reverse-path, and whose option fields (`X-Postrider-Send-At` and so on) are obeyed.',
+  ),
 };
 
 export type ListenerOptions = Values<typeof LISTENER>;

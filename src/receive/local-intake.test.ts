@@ -40,6 +40,7 @@ interface Options {
   readonly intake?: IntakeState;
   readonly result?: Submitted;
   readonly mayNameSender?: boolean;
+  readonly mayGiveOptions?: boolean;
   readonly softBounce?: boolean;
   readonly user?: string;
 }
@@ -48,6 +49,7 @@ function world({
   intake = 'open',
   result,
   mayNameSender = true,
+  mayGiveOptions = false,
   softBounce = false,
   user = 'ann',
 }: Options = {}): World {
@@ -104,7 +106,7 @@ function world({
       signer: () => undefined,
       hasNullMx: async () => assert.fail('nobody asks who our own users are'),
     },
-    settings: () => ({ domain: 'here.test', mayNameSender: () => mayNameSender }),
+    settings: () => ({ domain: 'here.test', mayNameSender: () => mayNameSender, mayGiveOptions: () => mayGiveOptions }),
     userOf: async () => (user === '' ? undefined : { name: user, fullName: 'Ann Smith' }),
     refusedEntries: (_message, { recipients, why }, first) => {
       const made = entry(recipients, refused);
@@ -188,6 +190,19 @@ describe('a message of a local user', () => {
     await take(w, fileOf(message({ fullName: 'Änn', notify: ['DELAY'], ret: 'HDRS', envid: 'x' })));
     assert.match(contentOf(w), /From: =\?utf-8\?B\?w4Rubg==\?= <ann@here.test>/);
     assert.deepEqual([w.submitted[0]?.envelope.ret, w.submitted[0]?.envelope.envid], ['HDRS', 'x']);
+  });
+
+  test('option fields, of a user who may give them and of one who may not', async () => {
+    const content = 'X-Postrider-Tags: cron\r\nX-Postrider-Class: bulk\r\nSubject: s\r\n\r\nx\r\n';
+    for (const [mayGiveOptions, want] of [
+      [true, ['bulk', ['cron']]],
+      [false, ['normal', undefined]],
+    ] as const) {
+      const w = world({ mayGiveOptions });
+      await take(w, fileOf(message({}, content)));
+      assert.deepEqual([w.submitted[0]?.class, w.submitted[0]?.envelope.tags], want);
+      assert.doesNotMatch(contentOf(w), /X-Postrider/);
+    }
   });
 
   test('to a thousand, whose addresses are long', async () => {

@@ -169,6 +169,7 @@ class LocalIntake {
         ...settings(),
         refuseNullMxSenders: false,
         relay: { ...settings().relay, isTrusted: () => true },
+        optionsFrom: () => this.#deps.settings().mayGiveOptions(this.#message.user.name),
       }),
       nextId: () => this.#file.id,
       // Nobody waits for the reply of a stateless relay, or of a route that refuses: the message is kept, and goes there.

@@ -33,6 +33,8 @@ export interface LocalSettings {
   readonly domain: string;
   /** Whether this user's `-f` is obeyed. */
   readonly mayNameSender: (user: string) => boolean;
+  /** Whether this user's option fields are obeyed. */
+  readonly mayGiveOptions: (user: string) => boolean;
 }
 
 export interface LocalUser {

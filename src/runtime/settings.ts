@@ -194,6 +194,7 @@ export function localSettings({ pickup }: Config): LocalSettings {
   return {
     domain: pickup.domain,
     mayNameSender: (user) => pickup.senders === 'any' || trusted.has(user),
+    mayGiveOptions: (user) => trusted.has(user),
   };
 }
 
