@@ -1,8 +1,7 @@
 /** Hands a report in by HTTPS (RFC 8460 §5.4): one POST, no redirect followed, whatever the answer says. */
 
-import { request } from 'node:https';
 import { addressesOf, type AddressFamily } from '../deliver/smtp/addresses.ts';
-import { whyOf } from '../deliver/smtp/socket.ts';
+import { exchange, within } from '../https/exchange.ts';
 import { type Duration } from '../lib/time.ts';
 import { type Resolver } from '../ports/resolver.ts';
 import { type Timers } from '../ports/timers.ts';
@@ -18,39 +17,18 @@ export interface PostOptions {
 }
 
 /** Resolves with what went wrong, if anything; never rejects. */
-export async function postReport(url: string, body: Buffer, options: PostOptions): Promise<string | undefined> {
-  const { hostname, port, pathname, search } = new URL(url);
-  const found = await addressesOf(hostname.replace(/^\[|\]$/g, ''), options.resolver, options.family);
-  if (found.kind !== 'addresses') return found.kind === 'none' ? `${hostname} has no address` : found.reason;
-  const address = found.addresses.find((each) => !options.prohibited(each));
-  if (address === undefined) return `${hostname} leads where nothing is sent to`;
-  const place = { address, hostname, port: port === '' ? 443 : Number(port), path: `${pathname}${search}` };
-  return new Promise((resolve) => {
-    const asking = request({
-      ...{
-        host: place.address,
-        port: place.port,
-        path: place.path,
-        method: 'POST',
-        agent: false,
-        servername: hostname,
-      },
-      headers: {
-        ...{ host: port === '' ? hostname : `${hostname}:${port}`, 'content-type': 'application/tlsrpt+gzip' },
-        'content-length': body.length,
-      },
-      ...(options.ca !== undefined && { ca: [options.ca] }),
+export function postReport(written: string, body: Buffer, options: PostOptions): Promise<string | undefined> {
+  return within(options, async (signal) => {
+    const url = new URL(written);
+    const found = await addressesOf(url.hostname.replace(/^\[|\]$/g, ''), options.resolver, options.family);
+    if (found.kind !== 'addresses') return found.kind === 'none' ? `${url.hostname} has no address` : found.reason;
+    const address = found.addresses.find((each) => !options.prohibited(each));
+    if (address === undefined) return `${url.hostname} leads where nothing is sent to`;
+    const answer = await exchange({
+      ...{ method: 'POST', url, address, body, headers: { 'content-type': 'application/tlsrpt+gzip' } },
+      ...{ ca: options.ca, signal, maxOctets: 0, wants: () => false },
     });
-    const timer = options.timers.after(options.timeout, () => done(`${hostname} was too slow`));
-    const done = (problem: string | undefined): void => {
-      timer.cancel();
-      resolve(problem);
-      asking.destroy();
-    };
-    asking.on('error', (error) => done(`${hostname}: ${whyOf(error)}`));
-    asking.once('response', ({ statusCode = 0 }) => {
-      done(statusCode >= 200 && statusCode < 300 ? undefined : `${hostname} answered ${statusCode}`);
-    });
-    asking.end(body);
+    if (answer.kind === 'none') return answer.reason;
+    return answer.code >= 200 && answer.code < 300 ? undefined : `${url.hostname} answered ${answer.code}`;
   });
 }

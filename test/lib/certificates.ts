@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -30,10 +31,14 @@ export function makeAuthority(): Authority {
   });
   return {
     ...own,
-    issue: (...names) => issue(own, { names: names.map((name) => `DNS:${name}`), newKey: KEY }),
-    issueRsa: (...names) => issue(own, { names: names.map((name) => `DNS:${name}`), newKey: RSA_KEY }),
+    issue: (...names) => issue(own, { names: names.map(hostName), newKey: KEY }),
+    issueRsa: (...names) => issue(own, { names: names.map(hostName), newKey: RSA_KEY }),
     issueUser: (subject, ...names) => issue(own, { names, newKey: KEY, subject }),
   };
+}
+
+function hostName(name: string): string {
+  return `${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`;
 }
 
 interface Issued {

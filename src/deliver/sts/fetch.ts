@@ -1,21 +1,17 @@
 /**
  * Fetches an MTA-STS policy from its domain's web server (RFC 8461 §3.3).
  *
- * Nothing that the server does grows without bound: no redirect is followed, at most 64 KB are read, and all of it has
- * one time limit, however slowly octets come. What it says counts only with a certificate that is valid for
- * `mta-sts.<domain>` by name (a common name is none), and as `text/plain`. It never rejects.
+ * At most 64 KB are read, and all of it, from the look-up on, has one time limit. What the server says counts only with a
+ * certificate that is valid for `mta-sts.<domain>` by name, and as `text/plain`. It never rejects.
  */
 
-import { type IncomingMessage } from 'node:http';
-import { request } from 'node:https';
-import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { type AnswerHead, exchange, within } from '../../https/exchange.ts';
 import { type Duration } from '../../lib/time.ts';
 import { type StsPolicy } from '../../mail/sts-policy.ts';
 import { type Resolver } from '../../ports/resolver.ts';
 import { type Timers } from '../../ports/timers.ts';
 import { MAX_POLICY_OCTETS, parseStsPolicy, STS_POLICY_PATH, stsPolicyHost } from '../../tlspolicy/mta-sts.ts';
 import { type AddressFamily, addressesOf } from '../smtp/addresses.ts';
-import { whyOf } from '../smtp/socket.ts';
 
 export interface FetchOptions {
   readonly resolver: Resolver;
@@ -44,20 +40,16 @@ export type Fetched = { readonly kind: 'policy'; readonly policy: StsPolicy } | 
 /** Of one server; the time limit is for all of them together. */
 const MAX_ADDRESSES = 3;
 
-export async function fetchStsPolicy(domain: string, options: FetchOptions): Promise<Fetched> {
-  const host = stsPolicyHost(domain);
-  const limit = new AbortController();
-  const timer = options.timers.after(options.timeout, () => limit.abort());
-  try {
+export function fetchStsPolicy(domain: string, options: FetchOptions): Promise<Fetched> {
+  return within(options, async (signal) => {
+    const host = stsPolicyHost(domain);
     const found = await addressesOf(host, options.resolver, options.family);
     if (found.kind !== 'addresses')
       return failed('sts-policy-fetch-error', found.kind === 'none' ? `${host} has no address` : found.reason);
     const addresses = found.addresses.filter((address) => !options.prohibited(address)).slice(0, MAX_ADDRESSES);
     if (addresses.length === 0) return failed('sts-policy-fetch-error', `${host} leads where nothing is fetched from`);
-    return await fromFirst({ host, addresses, signal: limit.signal }, options);
-  } finally {
-    timer.cancel();
-  }
+    return fromFirst({ host, addresses, signal }, options);
+  });
 }
 
 interface Place {
@@ -81,46 +73,23 @@ async function fromFirst({ host, addresses, signal }: Place, options: FetchOptio
 
 type Asked = Fetched | { readonly kind: 'unreached'; readonly reason: string };
 
-function ask(
+async function ask(
   { host, address, signal }: { readonly host: string; readonly address: string; readonly signal: AbortSignal },
   { port, ca }: FetchOptions,
 ): Promise<Asked> {
-  return new Promise((resolve) => {
-    const asking = request({
-      ...{ host: address, port, path: STS_POLICY_PATH, method: 'GET', agent: false, signal },
-      headers: { host: port === 443 ? host : `${host}:${port}`, accept: 'text/plain' },
-      ...{ servername: host, minVersion: 'TLSv1.2', checkServerIdentity: checkName },
-      // Checked when it answers, where a certificate can be told from a connection that broke.
-      rejectUnauthorized: false,
-      ...(ca !== undefined && { ca: [ca].flat() }),
-    });
-    const done = (asked: Asked): void => {
-      resolve(asked);
-      asking.destroy();
-    };
-    asking.on('error', (error) => {
-      done({ kind: 'unreached', reason: signal.aborted ? `${host} was too slow` : `${host}: ${whyOf(error)}` });
-    });
-    asking.once('response', (response) => {
-      const problem = problemOf(response, host);
-      if (problem !== undefined) return done(problem);
-      return read(response, done);
-    });
-    asking.end();
+  const answer = await exchange({
+    ...{ method: 'GET', url: new URL(`https://${host}:${port}${STS_POLICY_PATH}`), address, ca, signal },
+    ...{ headers: { accept: 'text/plain' }, maxOctets: MAX_POLICY_OCTETS },
+    wants: (head) => problemOf(head, host) === undefined,
   });
+  if (answer.kind === 'answer') return problemOf(answer, host) ?? policyIn(answer.body);
+  if (answer.why === 'untrusted') return failed('sts-webpki-invalid', answer.reason);
+  if (answer.why === 'tooLong' || answer.why === 'cutShort') return failed('sts-policy-fetch-error', answer.reason);
+  return { kind: 'unreached', reason: answer.reason };
 }
 
-/** RFC 6125 §6.4.4, RFC 8461 §3.3: only a subject alternative name counts. */
-function checkName(host: string, certificate: PeerCertificate): Error | undefined {
-  if (certificate.subjectaltname === undefined) return new Error('the certificate has no subject alternative name');
-  return checkServerIdentity(host, certificate);
-}
-
-function problemOf({ socket, statusCode = 0, headers }: IncomingMessage, host: string): Fetched | undefined {
-  const { authorized, authorizationError } = socket as TLSSocket;
-  if (!authorized)
-    return failed('sts-webpki-invalid', `the certificate of ${host} is not valid: ${whyOf(authorizationError)}`);
-  if (statusCode !== 200) return failed('sts-policy-fetch-error', `${host} answered ${statusCode}`);
+function problemOf({ code, headers }: AnswerHead, host: string): StsProblem | undefined {
+  if (code !== 200) return failed('sts-policy-fetch-error', `${host} answered ${code}`);
   const type = headers['content-type'] ?? '';
   if (type.split(';')[0]?.trim().toLowerCase() !== 'text/plain')
     return failed(
@@ -128,29 +97,15 @@ function problemOf({ socket, statusCode = 0, headers }: IncomingMessage, host: s
       `${host} answered with ${JSON.stringify(type.slice(0, 60))}, not text/plain`,
     );
   const encoding = headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity')
-    return failed('sts-policy-fetch-error', `${host} answered in an encoding nobody asked for`);
-  return Number(headers['content-length'] ?? 0) > MAX_POLICY_OCTETS ? TOO_LONG : undefined;
+  return encoding === 'identity'
+    ? undefined
+    : failed('sts-policy-fetch-error', `${host} answered in an encoding nobody asked for`);
 }
 
-function read(response: IncomingMessage, done: (asked: Asked) => void): void {
-  const chunks: Buffer[] = [];
-  let octets = 0;
-  response.on('data', (chunk: Buffer) => {
-    octets += chunk.length;
-    chunks.push(chunk);
-    if (octets > MAX_POLICY_OCTETS) done(TOO_LONG);
-  });
-  // An answer that is cut short is followed by `error` or by `close` alone.
-  response.on('error', () => done(failed('sts-policy-fetch-error', 'the answer was cut short')));
-  response.on('close', () => done(failed('sts-policy-fetch-error', 'the answer was cut short')));
-  response.on('end', () => {
-    const policy = parseStsPolicy(Buffer.concat(chunks).toString('utf8'));
-    done(policy.ok ? { kind: 'policy', policy: policy.value } : failed('sts-policy-invalid', policy.reason));
-  });
+function policyIn(octets: Buffer): Fetched {
+  const policy = parseStsPolicy(octets.toString('utf8'));
+  return policy.ok ? { kind: 'policy', policy: policy.value } : failed('sts-policy-invalid', policy.reason);
 }
-
-const TOO_LONG: Fetched = failed('sts-policy-fetch-error', `the policy has more than ${MAX_POLICY_OCTETS} octets`);
 
 function failed(resultType: StsProblemType, reason: string): StsProblem {
   return { kind: 'failed', resultType, reason };
