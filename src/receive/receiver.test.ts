@@ -669,6 +669,20 @@ describe('the form of submissions', () => {
     assert.deepEqual(w.submitted, []);
   });
 
+  test('has no domain without a dot in its envelope where that is refused', async () => {
+    const rules = formRules(['unqualifiedDomain'], []);
+    const w = world({}, { submission: { ...submission, rules } });
+    assert.equal((await begin(w, client, 'ann@printer')).status, '5.1.7');
+    assert.equal((await begin(w, client, 'ann@sender.test')).code, 250);
+    const refused = await w.receiver.recipient(to('bob@printer'));
+    assert.equal(`${refused.code} ${refused.status}`, '554 5.1.3');
+    assert.equal((await w.receiver.recipient(to('bob@[192.0.2.1]'))).code, 250);
+    assert.equal((await w.receiver.recipient(to('postmaster'))).code, 250);
+    const other = world({}, { submission });
+    assert.equal((await begin(other, client, 'ann@printer')).code, 250);
+    assert.equal((await other.receiver.recipient(to('bob@printer'))).code, 250);
+  });
+
   test('says nothing of the client where it is asked to', async () => {
     const hidden = { submission: { ...submission, hideClient: true } };
     const trace = /^Received: (from c\.test \(\[[^\]]*\]\)\r\n\t)?by us\.test with ESMTP(A?) /;

@@ -19,7 +19,7 @@ import { type MailRequest } from '../wire/smtp/parameters.ts';
 import { type IntakeState, type ReceiveDeps, type ReceiveSettings, type RelayTransaction } from './ports.ts';
 import { relaySink } from './relay-sink.ts';
 import { requestedTimes, type SendingTimes } from './sending-times.ts';
-import { submissionRules } from './submission.ts';
+import { submissionRules, unqualifiedPath } from './submission.ts';
 import { type Answer, type ContentSink, type Peer, type Receiver, type SessionLogins } from './transaction.ts';
 
 /** A transaction that is passed through, and those that the next hop has accepted. */
@@ -113,7 +113,9 @@ export class SessionReceiver implements Receiver {
     const settings = this.#deps.settings();
     const intake = this.#deps.intake();
     if (intake !== 'open') return this.#rejected('sender', INTAKE_REFUSALS[intake], { sender });
-    const obstacle = peer.identity && obstacleOf(peer.identity, sender.reversePath, request.declaredOctets);
+    const obstacle =
+      (peer.identity && obstacleOf(peer.identity, sender.reversePath, request.declaredOctets)) ??
+      unqualifiedPath({ settings, peer }, sender.reversePath, '5.1.7');
     if (obstacle !== undefined) return this.#rejected('sender', obstacle, { sender });
     const times = this.#timesOf(peer, request, settings);
     if ('code' in times) return this.#rejected('sender', times, { sender });
@@ -130,7 +132,9 @@ export class SessionReceiver implements Receiver {
     const transaction = this.#open();
     const { settings, peer } = transaction;
     const verdict = relayVerdict(settings.relay, recipient.forwardPath, peer);
-    if (verdict === 'refused') return this.#rejected('recipient', RELAYING_DENIED, { recipient });
+    const obstacle =
+      verdict === 'refused' ? RELAYING_DENIED : unqualifiedPath(transaction, recipient.forwardPath, '5.1.3');
+    if (obstacle !== undefined) return this.#rejected('recipient', obstacle, { recipient });
     const targets = settings.aliases.expand(recipient.forwardPath);
     if (targets.some((target) => !exists(settings, target)))
       return this.#rejected('recipient', NO_SUCH_USER, { recipient });

@@ -3,7 +3,9 @@
  * clients in `relay.networks` if the configuration says so.
  */
 
+import { type ReversePath } from '../mail/path.ts';
 import { type QueueId } from '../mail/queue-id.ts';
+import { type Reply, reply } from '../mail/reply.ts';
 import { ALL_REPAIRED, type FormRules } from './form-rule-names.ts';
 import { type SinkOptions } from './message-sink.ts';
 import { type ReceiveDeps } from './ports.ts';
@@ -18,6 +20,18 @@ export function submissionRules({ settings, peer }: Submitting): FormRules | und
   if (peer.protocol === 'LOCAL') return ALL_REPAIRED;
   if (peer.identity !== undefined) return submission.rules;
   return submission.networks && relay.isTrusted(peer.address) ? submission.rules : undefined;
+}
+
+/** RFC 6409 §4.2: where such domains are refused in the header section, so they are in the envelope. */
+export function unqualifiedPath(
+  submitting: Submitting,
+  path: ReversePath,
+  status: '5.1.3' | '5.1.7',
+): Reply | undefined {
+  if (path === null || path.domain === '' || /[.[]/.test(path.domain)) return undefined;
+  if (submissionRules(submitting)?.unqualifiedDomain !== 'refuse' || submitting.settings.relay.isLocal(path))
+    return undefined;
+  return reply(554, status, 'The domain of this address has no dot (submission.refuseIf: unqualifiedDomain)');
 }
 
 /** Who submits may be nobody's business but ours. */
