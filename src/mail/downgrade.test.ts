@@ -3,7 +3,8 @@ import { isAscii } from 'node:buffer';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encoded } from './mime/encoders.ts';
-import { downgrade, isDkimSigned, isSevenBit, MAX_DEPTH, MAX_PARTS } from './downgrade.ts';
+import { downgrade, isDkimSigned, isSevenBit } from './downgrade.ts';
+import { MAX_DEPTH, MAX_PARTS } from './mime/walk.ts';
 
 const lines = (...all: readonly string[]): string => all.map((line) => `${line}\r\n`).join('');
 
@@ -26,7 +27,7 @@ describe('golden messages', () => {
       lines(
         'Subject: x',
         'MIME-Version: 1.0',
-        'Content-Type: text/plain; charset=unknown-8bit',
+        'Content-Type: text/plain; charset=utf-8',
         'Content-Transfer-Encoding: quoted-printable',
         '',
         'Hello to Gr=C3=BCnau and its people',
@@ -35,7 +36,7 @@ describe('golden messages', () => {
     [
       'text that is mostly not ASCII becomes base64, and its encoding is replaced',
       lines('MIME-Version: 1.0', 'Content-Transfer-Encoding:', ' 8bit', 'Content-Type: text/plain; charset=utf-8', '', 'äöü'),
-      lines('MIME-Version: 1.0', 'Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: base64', '', 'w6TDtsO8DQo='),
+      lines('MIME-Version: 1.0', 'Content-Transfer-Encoding: base64', 'Content-Type: text/plain; charset=utf-8', '', 'w6TDtsO8DQo='),
     ],
     [
       'only the part that needs it is changed',
@@ -45,18 +46,18 @@ describe('golden messages', () => {
     [
       'an enclosed message is opened, never encoded (RFC 2046 §5.2.1)',
       lines('MIME-Version: 1.0', 'Content-Type: message/rfc822', '', 'Subject: inner', 'MIME-Version: 1.0', 'Content-Type: text/plain', '', 'a naïve line of plain text'),
-      lines('MIME-Version: 1.0', 'Content-Type: message/rfc822', 'Content-Transfer-Encoding: 7bit', '', 'Subject: inner', 'MIME-Version: 1.0', 'Content-Type: text/plain', 'Content-Transfer-Encoding: quoted-printable', '', 'a na=C3=AFve line of plain text'),
+      lines('MIME-Version: 1.0', 'Content-Type: message/rfc822', '', 'Subject: inner', 'MIME-Version: 1.0', 'Content-Type: text/plain', 'Content-Transfer-Encoding: quoted-printable', '', 'a na=C3=AFve line of plain text'),
     ],
     [
       'a signed part that is 7-bit stays untouched beside one that is not',
       lines('MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=o', '', '--o', 'Content-Type: multipart/signed; boundary=i', '', '--i', '', 'signed', '--i--', '--o', '', 'a naïve line of plain text', '--o--'),
-      lines('MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=o', 'Content-Transfer-Encoding: 7bit', '', '--o', 'Content-Type: multipart/signed; boundary=i', '', '--i', '', 'signed', '--i--', '--o', 'Content-Transfer-Encoding: quoted-printable', '', 'a na=C3=AFve line of plain text', '--o--'),
+      lines('MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=o', '', '--o', 'Content-Type: multipart/signed; boundary=i', '', '--i', '', 'signed', '--i--', '--o', 'Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: quoted-printable', '', 'a na=C3=AFve line of plain text', '--o--'),
     ],
     ['7-bit content is not touched', lines('Subject: x', '', 'Hello = there'), lines('Subject: x', '', 'Hello = there')],
     [
       'a preamble and an epilogue that nobody reads become ASCII',
       lines('MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b', '', 'Grüße', '--b', '', 'x', '--b--', 'ende–'),
-      lines('MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b', 'Content-Transfer-Encoding: 7bit', '', 'Gr????e', '--b', '', 'x', '--b--', 'ende???'),
+      lines('MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b', '', 'Gr????e', '--b', '', 'x', '--b--', 'ende???'),
     ],
   ]; // prettier-ignore
   for (const [name, from, to] of cases) test(name, () => assert.equal(converted(from), to));
@@ -74,6 +75,13 @@ describe('what cannot be converted', () => {
     ['too many parts', `${lines('Content-Type: multipart/mixed; boundary=b', '')}${lines('--b', '', 'x').repeat(MAX_PARTS)}ü`, '5.6.1'],
   ]; // prettier-ignore
   for (const [name, content, status] of cases) test(name, () => assert.equal(refusal(content), status));
+});
+
+test('what is not UTF-8, and says nothing of itself, is said to be unknown (RFC 1428)', () => {
+  const content = Buffer.from(lines('Subject: x', '', 'a gr\xfcn line of plain text'), 'latin1');
+  const octets = downgrade(content);
+  assert.ok(octets.kind === 'converted');
+  assert.match(octets.octets.toString(), /^Content-Type: text\/plain; charset=unknown-8bit\r$/m);
 });
 
 test('binary content becomes base64 and comes back whole', () => {

@@ -205,7 +205,7 @@ describe('rules', () => {
 
   test('a part with a line that has nowhere to be folded is told of', () => {
     const content = multipart('mixed', ...part(`X-A: ${LONG}`, '', 'x'));
-    assert.deepEqual(fitOf(Buffer.from(content), ALL), { edits: [], unfoldable: true });
+    assert.deepEqual(fitOf(Buffer.from(content), ALL), { edits: [], unfoldable: true, obstacle: undefined });
     assert.equal(fitOf(Buffer.from(content), { ...ALL, longLines: 'leave' }).unfoldable, false);
   });
 });

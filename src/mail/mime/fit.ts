@@ -8,6 +8,7 @@
  * 8-bit as it is: no server that takes 7-bit lines only could take it whatever is done to the rest.
  */
 
+import { type EnhancedStatus } from '../reply.ts';
 import { type Edit } from './edits.ts';
 import { encodingEdits, type Entity } from './entity.ts';
 import { type Mending } from './encoders.ts';
@@ -24,9 +25,20 @@ export interface Fit {
   readonly edits: readonly Edit[];
   /** A line of a part's header section is too long, and cannot be folded. */
   readonly unfoldable: boolean;
+  /** Why content that is 8-bit stays so. */
+  readonly obstacle?: Obstacle | undefined;
 }
 
-const NOTHING: Fit = { edits: [], unfoldable: false };
+export interface Obstacle {
+  readonly status: EnhancedStatus;
+  readonly reason: string;
+}
+
+const TOO_MUCH: Fit = {
+  ...{ edits: [], unfoldable: false },
+  obstacle: { status: '5.6.1', reason: 'the MIME structure is too deep or has too many parts to be converted' },
+};
+const HEADER_NOT_ASCII: Obstacle = { status: '5.6.7', reason: 'the header section is not ASCII' };
 
 /** Takes the whole content, header section and all, in blocks. */
 export class ContentFit {
@@ -43,30 +55,52 @@ export class ContentFit {
 
   end(): Fit {
     const walked = this.#walk.end();
-    return walked.kind === 'tooMuch' ? NOTHING : fitOf(walked, this.#rules);
+    return walked.kind === 'tooMuch' ? TOO_MUCH : fitOf(walked, this.#rules);
   }
 }
 
 function fitOf(walked: WalkResult, rules: FitRules): Fit {
   const ways = walked.found.map(wayOf);
-  const blocked = ways.some((way, i) => way === undefined && walked.found[i]?.facts.isEightBit);
-  const eightBit = rules.eightBit === 'repair' && walked.asciiHeaders && !blocked;
-  const wanted = walked.found.map(
-    ({ facts }) => (facts.isEightBit && eightBit) || (facts.hasLongLine && rules.longLines === 'repair'),
+  const blocked = walked.found.find(({ facts }, i) => ways[i] === undefined && facts.isEightBit);
+  const obstacle = walked.asciiHeaders ? blocked && obstacleOf(blocked) : HEADER_NOT_ASCII;
+  const eightBit = rules.eightBit === 'repair' && obstacle === undefined;
+  const longLines = rules.longLines === 'repair';
+  const changes = walked.found.map(({ facts }, i) =>
+    (facts.isEightBit && eightBit) || (facts.hasLongLine && longLines) ? ways[i] : undefined,
   );
-  const edits: Edit[] = [];
-  for (const [i, found] of walked.found.entries()) {
-    const way = ways[i];
-    if (way !== undefined && wanted[i] === true) edits.push(...editsOf(found, way));
-  }
-  for (const { entity, from, to } of walked.containers) {
-    const within = wanted.slice(from, to).map((one, i) => one && ways[from + i] !== undefined);
-    if (isDeclared(entity) && within.includes(true) && isSevenBit(walked.found.slice(from, to), within))
-      edits.push(...encodingEdits(entity, '7bit', undefined));
-  }
-  const folds = rules.longLines === 'repair' ? foldsOf(walked) : [];
-  if (folds === undefined) return { edits: [], unfoldable: true };
-  return { edits: inOrder([...edits, ...folds]), unfoldable: false };
+  const folds = longLines ? foldsOf(walked) : [];
+  const edits = [...partEdits(walked.found, changes), ...containerEdits(walked, changes), ...(folds ?? [])];
+  return { edits: inOrder(edits), unfoldable: folds === undefined, obstacle };
+}
+
+type Changes = readonly (Mending | undefined)[];
+
+function partEdits(found: readonly Found[], changes: Changes): readonly Edit[] {
+  return found.flatMap((one, i) => {
+    const how = changes[i];
+    return how === undefined ? [] : editsOf(one, how);
+  });
+}
+
+/** What says that it has 8-bit parts says otherwise when nothing but 7-bit lines is left. */
+function containerEdits({ containers, found }: WalkResult, changes: Changes): readonly Edit[] {
+  return containers.flatMap(({ entity, from, to }) => {
+    const within = changes.slice(from, to);
+    const changed = isDeclared(entity) && within.some((how) => how !== undefined);
+    const left = within.some((how, i) => how === undefined && found[from + i]?.facts.isEightBit);
+    return changed && !left ? encodingEdits(entity, '7bit', undefined) : [];
+  });
+}
+
+function obstacleOf({ entity: { type, encoding } }: Found): Obstacle {
+  if (type === 'multipart/signed' || type === 'multipart/encrypted')
+    return { status: '5.6.3', reason: `a part of type ${type} is 8-bit and must not be changed` };
+  if (type.startsWith('message/'))
+    return { status: '5.6.3', reason: `a part of type ${type} is 8-bit and must not be encoded` };
+  return {
+    status: '5.6.1',
+    reason: `a part of type ${type} (${encoding === 'none' ? 'no encoding' : encoding}) is not what it says, and cannot be converted`,
+  };
 }
 
 /** What lies within another is gone with it: a fold in a field that is replaced. */
@@ -117,11 +151,6 @@ function editsOf({ kind, entity, facts, start, end }: Found, how: Mending): read
 
 function isDeclared({ encoding }: Entity): boolean {
   return encoding === '8bit' || encoding === 'binary';
-}
-
-/** Whether nothing but 7-bit lines is left. */
-function isSevenBit(found: readonly Found[], changed: readonly boolean[]): boolean {
-  return found.every(({ facts }, i) => changed[i] === true || !facts.isEightBit);
 }
 
 function foldsOf({ longHeaders }: WalkResult): readonly Edit[] | undefined {
