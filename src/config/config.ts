@@ -17,6 +17,7 @@ import { type Fields, type Read } from '../lib/schema-reading.ts';
 import { domainName } from '../mail/config.ts';
 import { type Route } from '../mail/route.ts';
 import { SIGNING_OPTIONS } from '../mailauth/config.ts';
+import { OAUTH_OPTIONS } from '../oauth/config.ts';
 import { QUEUE_OPTIONS } from '../queue/config.ts';
 import {
   LIMITS_OPTIONS,
@@ -51,6 +52,7 @@ export const OPTIONS = {
   pickup: group(PICKUP_OPTIONS, 'Mail from programs and users of this machine.'),
   submission: group(SUBMISSION_OPTIONS, 'The form of mail from users who have logged in (RFC 6409).'),
   routes: ROUTES_OPTION,
+  oauth: group(OAUTH_OPTIONS, 'Logins by tokens of an OAuth 2.0 server: OAUTHBEARER (RFC 7628) and XOAUTH2.'),
   signing: group(SIGNING_OPTIONS, 'DKIM signatures of what our own clients send (RFC 6376).'),
   queue: group(QUEUE_OPTIONS, 'How mail waits and is tried.'),
   deliver: group(DELIVER_OPTIONS, 'How mail is handed on.'),
@@ -128,6 +130,7 @@ function complete(raw: Raw, base: string): Config {
       mtaSts: { ...raw.deliver.mtaSts, ca: fileIn(base, raw.deliver.mtaSts.ca) },
     },
     routes: routesInOrder(raw.routes, raw.local),
+    oauth: oauthFiles(raw.oauth, base),
     signing: { ...raw.signing, keys: raw.signing.keys.map((key) => ({ ...key, file: resolve(base, key.file) })) },
   };
 }
@@ -149,6 +152,15 @@ function certificateFiles({ acme, tls, hostname }: Raw, base: string): Pick<Conf
         ...{ names, certificate: resolve(base, certificate), key: resolve(base, key) },
       })),
     },
+  };
+}
+
+function oauthFiles({ introspection, ...oauth }: Raw['oauth'], base: string): Raw['oauth'] {
+  return {
+    ...oauth,
+    introspection: { ...introspection, secretFile: fileIn(base, introspection.secretFile) },
+    jwksFile: fileIn(base, oauth.jwksFile),
+    ca: fileIn(base, oauth.ca),
   };
 }
 

@@ -18,7 +18,9 @@ import { type ACME_OPTIONS } from '../acme/config.ts';
 import { type MTA_STS_OPTIONS } from '../api/config.ts';
 import { type HTTP_OPTIONS } from '../api/config.ts';
 import { type PaceConfig } from '../queue/config.ts';
+import { type OAuthOptions } from '../oauth/config.ts';
 import { type SpoolOptions } from '../spool/config.ts';
+import { OAUTH_CHECKS } from './oauth-checks.ts';
 import { TLS_CHECKS } from './tls-checks.ts';
 import { repeated, wrong } from './problems.ts';
 import { coversDomain } from './route-order.ts';
@@ -42,6 +44,7 @@ export interface Checkable {
   readonly submission: SubmissionOptions;
   readonly spool: SpoolOptions;
   readonly signing: SigningOptions;
+  readonly oauth: OAuthOptions;
   readonly queue: { readonly pace: PaceConfig };
 }
 
@@ -51,6 +54,7 @@ const CHECKS: readonly Check[] = [
   uniqueListeners,
   separatePorts,
   ...TLS_CHECKS,
+  ...OAUTH_CHECKS,
   noOpenRelay,
   uniqueRoutes,
   localRouteExists,

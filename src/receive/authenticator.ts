@@ -7,8 +7,8 @@ import { type Identity } from '../mail/identity.ts';
 
 export type Authenticated =
   | { readonly kind: 'identity'; readonly identity: Identity }
-  /** Unknown, wrong, disabled: a client is not told which. */
-  | { readonly kind: 'refused' }
+  /** Unknown, wrong, disabled: a client is not told which. `reason` is for the operator, and quotes nothing that is secret. */
+  | { readonly kind: 'refused'; readonly reason?: string }
   /** It cannot be found out now: 454 4.7.0. */
   | { readonly kind: 'unavailable'; readonly reason: string };
 
@@ -22,6 +22,8 @@ export interface Authenticator {
     readonly storedKey: Uint8Array;
     readonly serverKey: Uint8Array;
   }>;
+  /** Of a token of OAuth: of whom it names, who is `user` where the client gave a name. */
+  token(token: string, user: string | undefined): Promise<Authenticated>;
   /** Of a user who has proved to be it: by SCRAM, or by a certificate. */
   user(user: string): Promise<Authenticated>;
 }

@@ -27,6 +27,7 @@ function world(answer: Authenticated = { kind: 'refused' }) {
         return Promise.resolve(answer);
       },
       user: () => Promise.resolve(answer),
+      token: () => Promise.resolve(answer),
       scram: () => Promise.reject(new Error('not asked here')),
     },
   });

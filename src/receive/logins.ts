@@ -44,9 +44,16 @@ export class Logins {
     return user !== undefined && failures.isSpent(userKey(user), PER_USER) ? LOCKED : undefined;
   }
 
-  async check(check: LoginCheck): Promise<LoginAnswer> {
-    const found = await this.#ask(check);
-    return found.kind === 'identity' ? found.identity : found.kind;
+  check(check: LoginCheck): Promise<Authenticated> {
+    const { authenticator } = this.#deps;
+    switch (check.kind) {
+      case 'password':
+        return authenticator.password(check.user, check.password);
+      case 'token':
+        return authenticator.token(check.token, check.user);
+      case 'user':
+        return authenticator.user(check.user);
+    }
   }
 
   /** Who it is now: what was proved at the login may have been changed or taken back since. */
@@ -62,11 +69,6 @@ export class Logins {
     const { failures } = this.#deps;
     failures.add(addressKey(address), PER_ADDRESS);
     if (user !== undefined) failures.add(userKey(user), PER_USER);
-  }
-
-  #ask(check: LoginCheck): Promise<Authenticated> {
-    const { authenticator } = this.#deps;
-    return check.kind === 'user' ? authenticator.user(check.user) : authenticator.password(check.user, check.password);
   }
 }
 

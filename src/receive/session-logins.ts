@@ -5,6 +5,7 @@ import { anyAddress, type AddressTest } from '../mail/address-pattern.ts';
 import { formatMailbox, type ReversePath } from '../mail/path.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type SaslCheck, type ScramGiven } from '../wire/sasl/sasl.ts';
+import { type Authenticated } from './authenticator.ts';
 import { type ClientUsers, userOf } from './client-users.ts';
 import { TOO_LARGE } from './message-sink.ts';
 import { type LoginAnswer, type LoginCheck, type Logins } from './logins.ts';
@@ -17,6 +18,10 @@ export interface PeerLoginsDeps {
 }
 
 const WRONG = reply(535, '5.7.8', 'User name or password wrong');
+const NOT_NAMED: Authenticated = {
+  kind: 'refused',
+  reason: 'The certificate does not name this user, or names several',
+};
 
 export class PeerLogins implements SessionLogins {
   readonly #logins: Logins;
@@ -35,14 +40,15 @@ export class PeerLogins implements SessionLogins {
     const obstacle = this.#obstacle(peer, asked.user);
     if (obstacle !== undefined) return obstacle;
     const check = asked.kind === 'certificate' ? this.#byCertificate(peer, asked.user) : asked;
-    const answer = check === undefined ? 'refused' : await this.#logins.check(check);
-    if (answer === 'refused') this.failed(peer, check?.user ?? asked.user);
-    return answer;
+    const found: Authenticated = check === undefined ? NOT_NAMED : await this.#logins.check(check);
+    if (found.kind === 'identity') return found.identity;
+    if (found.kind === 'refused') this.failed(peer, check?.user ?? asked.user, found.reason);
+    return found.kind;
   }
 
-  failed(peer: Peer, user: string | undefined): void {
+  failed(peer: Peer, user: string | undefined, reason?: string): void {
     this.#logins.failed(peer.address, user);
-    this.#deps.refused(peer, user, WRONG);
+    this.#deps.refused(peer, user, reason === undefined ? WRONG : reply(535, '5.7.8', reason));
   }
 
   #byCertificate(peer: Peer, wanted: string | undefined): LoginCheck | undefined {

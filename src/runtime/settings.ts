@@ -28,7 +28,7 @@ import { type Timeouts } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
 import { FAMILIES } from './address-families.ts';
 import { type Certificates } from './boot.ts';
-import { authOf, clientUsersOf } from './login-settings.ts';
+import { authOf, clientUsersOf, oauthSettings } from './login-settings.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
 import { RoutePlan } from './route-plan.ts';
 import { stsSettings } from './sts-settings.ts';
@@ -68,6 +68,7 @@ export function workerSettings(config: Config, certificates: Certificates, now: 
     receive: receiveSettings(config),
     local: localSettings(config),
     signing: signingSettings(config.signing),
+    oauth: oauthSettings(config.oauth),
     plan: planOf(config),
     listeners: listenersOf(config, certificates, now),
     dns: dnsSettings(config),
@@ -210,7 +211,7 @@ export function aliasesOf({ local, hostname }: Config): Aliases {
 }
 
 function listenerSettings(
-  { hostname, limits, tls }: Config,
+  { hostname, limits, tls, oauth }: Config,
   listener: Config['listeners'][number],
   { certificates, futureRelease }: { certificates: Certificates; futureRelease: ServerOptions['futureRelease'] },
 ): ListenerSettings {
@@ -234,7 +235,7 @@ function listenerSettings(
       maxJunk: limits.junkCommands,
       earlyTalk: limits.earlyTalk,
       improperPipelining: limits.improperPipelining,
-      ...(listener.auth !== 'off' && { auth: authOf(listener, tls), futureRelease }),
+      ...(listener.auth !== 'off' && { auth: authOf(listener, { tls, oauth }), futureRelease }),
     },
     timeouts: limits.timeouts,
     certificates: listener.tls === 'off' ? undefined : certificates,

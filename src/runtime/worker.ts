@@ -23,8 +23,8 @@ import { formatDate } from '../mail/date.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type FailureCounts } from '../receive/failure-counts.ts';
-import { type Logins } from '../receive/logins.ts';
 import { type DnsAnswer, type DnsRecords, type DnsType } from '../ports/resolver.ts';
+import { type OAuthSettings } from '../oauth/make-tokens.ts';
 import { type Random } from '../ports/random.ts';
 import { type Timers } from '../ports/timers.ts';
 import { type Dispatch, type DispatchContent } from '../queue/dispatch.ts';
@@ -44,7 +44,7 @@ import {
 import { SessionReceiver } from '../receive/receiver.ts';
 import { type Signer, type SigningSettings } from '../receive/signer.ts';
 import { type NewMessage } from '../spool/spool.ts';
-import { loginsOf } from './authentication.ts';
+import { WorkerLogins } from './authentication.ts';
 import { Calls } from './calls.ts';
 import { queueIds } from './ids.ts';
 import { KeptMessages } from './kept-messages.ts';
@@ -65,6 +65,7 @@ export interface WorkerSettings {
   readonly receive: ReceiveSettings;
   readonly local: LocalSettings;
   readonly signing: SigningSettings;
+  readonly oauth: OAuthSettings;
   readonly plan: RoutePlan;
   readonly listeners: readonly ListenerSettings[];
   readonly dns: Omit<StubResolverOptions, 'clock' | 'timers'>;
@@ -137,7 +138,7 @@ export class WorkerRuntime {
   #intake: IntakeState = 'open';
   #receive: ReceiveSettings;
   #signer: Signer | undefined;
-  readonly #logins: Logins | undefined;
+  readonly #logins: WorkerLogins;
   #deliveries = 0;
   /** Octets of content, at most, that deliveries under way hold. */
   #contentOut = 0;
@@ -150,7 +151,7 @@ export class WorkerRuntime {
     this.#settings = deps.settings;
     this.#receive = deps.settings.receive;
     this.#signer = signerOf(deps.settings.signing, deps.directory);
-    this.#logins = loginsOf(deps.directory, deps.failures);
+    this.#logins = new WorkerLogins(deps, deps.settings.oauth);
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
     this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
@@ -202,6 +203,7 @@ export class WorkerRuntime {
     // Told by the queue manager, which hears of the reload first.
     this.#receive = { ...settings.receive, softBounce: this.#receive.softBounce };
     this.#signer = signerOf(settings.signing, this.#deps.directory);
+    this.#logins.configure(settings.oauth);
     const before = { agent: this.#agent, resolver: this.#resolver };
     this.#resolver = this.#newResolver();
     this.#sts?.close();
@@ -455,7 +457,7 @@ export class WorkerRuntime {
       ...{ clock, incoming, budget: this.#budget, kept: this.#keptContents, nextId: queueIds(id, clock, random) },
       settings: () => this.#receive,
       signer: () => this.#signer,
-      ...(this.#logins !== undefined && { logins: this.#logins }),
+      logins: this.#logins.logins,
       intake: () => this.#intake,
       routeOf: (recipient, facts) => this.#settings.plan.routeOf(recipient, facts),
       entriesOf: (message, recipients) => this.#settings.plan.entriesOf(message, recipients),

@@ -11,7 +11,9 @@ export type SaslCheck =
   /** It has been proved; only what it may is asked. */
   | { readonly kind: 'user'; readonly user: string }
   /** By the certificate shown in the handshake; undefined: as whoever that names. */
-  | { readonly kind: 'certificate'; readonly user: string | undefined };
+  | { readonly kind: 'certificate'; readonly user: string | undefined }
+  /** By a token of OAuth 2.0; undefined: as whoever that names. */
+  | { readonly kind: 'token'; readonly user: string | undefined; readonly token: string };
 
 export type SaslStep =
   | { readonly kind: 'challenge'; readonly octets: Buffer }
@@ -41,14 +43,19 @@ export interface SaslExchange {
   respond(response: Buffer): SaslStep;
   /** Answers `secret`. */
   secret(given: ScramGiven): SaslStep;
+  /** Said to a client that is refused, which answers with anything; only then comes the reply. */
+  readonly denial?: Buffer;
 }
 
-export type SaslMechanism = 'PLAIN' | 'LOGIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-256-PLUS' | 'EXTERNAL';
+export type SaslMechanism =
+  'PLAIN' | 'LOGIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-256-PLUS' | 'EXTERNAL' | 'OAUTHBEARER' | 'XOAUTH2';
 
 export const SASL_MECHANISMS: readonly SaslMechanism[] = [
   'EXTERNAL',
   'SCRAM-SHA-256-PLUS',
   'SCRAM-SHA-256',
+  'OAUTHBEARER',
+  'XOAUTH2',
   'PLAIN',
   'LOGIN',
 ];

@@ -58,6 +58,13 @@ export class LineCutter {
     return undefined;
   }
 
+  /** The line that would be next begins with this word, in any case of letters; for a word that is there whole. */
+  begins(word: string): boolean {
+    const begun = this.#begun.subarray(0, Math.min(this.#begunOctets, word.length)).toString('latin1');
+    const more = this.#chunk.subarray(0, word.length - begun.length).toString('latin1');
+    return (begun + more).toUpperCase() === word;
+  }
+
   /** The octets at hand that belong to no line yet, given away; empty when more must be pushed first. */
   take(): Buffer {
     const octets = this.#chunk;

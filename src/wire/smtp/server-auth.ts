@@ -5,6 +5,7 @@
  * in a reply or an event. A client that guesses is hung up on after a few failures.
  */
 
+import { OAuthBearerExchange, XOAuth2Exchange } from '../sasl/bearer.ts';
 import { ExternalExchange } from '../sasl/external.ts';
 import { LoginExchange, PlainExchange } from '../sasl/password.ts';
 import { SASL_MECHANISMS, type SaslExchange, type SaslMechanism, type SaslStep } from '../sasl/sasl.ts';
@@ -40,6 +41,8 @@ export class ServerAuth {
   readonly #options: AuthOptions | undefined;
   readonly #voice: ServerVoice;
   #exchange: SaslExchange | undefined;
+  /** The client was refused and told why; what it answers is nothing. */
+  #denied = false;
   /** Whose secret the exchange has asked for: a proof that does not fit counts against this name. */
   #user: string | undefined;
   #failures = 0;
@@ -77,7 +80,8 @@ export class ServerAuth {
     const mechanism = offered.find((each) => each === name.toUpperCase());
     if (name === '' || more !== undefined) return this.#voice.say('authSyntax');
     if (mechanism === undefined) return this.#voice.say('authMechanism');
-    this.#exchange = exchangeOf(mechanism, offered);
+    this.#exchange = exchangeOf(mechanism, offered, this.#options);
+    this.#denied = false;
     this.#user = undefined;
     if (initial === undefined) return this.#step(this.#exchange.begin(undefined));
     // `=` is an empty response, and no response is none.
@@ -87,6 +91,8 @@ export class ServerAuth {
 
   respond(line: Line): void {
     if (line.kind !== 'line') return this.#voice.say(line.kind === 'tooLong' ? 'authLineTooLong' : 'bareNewline');
+    // `*` too: whoever gives up after a refusal has been refused.
+    if (this.#denied) return this.#failed();
     const text = line.octets.toString('latin1');
     const octets = text === '*' ? undefined : decoded(text);
     if (octets === undefined || this.#exchange === undefined) return this.#malformed();
@@ -96,7 +102,7 @@ export class ServerAuth {
   decided(decision: Decision): void {
     if (decision === 'authenticated') return this.#succeeded();
     if (decision === 'unavailable') return this.#end('authUnavailable');
-    if (decision === 'refused') return this.#failed();
+    if (decision === 'refused') return this.#refused();
     if (typeof decision === 'object' && 'storedKey' in decision && this.#exchange !== undefined)
       return this.#step(this.#exchange.secret(decision));
     this.#exchange = undefined;
@@ -126,6 +132,13 @@ export class ServerAuth {
     this.#voice.say('authTaken');
   }
 
+  #refused(): void {
+    const denial = this.#exchange?.denial;
+    if (denial === undefined) return this.#failed();
+    this.#denied = true;
+    return this.#voice.challenge(denial);
+  }
+
   #failed(): void {
     this.#failures += 1;
     this.#end(this.#failures >= MAX_FAILURES ? 'authTooMany' : 'authRefused');
@@ -142,7 +155,11 @@ export class ServerAuth {
   }
 }
 
-function exchangeOf(mechanism: SaslMechanism, offered: readonly SaslMechanism[]): SaslExchange {
+function exchangeOf(
+  mechanism: SaslMechanism,
+  offered: readonly SaslMechanism[],
+  { bearer }: AuthOptions,
+): SaslExchange {
   switch (mechanism) {
     case 'PLAIN':
       return new PlainExchange();
@@ -150,6 +167,10 @@ function exchangeOf(mechanism: SaslMechanism, offered: readonly SaslMechanism[])
       return new LoginExchange();
     case 'EXTERNAL':
       return new ExternalExchange();
+    case 'OAUTHBEARER':
+      return new OAuthBearerExchange(bearer);
+    case 'XOAUTH2':
+      return new XOAuth2Exchange(bearer);
     case 'SCRAM-SHA-256':
     case 'SCRAM-SHA-256-PLUS':
       return new ScramExchange({

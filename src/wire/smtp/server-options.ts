@@ -1,6 +1,7 @@
 /** What can be chosen of the server machine, for one listener; every limit has its reply in `server-replies.ts`. */
 
 import { type Duration, type Instant } from '../../lib/time.ts';
+import { type BearerHints } from '../sasl/bearer.ts';
 import { type SaslMechanism } from '../sasl/sasl.ts';
 import { type ExtensionName } from './extensions.ts';
 
@@ -57,6 +58,8 @@ export interface AuthOptions {
   readonly required: boolean;
   /** `allowed`: also without encryption, where nobody can listen in. */
   readonly clearText: 'never' | 'allowed';
+  /** For clients whose token of OAuth is refused. */
+  readonly bearer?: BearerHints | undefined;
 }
 
 const KIBI = 1024;

@@ -99,7 +99,7 @@ export const SERVER_REPLIES = {
   authMalformed: say(501, '5.5.2', 'The login was given up, or is malformed'),
   authLineTooLong: sayLast(500, '5.5.6', 'A line of a login is too long'),
   authTaken: say(235, '2.7.0', 'Logged in'),
-  authRefused: say(535, '5.7.8', 'User name or password wrong'),
+  authRefused: say(535, '5.7.8', 'User name or credentials wrong'),
   authTooMany: sayLast(421, '4.7.0', 'Too many failed logins'),
   authUnavailable: say(454, '4.7.0', 'Logins cannot be checked now, try again later'),
   authRequired: say(530, '5.7.0', 'Log in first'),

@@ -21,7 +21,7 @@
 import { assertNever } from '../../lib/assert-never.ts';
 import { type Reply } from '../../mail/reply.ts';
 import { type ExtensionName, offeredExtensions } from './extensions.ts';
-import { LineCutter } from './line-cutter.ts';
+import { type Line, LineCutter } from './line-cutter.ts';
 import { MAX_AUTH_LINE, ServerAuth } from './server-auth.ts';
 import {
   type Action,
@@ -236,7 +236,7 @@ export class SmtpServer {
     if (this.#draining && !this.#transactions.open) this.#voice.say('draining');
     else {
       if (this.#left === 0) return 'wait';
-      const line = this.#lines.next(this.#auth.reads ? MAX_AUTH_LINE : undefined);
+      const line = this.#nextLine();
       if (line === undefined) return 'wait';
       this.#left -= 1;
       if (this.#auth.reads) {
@@ -248,6 +248,13 @@ export class SmtpServer {
       else this.#voice.say(read.name);
     }
     return 'more';
+  }
+
+  /** RFC 4954 §4: with a response in it, AUTH may be longer than any other command. */
+  #nextLine(): Line | undefined {
+    const line = this.#lines.next(this.#auth.reads ? MAX_AUTH_LINE : undefined);
+    const isLogin = line?.kind === 'tooLong' && this.#offered.has('AUTH') && this.#lines.begins('AUTH ');
+    return isLogin ? this.#lines.next(Math.max(MAX_AUTH_LINE, this.#options.maxCommandOctets)) : line;
   }
 
   #command(command: Command): void {
