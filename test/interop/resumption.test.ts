@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -89,13 +88,16 @@ async function startOpenSsl(t: TestContext, options: readonly string[]): Promise
     [/^(?:EHLO|MAIL|RCPT|\.$)/, '250 ok'],
   ];
   const lines = createInterface({ input: child.stdout });
+  // Not awaited line by line: of several that come at once all but the first would be missed.
+  const accepting = Promise.withResolvers<void>();
+  child.once('exit', (code) => accepting.reject(new Error(`openssl ended with ${code}`)));
   lines.on('line', (line) => {
+    if (line === 'ACCEPT') accepting.resolve();
     if (line === 'Reused session-id') resumed += 1;
     const reply = replies.find(([verb]) => verb.test(line))?.[1];
     if (reply !== undefined) say(reply);
   });
-  // What it says first of all is read before anything else is: it accepts connections.
-  for (let line = ''; line !== 'ACCEPT';) [line] = (await once(lines, 'line')) as [string];
+  await accepting.promise;
   return { port, resumed: () => resumed };
 }
 
