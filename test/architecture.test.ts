@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   policy: ['lib', 'mail', 'ports', 'wire', 'mailauth'],
   https: ['lib', 'ports'],
   acme: ['lib', 'mail', 'ports', 'wire', 'https'],
-  oauth: ['lib', 'ports'],
+  oauth: ['lib', 'ports', 'https'],
   observe: ['lib', 'ports'],
   events: ['lib', 'mail', 'ports', 'observe'],
   dns: ['lib', 'mail', 'ports', 'wire', 'observe'],

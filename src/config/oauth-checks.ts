@@ -11,7 +11,13 @@ interface Checkable {
   readonly listeners: Values<typeof LISTENERS_OPTION>;
 }
 
-export const OAUTH_CHECKS = [oneWayOfChecking, keysNeedNames, introspectionIsWhole, somebodyLogsIn] as const;
+export const OAUTH_CHECKS = [
+  oneWayOfChecking,
+  keysNeedNames,
+  someAlgorithm,
+  introspectionIsWhole,
+  somebodyLogsIn,
+] as const;
 
 function waysOf({ jwksUrl, jwksFile, introspection }: OAuthOptions): readonly string[] {
   const ways = { jwksUrl, jwksFile, 'introspection.url': introspection.url };
@@ -38,6 +44,11 @@ function keysNeedNames({ oauth }: Checkable): readonly Problem[] {
       wrong('oauth.audience', 'missing, tokens for any other service would do', "write what stands as 'aud' in them"),
     );
   return missing;
+}
+
+function someAlgorithm({ oauth }: Checkable): readonly Problem[] {
+  if (oauth.algorithms.length > 0) return [];
+  return [wrong('oauth.algorithms', 'no token could be right', 'leave it out, or name at least one')];
 }
 
 function introspectionIsWhole({ oauth: { introspection } }: Checkable): readonly Problem[] {

@@ -1,10 +1,7 @@
-/**
- * One request to an OAuth server: bounded in time and size, no redirect followed. Beside `https/exchange.ts`, which speaks HTTPS
- * alone: on loopback an OAuth server may be asked in clear text.
- */
+/** One request to an OAuth server: bounded in time and size, no redirect followed; in clear text on loopback alone. */
 
-import { request as requestInClear } from 'node:http';
-import { request as requestByTls } from 'node:https';
+import { request } from 'node:http';
+import { type Answer, exchange, within } from '../https/exchange.ts';
 import { type Duration } from '../lib/time.ts';
 import { type Timers } from '../ports/timers.ts';
 
@@ -22,41 +19,55 @@ export interface Asked {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+interface Asking {
+  readonly method: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly maxOctets: number;
+  readonly signal: AbortSignal;
+}
+
 const MAX_BODY = 256 * 1024;
 
 /** The body of a 200; rejects, with what is wrong in words, when there is none. What was asked is in no message. */
-export function ask({ url, body, headers: more }: Asked, { timers, timeout, ca }: HttpOptions): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const { protocol, host } = new URL(url);
-  const form = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body ?? '') };
+export async function ask({ url: written, body, headers: more }: Asked, options: HttpOptions): Promise<string> {
+  const { timers, timeout, ca } = options;
+  const url = new URL(written);
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
   const headers = { accept: 'application/json', ...(body !== undefined && form), ...more };
-  const request = protocol === 'https:' ? requestByTls : requestInClear;
   const method = body === undefined ? 'GET' : 'POST';
-  const asking = request(url, { method, headers, agent: false, ...(ca !== undefined && { ca }) });
-  const timer = timers.after(timeout, () => asking.destroy(new Error('it was too slow')));
-  const failed = (error: Error): void => {
-    timer.cancel();
-    asking.destroy();
-    reject(new Error(`${host}: ${error.message || String(error)}`, { cause: error }));
+  const answer = await within({ timers, timeout }, (signal) => {
+    const asking = { method, url, headers, maxOctets: MAX_BODY, signal, ...(body !== undefined && { body }) } as const;
+    return url.protocol === 'https:' ? exchange({ ...asking, ca }) : inClear(asking);
+  });
+  if (answer.kind === 'none') throw new Error(answer.reason);
+  if (answer.code !== 200) throw new Error(`${url.host} answered ${answer.code}`);
+  return answer.body.toString();
+}
+
+type Plain = Pick<Answer, 'kind' | 'code' | 'body'> | { readonly kind: 'none'; readonly reason: string };
+
+function inClear({ method, url, headers, body, maxOctets, signal }: Asking): Promise<Plain> {
+  const { promise, resolve } = Promise.withResolvers<Plain>();
+  const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+  const asked = request(url, { method, headers: { ...headers, ...length }, agent: false, signal });
+  const failed = (reason: string): void => {
+    resolve({ kind: 'none', reason: signal.aborted ? `${url.host} was too slow` : reason });
+    asked.destroy();
   };
-  asking.on('error', failed);
-  asking.on('response', (response) => {
-    const { statusCode } = response;
-    if (statusCode !== 200) return failed(new Error(`it answered ${statusCode}`));
+  asked.on('error', (error: NodeJS.ErrnoException) => failed(`${url.host}: ${error.code ?? error.message}`));
+  asked.on('response', (response) => {
     const chunks: Buffer[] = [];
     let octets = 0;
-    response.on('error', failed);
     response.on('data', (chunk: Buffer) => {
       octets += chunk.length;
-      if (octets > MAX_BODY) failed(new Error('the answer is too long'));
+      if (octets > maxOctets) failed(`the answer of ${url.host} has more than ${maxOctets} octets`);
       else chunks.push(chunk);
     });
-    response.on('end', () => {
-      timer.cancel();
-      resolve(Buffer.concat(chunks).toString());
-    });
-    return undefined;
+    for (const event of ['error', 'close']) response.on(event, () => failed(`the answer of ${url.host} was cut short`));
+    response.on('end', () => resolve({ kind: 'answer', code: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
   });
-  asking.end(body);
+  asked.end(body);
   return promise;
 }

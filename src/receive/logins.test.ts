@@ -121,6 +121,25 @@ describe('a login by certificate', () => {
   });
 });
 
+describe('a login by token', () => {
+  const check = { kind: 'token', user: 'ann', token: 'very-secret' } as const;
+
+  test('that is refused counts, and is told of by the reason and without the token', async () => {
+    const { peers, told } = world({ kind: 'refused', reason: 'The token has expired' });
+    assert.equal(await peers.check(PEER, check), 'refused');
+    assert.deepEqual(told, ['192.0.2.1 ann 535']);
+    for (let n = 1; n < 20; n += 1) await peers.check(PEER, { ...check, user: undefined });
+    const last = await peers.check(PEER, check);
+    assert.ok(typeof last === 'object' && 'code' in last && last.code === 421);
+  });
+
+  test('that cannot be checked now never counts', async () => {
+    const { peers, told } = world({ kind: 'unavailable', reason: 'slow' });
+    for (let n = 0; n < 100; n += 1) assert.equal(await peers.check(PEER, check), 'unavailable');
+    assert.deepEqual(told, []);
+  });
+});
+
 describe('whom a user may send as', () => {
   for (const [address, may] of [
     ['anybody@a.test', true],
