@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
-import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { traceOf, waitForMaildir } from '../lib/arrived.ts';
 import { type Authority, makeAuthority } from '../lib/certificates.ts';
-import { interopNeeds, packageRoot } from '../lib/debs.ts';
+import { interopNeeds } from '../lib/debs.ts';
+import { packaged as runPackaged } from '../lib/packaged.ts';
 import { freePort, removeFolder, startProcess, testFolder } from '../lib/processes.ts';
 import { type Product, startProduct } from '../lib/product.ts';
 
@@ -71,15 +71,8 @@ async function arrived(user: string): Promise<void> {
 }
 
 /** A program of the packages, with its libraries. */
-async function packaged(program: string, args: readonly string[], input = '') {
-  const root = await packageRoot('submission');
-  const libraries = globSync(['usr/lib/*-linux-gnu*', 'lib/*-linux-gnu*'], { cwd: root }).map((at) => join(root, at));
-  const running = startProcess({
-    argv: [join(root, 'usr/bin', program), ...args],
-    env: { LD_LIBRARY_PATH: libraries.join(':'), LC_ALL: 'C', HOME: folder },
-    input: Buffer.from(input),
-  });
-  return { code: await running.exited, output: running.output() };
+function packaged(program: string, args: readonly string[], input = '') {
+  return runPackaged(program, args, { folder, input });
 }
 
 async function msmtp(to: string, lines: readonly string[]) {

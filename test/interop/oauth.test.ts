@@ -1,7 +1,6 @@
 /** Foreign clients log in by token: curl, nodemailer and msmtp, each by the mechanisms that it knows. */
 
 import assert from 'node:assert/strict';
-import { globSync } from 'node:fs';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -10,8 +9,9 @@ import { createTransport } from 'nodemailer';
 
 import { traceOf, waitForMaildir } from '../lib/arrived.ts';
 import { makeAuthority } from '../lib/certificates.ts';
-import { interopNeeds, packageRoot } from '../lib/debs.ts';
+import { interopNeeds } from '../lib/debs.ts';
 import { jwksOf, jwt, makePair, type OAuthServer, oauthServer } from '../lib/oauth-server.ts';
+import { packaged } from '../lib/packaged.ts';
 import { freePort, removeFolder, startProcess, testFolder } from '../lib/processes.ts';
 import { type Product, startProduct } from '../lib/product.ts';
 
@@ -146,16 +146,8 @@ describe('msmtp', { skip: noClients }, () => {
         ].join('\n'),
       );
       await chmod(config, 0o600);
-      const root = await packageRoot('submission');
-      const libraries = globSync(['usr/lib/*-linux-gnu*', 'lib/*-linux-gnu*'], { cwd: root }).map((at) =>
-        join(root, at),
-      );
-      const running = startProcess({
-        argv: [join(root, 'usr/bin/msmtp'), '-C', config, `msmtp-${mechanism}@far.test`],
-        env: { LD_LIBRARY_PATH: libraries.join(':'), LC_ALL: 'C', HOME: folder },
-        input: Buffer.from(CONTENT),
-      });
-      assert.equal(await running.exited, 0, running.output());
+      const sent = await packaged('msmtp', ['-C', config, `msmtp-${mechanism}@far.test`], { folder, input: CONTENT });
+      assert.equal(sent.code, 0, sent.output);
       await arrived(`msmtp-${mechanism}`);
     });
 });
