@@ -34,7 +34,7 @@ const WELL: Evidence = {
 };
 
 function failures(more: Partial<Evidence>): readonly string[] {
-  return judge({ ...WELL, ...more }).failures.map((failure) => failure.slice(0, failure.lastIndexOf(':')));
+  return judge({ ...WELL, ...more }).failures.map((failure) => failure.slice(0, failure.indexOf(':')));
 }
 
 describe('a run in which all went well', () => {
@@ -88,11 +88,7 @@ describe('what is found', () => {
     ],
     ['a stranger', { copies: [...WELL.copies, copy('m9-0.ok@site0.test')] }, ['was never sent']],
     ['an event that is missing', { events: EVENTS.slice(1) }, ['is in the event log 0 times']],
-    [
-      'an event too many',
-      { events: [...EVENTS, EVENTS[1]!] },
-      ['is in the event log 2 times: delivered m1-0.ok@site0.test of 0123456789abcdefghij'.slice(0, 27)],
-    ],
+    ['an event too many', { events: [...EVENTS, EVENTS[1]!] }, ['is in the event log 2 times']],
   ];
   for (const [name, evidence, expected] of found) test(name, () => assert.deepEqual(failures(evidence), expected));
 });
@@ -108,6 +104,17 @@ describe('a copy that comes again', () => {
     for (const kills of [[], [{ ...kill, at: 1051 }]])
       assert.match(failures({ copies: again, kills })[0]!, /^came again though it was answered/);
   });
+
+  test("is told of with the kill that followed, and how much of the time before it was nobody's", () =>
+    assert.deepEqual(
+      judge({
+        ...{ ...WELL, copies: again, kills: [{ ...kill, at: 1100 }] },
+        stalls: [{ from: 1010, to: 1020 }],
+      }).failures,
+      [
+        `came again though it was answered 90 ms before a kill: ${OK} (100 ms before a kill at any instant, stalled for 10 of them; answered again 4000 ms later)`,
+      ],
+    ));
 
   test('counts as what it is for reports too', () => {
     const copies = [...WELL.copies, report([NEVER], { answeredAt: 4000 })];

@@ -153,24 +153,46 @@ function judgeDuplicates(
     const inTurn = group.toSorted((a, b) => a.copy.answeredAt - b.copy.answeredAt);
     for (const { to, copy } of inTurn.slice(0, -1)) {
       const age = ageAtKill(copy.answeredAt, kills, stalls);
-      if (wasRecorded(outcomes, to, inTurn, copy)) failures.push(`came again though its outcome was heard: ${to}`);
+      const heardAt = recordedAt(outcomes, to, inTurn, copy);
+      const story = (): string => `${to} (${storyOf({ copy, inTurn, kills, stalls })})`;
+      if (heardAt !== undefined)
+        failures.push(
+          `came again though its outcome was heard ${Math.round(heardAt - copy.answeredAt)} ms later: ${story()}`,
+        );
       else if (age < WINDOW) ages.push(age);
-      else failures.push(`came again though it was answered ${Math.round(age)} ms before a kill: ${to}`);
+      else failures.push(`came again though it was answered ${Math.round(age)} ms before a kill: ${story()}`);
     }
   }
   return { failures, ages };
 }
 
+interface Twice {
+  readonly copy: Copy;
+  readonly inTurn: readonly Came[];
+  readonly kills: readonly Kill[];
+  readonly stalls: readonly Stall[];
+}
+
+/** For who reads of a failure: which kill it was, how much of the time before it counts, and when the next copy came. */
+function storyOf({ copy: { answeredAt }, inTurn, kills, stalls }: Twice): string {
+  const kill = kills.filter(({ at }) => at > answeredAt).toSorted((a, b) => a.at - b.at)[0];
+  const again = inTurn.find(({ copy }) => copy.answeredAt > answeredAt)?.copy.answeredAt ?? answeredAt;
+  const next = `answered again ${Math.round(again - answeredAt)} ms later`;
+  if (kill === undefined) return `no kill followed; ${next}`;
+  const before = Math.round(kill.at - answeredAt);
+  return `${before} ms before a kill at ${kill.what}, stalled for ${Math.round(stalled(stalls, answeredAt, kill.at))} of them; ${next}`;
+}
+
 /** Between this copy and the next its outcome was heard, commits followed, and none of them held it. */
-function wasRecorded(
+function recordedAt(
   outcomes: ReadonlyMap<string, readonly Recorded[]>,
   to: string,
   inTurn: readonly Came[],
   { answeredAt }: Copy,
-): boolean {
+): number | undefined {
   const next = inTurn.find(({ copy }) => copy.answeredAt > answeredAt)?.copy.answeredAt ?? Infinity;
   const heard = outcomes.get(to.slice(0, to.indexOf('@'))) ?? [];
-  return heard.some(({ at }) => at > answeredAt && at < next);
+  return heard.find(({ at }) => at > answeredAt && at < next)?.at;
 }
 
 /** How long before the next kill it was, without the time in which the machine let nothing run. */

@@ -17,7 +17,10 @@ const octet = Buffer.alloc(1);
 const OFF = Buffer.alloc(1);
 const passes = new Map();
 const POLL = 5;
-const MAX_THREADS = 64;
+/** The places behind those of threads: since when a commit is under way, or 0; and how many have begun. */
+const THREADS = 62;
+const UNDER_WAY = 62;
+const COMMITS = 63;
 
 process.prove = {
   /** Here the process dies, or the thread with an error that nobody takes. */
@@ -44,7 +47,7 @@ process.prove = {
  */
 const beats = openSync(process.env.POSTRIDER_BEATS, 'r+');
 const stalls = openSync(process.env.POSTRIDER_STALLS, 'a');
-const outcomes = openSync(process.env.POSTRIDER_OUTCOMES, 'a');
+const heardOf = openSync(process.env.POSTRIDER_OUTCOMES, 'a');
 const BEAT = 5;
 const LATE = 1.5;
 const QUICK_COMMIT = 2;
@@ -63,28 +66,39 @@ function beat() {
   if (late > LATE) stalled(at - late, at);
   last = at;
   used = busy;
-  sign.writeDoubleLE(at);
-  writeSync(beats, sign, 0, 8, 8 * (threadId % (MAX_THREADS - 1)));
+  note(threadId % THREADS, at);
 }
 
-/**
- * Around a commit: what it takes longer than one on a quiet machine is the disk's, or the pool's. Commits are counted,
- * and with each outcome that the queue manager hears of stands how many had begun by then.
- */
+/** Around a commit: what it takes longer than one on a quiet machine is the disk's, or the pool's. */
 process.prove.commit = async (commit) => {
   const begun = now();
   commits += 1;
-  sign.writeDoubleLE(commits);
-  writeSync(beats, sign, 0, 8, 8 * (MAX_THREADS - 1));
+  note(COMMITS, commits);
+  note(UNDER_WAY, begun);
   await commit();
+  note(UNDER_WAY, 0);
   const at = now();
   if (at - begun > QUICK_COMMIT) stalled(begun + QUICK_COMMIT, at);
 };
 
-process.prove.heard = (recipients) => {
-  const names = recipients.map(({ forwardPath }) => forwardPath.localPart);
-  writeSync(outcomes, `${commits} ${now()} ${names.join(' ')}\n`);
+/**
+ * The queue manager hears that recipients were delivered; those that were deferred rightly come again. What is to be
+ * recorded is given to the committer when the turn ends, so that how many commits have begun by then is written down a
+ * turn later: in one turn any number of them may end and begin.
+ */
+process.prove.heard = (recipients, outcomes) => {
+  const names = recipients
+    .filter((_, i) => outcomes[i]?.kind === 'delivered')
+    .map(({ forwardPath }) => forwardPath.localPart);
+  const at = now();
+  if (names.length > 0)
+    setImmediate(() => setImmediate(() => writeSync(heardOf, `${commits} ${at} ${names.join(' ')}\n`)));
 };
+
+function note(place, value) {
+  sign.writeDoubleLE(value);
+  writeSync(beats, sign, 0, 8, 8 * place);
+}
 
 function stalled(from, to) {
   writeSync(stalls, `${from} ${to}\n`);

@@ -28,18 +28,21 @@ describe('each point', () => {
 
 describe('the last signs of life', () => {
   const at = 1000;
-  const cases: readonly [name: string, sign: number, stalls: readonly object[]][] = [
+  const cases: readonly [name: string, sign: number, stalls: readonly object[], place?: number][] = [
     ['a thread that beat a moment ago was not held up', at - 4, []],
     ['one whose beat was due was, from then on', at - 30, [{ from: at - 25, to: at }]],
     ['one that never was there was not', 0, []],
+    ['a commit that began a moment ago was not held up', at - 1, [], 62],
+    ['one that took longer than on a quiet machine was', at - 30, [{ from: at - 28, to: at }], 62],
+    ['none under way', 0, [], 62],
   ];
-  for (const [name, sign, stalls] of cases)
+  for (const [name, sign, stalls, place = 3] of cases)
     test(name, async (t) => {
       const folder = await testFolder('points');
       t.after(() => removeFolder(folder));
       const points = new Points(folder);
       const beats = Buffer.alloc(64 * 8);
-      beats.writeDoubleLE(sign, 8 * 3);
+      beats.writeDoubleLE(sign, 8 * place);
       writeFileSync(points.environment['POSTRIDER_BEATS']!, beats);
       appendFileSync(points.environment['POSTRIDER_STALLS']!, '10.5 20.5\n30 4');
       assert.deepEqual(points.lifeUntil(at).stalls, [{ from: 10.5, to: 20.5 }, ...stalls]);
@@ -47,14 +50,14 @@ describe('the last signs of life', () => {
     });
 });
 
-test('an outcome is recorded when more than two commits have begun since', async (t) => {
+test('an outcome is recorded when more than one commit has begun since it was given to the committer', async (t) => {
   const folder = await testFolder('points');
   t.after(() => removeFolder(folder));
   const points = new Points(folder);
   const beats = Buffer.alloc(64 * 8);
   beats.writeDoubleLE(9, 8 * 63);
   writeFileSync(points.environment['POSTRIDER_BEATS']!, beats);
-  appendFileSync(points.environment['POSTRIDER_OUTCOMES']!, '6 10.5 a b\n7 11 c\n');
+  appendFileSync(points.environment['POSTRIDER_OUTCOMES']!, '7 10.5 a b\n8 11 c\n');
   assert.deepEqual(points.lifeUntil(1000), {
     stalls: [],
     recorded: [

@@ -10,14 +10,18 @@ import { plantedEnvironment } from '../plant/plants.ts';
 import { type Plant } from '../suite.ts';
 import { type Recorded, type Stall } from './judge.ts';
 
-/** As in `points-load.mjs`: threads that give signs of life (and one that stands for commits), and how often, in milliseconds. */
+/**
+ * As in `points-load.mjs`: threads that give signs of life, behind them since when a commit is under way and how many
+ * have begun; how often a thread gives one, and what a commit takes on a quiet machine, in milliseconds.
+ */
+const THREADS = 62;
+const UNDER_WAY = 62;
+const COMMITS = 63;
 const BEATS = 64;
 const BEAT = 5;
-/**
- * An outcome that is heard while a commit is under way is recorded by the next one, or, when that begins in the same
- * turn, by the one after it. If a third has begun, that one is over.
- */
-const MAX_COMMITS = 2;
+const QUICK_COMMIT = 2;
+/** What the committer has been given is recorded by the commit that begins next. If a second has begun, that one is over. */
+const MAX_COMMITS = 1;
 
 type Text = readonly [file: string, find: string, replace: string];
 
@@ -51,7 +55,7 @@ const TEXTS: readonly Text[] = [
   [
     ATTEMPTS,
     'const { action, facts, content } = inFlight;',
-    'const { action, facts, content } = inFlight; process.prove.heard(facts.entry.recipients); @removal:outcome;',
+    'const { action, facts, content } = inFlight; process.prove.heard(facts.entry.recipients, report.outcomes); @removal:outcome;',
   ],
   [
     ATTEMPTS,
@@ -234,9 +238,9 @@ export class Points {
   lifeUntil(killedAt: number): Life {
     const beats = readFileSync(this.#beats);
     writeFileSync(this.#beats, Buffer.alloc(BEATS * 8));
-    const commits = beats.readDoubleLE(8 * (BEATS - 1));
+    const commits = beats.readDoubleLE(8 * COMMITS);
     return {
-      stalls: [...this.#stallsOver(), ...lastBeats(beats, killedAt)],
+      stalls: [...this.#stallsOver(), ...lastBeats(beats, killedAt), ...lastCommit(beats, killedAt)],
       recorded: this.#outcomesHeard().flatMap(({ begun, at, names }) =>
         commits - begun > MAX_COMMITS ? names.map((name) => ({ name, at })) : [],
       ),
@@ -276,7 +280,14 @@ export class Points {
 
 /** Threads that had not given their next sign by then. */
 function lastBeats(beats: Buffer, killedAt: number): readonly Stall[] {
-  return Array.from({ length: BEATS - 1 }, (_, i) => beats.readDoubleLE(8 * i) + BEAT)
+  return Array.from({ length: THREADS }, (_, i) => beats.readDoubleLE(8 * i) + BEAT)
     .filter((due) => due > BEAT && due < killedAt)
     .map((due) => ({ from: due, to: killedAt }));
+}
+
+/** A commit that was under way, and took its time. */
+function lastCommit(beats: Buffer, killedAt: number): readonly Stall[] {
+  const begun = beats.readDoubleLE(8 * UNDER_WAY);
+  const due = begun + QUICK_COMMIT;
+  return begun > 0 && due < killedAt ? [{ from: due, to: killedAt }] : [];
 }
