@@ -25,6 +25,9 @@ interface Counts {
 }
 
 const SHOWN_FAILURES = 50;
+/** Of what a failed test threw: so much stands below its name. */
+const REASON_LINES = 12;
+const REASON_WIDTH = 240;
 
 export class Tally {
   readonly #parts = new Map<PartName, Counts>();
@@ -92,7 +95,7 @@ export class Tally {
     // Merely because of tests inside it, which are counted themselves.
     if (type === 'subtestsFailed') return;
     const ended = isFileItself(event) && type === 'testAborted' ? ' was ended: nothing happened in it any more' : '';
-    this.failed(part, `${place(event)}${ended}`);
+    this.failed(part, `${place(event)}${ended}${reasonOf(event)}`);
   }
 
   #skip(part: PartName, event: TestEvent): void {
@@ -129,6 +132,15 @@ function isSkipped({ skip }: TestEvent): boolean {
 
 function failureType({ details: { error } }: TestEvent): unknown {
   return error instanceof Error && 'failureType' in error ? error.failureType : undefined;
+}
+
+/** Its message, indented: who sees only the end of a long run reads there what was wrong. */
+function reasonOf({ details: { error } }: TestEvent): string {
+  const thrown = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const text = thrown instanceof Error ? thrown.message : String(thrown ?? '');
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const shown = lines.slice(0, REASON_LINES).map((line) => line.slice(0, REASON_WIDTH));
+  return [...shown, ...(lines.length > REASON_LINES ? ['…'] : [])].map((line) => `\n    ${line}`).join('');
 }
 
 /** What a file that could not be loaded, or that registers nothing, is told as. */

@@ -13,8 +13,8 @@ function event(name: string, parts: Partial<TestEvent> = {}): TestEvent {
   return { name, file: FILE, line: 3, details: { type: 'test' }, ...parts };
 }
 
-function failure(type: string): TestEvent['details'] {
-  return { type: 'test', error: Object.assign(new Error('no'), { failureType: type }) };
+function failure(type: string, cause?: unknown): TestEvent['details'] {
+  return { type: 'test', error: Object.assign(new Error('no', { cause }), { failureType: type }) };
 }
 
 describe('the tally of a test run', () => {
@@ -46,6 +46,25 @@ describe('the tally of a test run', () => {
       ok: false,
       want: [
         'FAILED unit: one (src/a.test.ts:3)',
+        '    no',
+        'unit      0 passed, 1 failed, 0 skipped',
+        '0 passed, 1 failed, 0 skipped',
+      ],
+    },
+    {
+      name: 'says what a failed test threw, as far as it is short',
+      take: (tally) => {
+        const thrown = new Error(
+          ['x'.repeat(500), '', ...Array.from({ length: 12 }, (_, i) => `line ${i}`)].join('\n'),
+        );
+        tally.take('unit', 'failed', event('one', { details: failure('testCodeFailure', thrown) }));
+      },
+      ok: false,
+      want: [
+        'FAILED unit: one (src/a.test.ts:3)',
+        `    ${'x'.repeat(240)}`,
+        ...Array.from({ length: 11 }, (_, i) => `    line ${i}`),
+        '    …',
         'unit      0 passed, 1 failed, 0 skipped',
         '0 passed, 1 failed, 0 skipped',
       ],
@@ -56,6 +75,7 @@ describe('the tally of a test run', () => {
       ok: false,
       want: [
         'FAILED unit: around (src/a.test.ts:3)',
+        '    no',
         'unit      0 passed, 1 failed, 0 skipped',
         '0 passed, 1 failed, 0 skipped',
       ],
@@ -103,6 +123,7 @@ describe('the tally of a test run', () => {
       ok: false,
       want: [
         'FAILED unit: src/a.test.ts was ended: nothing happened in it any more',
+        '    no',
         'unit      0 passed, 1 failed, 0 skipped',
         '0 passed, 1 failed, 0 skipped',
       ],
