@@ -100,6 +100,30 @@ describe('a large batch over a message port', () => {
     b.close();
   });
 
+  test('lets others have a turn after each message that takes long', async () => {
+    const [a, b] = ports();
+    let [inTurn, most, over] = [0, 0, false];
+    const nextTurn = (): void => {
+      inTurn = 0;
+      if (!over) setImmediate(nextTurn);
+    };
+    const taken = new Promise<void>((resolve) => {
+      b.onMessage((last) => {
+        most = Math.max(most, (inTurn += 1));
+        const until = performance.now() + 11;
+        while (performance.now() < until);
+        if (last === true) resolve();
+      });
+    });
+    nextTurn();
+    for (const last of [false, false, false, false, true]) a.post(last);
+    await taken;
+    over = true;
+    assert.ok(most <= 2, `${most} in one turn`);
+    a.close();
+    b.close();
+  });
+
   test('is taken to its end before the end of the port is told', async () => {
     const { port1, port2 } = new MessageChannel();
     const [a, b] = [new PortLink(port1), new PortLink(port2)];

@@ -22,8 +22,9 @@ export interface Link<Out, In> {
 
 type Batch = readonly unknown[];
 
-/** Of the costliest, a dispatch that dials, these take a few milliseconds. */
+/** In a turn, whichever is reached first: messages, and milliseconds. Of most kinds many more would be no burden. */
 const TAKEN_AT_ONCE = 64;
+const TURN = 10;
 
 export class PortLink<Out, In> implements Link<Out, In> {
   readonly #port: MessagePort;
@@ -42,13 +43,21 @@ export class PortLink<Out, In> implements Link<Out, In> {
 
   onMessage(handler: (message: In) => void): void {
     let waiting: In[] = [];
-    const take = (count: number): void => {
-      const some = waiting.slice(0, count);
-      waiting = waiting.slice(count);
-      for (const message of some) handler(message);
+    const take = (most: number, until: number): void => {
+      const some = waiting.slice(0, most);
+      let taken = 0;
+      try {
+        for (const message of some) {
+          taken += 1;
+          handler(message);
+          if (performance.now() >= until) break;
+        }
+      } finally {
+        waiting = waiting.slice(taken);
+      }
     };
     const turn = (): void => {
-      take(TAKEN_AT_ONCE);
+      take(TAKEN_AT_ONCE, performance.now() + TURN);
       if (waiting.length > 0) setImmediate(turn);
     };
     this.#port.on('message', (batch: readonly In[]) => {
@@ -57,7 +66,7 @@ export class PortLink<Out, In> implements Link<Out, In> {
       if (alone) turn();
     });
     // What a thread had said before its end counts before its end does.
-    this.#port.on('close', () => take(waiting.length));
+    this.#port.on('close', () => take(Infinity, Infinity));
   }
 
   close(): void {

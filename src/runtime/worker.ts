@@ -58,6 +58,7 @@ import { type RoutePlan } from './route-plan.ts';
 import { type ListenerSettings } from './settings.ts';
 import { signerOf } from './signing-settings.ts';
 import { type StsSettings, withSts, type WorkerSts, workerSts } from './sts.ts';
+import { Submissions } from './submissions.ts';
 import { TlsCounts } from './tls-counts.ts';
 import { countLookup, countRejected, countRelayed, type WorkerLoad } from './worker-metrics.ts';
 
@@ -121,7 +122,7 @@ export type PickupSource = 'user' | 'report';
 
 export class WorkerRuntime {
   readonly #deps: WorkerDeps;
-  readonly #submissions = new Calls<Extract<QueueManagerToWorker, { kind: 'submitted' }>>();
+  readonly #submissions: Submissions;
   readonly #leases = new Calls<boolean>();
   readonly #parts = new Calls<Uint8Array | undefined>();
   readonly listeners: ListenerSet;
@@ -154,6 +155,7 @@ export class WorkerRuntime {
     this.#logins = new WorkerLogins(deps, deps.settings.oauth);
     this.#budget = new OctetBudget(deps.settings.memoryOctets);
     this.#kept = new KeptMessages(this.#budget, deps.settings.memoryOctets * KEPT_SHARE);
+    this.#submissions = new Submissions(deps.link, this.#kept);
     this.#keptContents = new KeptContents(this.#budget, deps.steadyClock);
     this.#resolver = this.#newResolver();
     this.#tlsCounts = new TlsCounts({
@@ -292,7 +294,7 @@ export class WorkerRuntime {
   #take(message: QueueManagerToWorker): void {
     switch (message.kind) {
       case 'submitted':
-        return this.#submissions.answered(message.call, message);
+        return this.#submissions.answered(message);
       case 'contentRead':
         return this.#parts.answered(message.call, message.octets);
       case 'leased':
@@ -375,18 +377,6 @@ export class WorkerRuntime {
     }
   }
 
-  async #submit(message: NewMessage): Promise<Submitted> {
-    const { content } = message;
-    const keeps = this.#kept.keep(message);
-    // What is kept is copied on its way, and the copy costs less than a transfer does.
-    const transfer = content.kind === 'octets' && !keeps ? [content.octets.buffer as ArrayBuffer] : [];
-    const { result, kept } = await this.#submissions.ask((call) =>
-      this.#deps.link.post({ kind: 'accept', call, message, keeps }, transfer),
-    );
-    if (keeps && !kept) this.#kept.forget(message.id);
-    return result;
-  }
-
   #tell(event: Event): void {
     if (event.kind === 'rejected') countRejected(event.stage);
     if (event.kind === 'relayed') countRelayed();
@@ -463,7 +453,8 @@ export class WorkerRuntime {
       entriesOf: (message, recipients) => this.#settings.plan.entriesOf(message, recipients),
       submit: (message) => {
         const read = reportIn(message, this.#settings.reportsTo, this.#deps.log);
-        return read === undefined ? this.#submit(message) : read.then((withIt) => this.#submit(withIt));
+        const submit = (whole: NewMessage): Promise<Submitted> => this.#submissions.submit(whole);
+        return read === undefined ? submit(message) : read.then(submit);
       },
       formatDate: (at) => formatDate(at),
       eventLine,
