@@ -107,6 +107,8 @@ export interface AcceptedEvent extends MessageFields {
   readonly subject: string;
   /** The DKIM signatures that were added: `d=example.com s=2026a, …`. */
   readonly signedBy: string | undefined;
+  /** Rules of `submission.repairIf` that it broke, and that it was put right by; absent: none. */
+  readonly repaired: readonly string[] | undefined;
   /** When its sender wants it to go; absent: at once. */
   readonly releaseAt: Instant | undefined;
   readonly delays: Pick<Delays, 'beforeQueue'>;

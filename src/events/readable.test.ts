@@ -9,7 +9,7 @@ const NO_ID = ' '.repeat(20);
 
 describe('readable', () => {
   const lines: Readonly<Record<keyof typeof EVENTS, string>> = {
-    accepted: `accepted    ${ID}  <ann@a.test> → <bob@b.test>, <carl@c.test>  4.0 KiB by ESMTP from 192.0.2.7  signed d=a.test s=2026a, d=a.test s=2026b  "Hello"`,
+    accepted: `accepted    ${ID}  <ann@a.test> → <bob@b.test>, <carl@c.test>  4.0 KiB by ESMTP from 192.0.2.7  signed d=a.test s=2026a, d=a.test s=2026b  repaired missingDate eightBit  "Hello"`,
     rejected: `rejected    ${NO_ID}  recipient from 192.0.2.66 <x@spam.test> → <nobody@b.test>: 550 5.1.1 No such user`,
     attempt: `attempt     ${ID}  <bob@b.test>  attempt 1 by mx to mx.b.test`,
     delivered: `delivered   ${ID}  <bob@b.test>  mx.b.test [192.0.2.25]: 250 2.0.0 Ok: queued  (12ms / 3ms / 45ms / 60ms)  secured by DANE`,

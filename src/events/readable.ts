@@ -64,7 +64,7 @@ function isOfTls(event: Event): event is OfTls {
 function storyOf(event: Other): string {
   switch (event.kind) {
     case 'accepted':
-      return `${way(event)}  ${size(event.octets)} by ${event.protocol} from ${client(event)}${signed(event.signedBy)}${subject(event.subject)}`;
+      return `${way(event)}  ${size(event.octets)} by ${event.protocol} from ${client(event)}${signed(event.signedBy)}${repaired(event.repaired)}${subject(event.subject)}`;
     case 'rejected':
       return `${event.stage} from ${client(event)}${rejectedPaths(event)}: ${reply(event.reply)}`;
     case 'attempt':
@@ -207,6 +207,10 @@ function reply(text: string): string {
 
 function signed(by: string | undefined): string {
   return by === undefined ? '' : `  signed ${shown(by, 200)}`;
+}
+
+function repaired(rules: readonly string[] | undefined): string {
+  return rules === undefined ? '' : `  repaired ${shown(rules.join(' '), 200)}`;
 }
 
 function subject(text: string): string {

@@ -49,6 +49,7 @@ export const EVENTS: { readonly [K in EventKind]: Extract<Event, { kind: K }> } 
     messageIdField: '<1@a.test>',
     subject: 'Hello',
     signedBy: 'd=a.test s=2026a, d=a.test s=2026b',
+    repaired: ['missingDate', 'eightBit'],
     releaseAt: 1_764_000_060_000,
     delays: { beforeQueue: 12 },
   },

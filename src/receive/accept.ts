@@ -200,6 +200,7 @@ function acceptedEvent(transaction: Transaction, message: PlannedMessage, collec
     messageIdField: collected.header.messageIdField,
     subject: collected.header.subject,
     signedBy: collected.signedBy,
+    repaired: collected.repaired.length === 0 ? undefined : collected.repaired,
     ...{ tags, trackingId, releaseAt: message.releaseAt },
     delays: { beforeQueue: message.beforeQueue ?? 0 },
   };

@@ -12,7 +12,7 @@ import { ContentEditor } from '../mail/mime/edits.ts';
 import { type FitRules } from '../mail/mime/fit.ts';
 import { foldingEdits } from '../mail/mime/fold.ts';
 import { type Reply, reply } from '../mail/reply.ts';
-import { type RuleOutcome } from './form-rule-names.ts';
+import { type FormRule, type RuleOutcome } from './form-rule-names.ts';
 
 export interface ContentRules {
   readonly eightBit: RuleOutcome;
@@ -96,6 +96,14 @@ export function fitSection(section: Buffer, rules: ContentRules): Buffer | Reply
   if (edits === undefined) return UNFOLDABLE;
   const editor = new ContentEditor(edits);
   return Buffer.concat([...editor.push(section), ...editor.end()]);
+}
+
+/** What was put right, when something was, beside what had been before. */
+export function withFit(before: readonly FormRule[], watch: ContentWatch, rules: FitRules): readonly FormRule[] {
+  const more: FormRule[] = [];
+  if (rules.eightBit === 'repair' && watch.eightBit) more.push('eightBit');
+  if (rules.longLines === 'repair' && watch.longLine) more.push('longLine');
+  return [...new Set([...before, ...more])];
 }
 
 /** Why content is refused, as far as it has come. */

@@ -85,6 +85,7 @@ describe('content that is not fit, signed', () => {
         assert.equal(collected.content.kind, kind);
         assert.equal(collected.octets, content.length);
         assert.equal(collected.eightBit, false);
+        assert.deepEqual(collected.repaired, ['eightBit']);
         assert.ok(isSevenBit(content));
         assert.ok(content.includes(`${HEAD}Content-Transfer-Encoding: quoted-printable\r\n\r\n`));
         assert.deepEqual(
@@ -129,6 +130,7 @@ describe('stays as it came', () => {
       assert.ok(content !== undefined);
       assert.ok(content.toString('latin1').endsWith(Buffer.from(text).toString('latin1')));
       assert.equal(collected?.eightBit, !isSevenBit(content) && text.includes('ü'));
+      assert.deepEqual(collected?.repaired, []);
       if (changes !== undefined && !('sign' in changes))
         assert.equal(verifySignatures(content, () => RSA.publicKey)[0]?.result, 'pass');
     });
@@ -136,14 +138,22 @@ describe('stays as it came', () => {
 
 describe('lines that are too long', () => {
   test('are encoded without a signature, too', async () => {
-    const { content } = await through(Buffer.from(`${HEAD}\r\n${LONG}\r\n`), { sign: undefined });
+    const { content, collected } = await through(Buffer.from(`${HEAD}\r\n${LONG}\r\n`), { sign: undefined });
     assert.ok(isSevenBit(content ?? Buffer.alloc(0)));
+    assert.deepEqual(collected?.repaired, ['longLine']);
   });
 
   test('are encoded beside UTF-8 in the header section, which makes the content 8-bit', async () => {
     const { collected, content } = await through(Buffer.from(`${HEAD}X: ü\r\n\r\n${LONG}\r\n`));
     assert.equal(collected?.eightBit, true);
     assert.ok(content?.includes('Content-Transfer-Encoding: quoted-printable'));
+  });
+
+  test('are told once, in header section and body, with what was told before', async () => {
+    const prepare: SinkOptions['prepare'] = (section) => ({ section, repaired: ['missingDate'] });
+    const text = `${HEAD}X-A: ${'word '.repeat(300)}end\r\n\r\nGrüße ${LONG}\r\n`;
+    const { collected } = await through(Buffer.from(text), { prepare });
+    assert.deepEqual(collected?.repaired, ['missingDate', 'longLine', 'eightBit']);
   });
 
   test('are folded in the header section', async () => {

@@ -61,6 +61,14 @@ export function formRefusal(form: HeaderForm, rules: FormRules): Reply | undefin
   return undefined;
 }
 
+/** The rules that were broken and are not any more. */
+export function repairedRules(before: HeaderForm, after: HeaderForm, rules: FormRules): readonly FormRule[] {
+  const entries = Object.entries(CHECKS) as readonly (readonly [FormRule, Check])[];
+  return entries
+    .filter(([rule, check]) => rules[rule] === 'repair' && check(before) !== undefined && check(after) === undefined)
+    .map(([rule]) => rule);
+}
+
 /** The section without what somebody else wrote in our name. */
 export function withoutForgedTrace(form: HeaderForm): Buffer {
   const { section, fields } = form;

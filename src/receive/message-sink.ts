@@ -21,14 +21,24 @@ import { type FitRules } from '../mail/mime/fit.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type NewContent } from '../spool/spool.ts';
 import { ContentFile } from './content-file.ts';
-import { contentRefusal, type ContentRules, ContentWatch, fitRules, fitSection, UNFOLDABLE } from './content-rules.ts';
+import {
+  contentRefusal,
+  type ContentRules,
+  ContentWatch,
+  fitRules,
+  fitSection,
+  UNFOLDABLE,
+  withFit,
+} from './content-rules.ts';
 import { DATA_END_OCTETS } from '../wire/smtp/client-content.ts';
 import { findFit, FittedContent } from './fitted-content.ts';
+import { type FormRule } from './form-rule-names.ts';
 import { editHeader, type HeaderFacts } from './header-edits.ts';
 import { type KeptContents } from './kept-contents.ts';
 import { type OctetBudget } from './octet-budget.ts';
 import { type Signing, type SigningFault } from './signer.ts';
 import { type ContentSink } from './transaction.ts';
+import { type PreparedHeader } from './user-mail.ts';
 
 export interface SinkOptions {
   readonly id: QueueId;
@@ -48,7 +58,7 @@ export interface SinkOptions {
   /** The trace field to prepend. */
   readonly trace: string;
   /** What is done to the header section, with its empty line, before all else. Absent: nothing. */
-  readonly prepare?: ((section: Buffer) => Buffer | Reply) | undefined;
+  readonly prepare?: ((section: Buffer) => PreparedHeader | Reply) | undefined;
   /** Why a message with this header section is not taken. Absent: always taken. */
   readonly check?: (header: HeaderFacts) => Reply | undefined;
   /** Content beyond it is refused with `tooLarge`. Absent: as the session allows. */
@@ -68,6 +78,8 @@ export interface Collected {
   readonly eightBit: boolean;
   readonly header: HeaderFacts;
   readonly signedBy: string | undefined;
+  /** What was not in order and was put right. */
+  readonly repaired: readonly FormRule[];
 }
 
 export const TOO_LARGE = reply(552, '5.3.4', 'The message is larger than your limit (messageOctets)');
@@ -91,6 +103,7 @@ export class MessageSink implements ContentSink {
   #searched = 0;
   #eightBit = false;
   #header: HeaderFacts | undefined;
+  #repaired: readonly FormRule[] = [];
   #signing: Signing | undefined;
   /** In what is in memory of the content: where the signatures will stand. */
   #place: Buffer | undefined;
@@ -131,7 +144,8 @@ export class MessageSink implements ContentSink {
       if (content === undefined || this.#header === undefined) return refused(this.#refusal ?? NO_ROOM);
       const octets = content.kind === 'file' ? content.octets : content.octets.length;
       const signedBy = this.#signing?.by;
-      return await commit({ content, octets, eightBit: this.#eightBit, header: this.#header, signedBy });
+      const repaired = this.#repaired;
+      return await commit({ content, octets, eightBit: this.#eightBit, header: this.#header, signedBy, repaired });
     } finally {
       this.#give();
     }
@@ -172,12 +186,13 @@ export class MessageSink implements ContentSink {
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
     const prepared = this.#prepared(Buffer.from(this.#head.view().subarray(0, end)));
     if ('code' in prepared) return this.#refuse(prepared);
-    const edited = editHeader(prepared, trusted);
+    const edited = editHeader(prepared.section, trusted);
     if ('code' in edited) return this.#refuse(edited);
     const obstacle = edited.hops > maxHops ? tooManyHops(maxHops) : check?.(edited);
     if (obstacle !== undefined) return this.#refuse(obstacle);
     const octets = fit === undefined ? edited.octets : fitSection(edited.octets, fit);
     if ('code' in octets) return this.#refuse(octets);
+    this.#repaired = octets === edited.octets ? prepared.repaired : [...prepared.repaired, 'longLine'];
     this.#begin({ ...edited, octets });
     return this.#pushBody(this.#head.take().subarray(end));
   }
@@ -192,9 +207,9 @@ export class MessageSink implements ContentSink {
     return undefined;
   }
 
-  #prepared(section: Buffer): Buffer | Reply {
+  #prepared(section: Buffer): PreparedHeader | Reply {
     const { prepare } = this.#options;
-    return prepare === undefined ? section : prepare(section);
+    return prepare === undefined ? { section, repaired: [] } : prepare(section);
   }
 
   #pushBody(chunk: Buffer): void {
@@ -214,7 +229,7 @@ export class MessageSink implements ContentSink {
       const { edits, unfoldable } = await findFit(stored, rules);
       if (unfoldable) this.#refuse(UNFOLDABLE);
       if (edits.length === 0 || this.#refusal !== undefined) return undefined;
-      return await this.#again(this.#header, new FittedContent(stored, edits));
+      return await this.#again(this.#header, new FittedContent(stored, edits), rules);
     } catch (error) {
       this.#refuse(refusalFor(error));
       return undefined;
@@ -244,12 +259,13 @@ export class MessageSink implements ContentSink {
     if (this.#file !== undefined) await this.#write();
   }
 
-  async #again(header: HeaderFacts, fitted: FittedContent): Promise<MessageSink> {
+  async #again(header: HeaderFacts, fitted: FittedContent, rules: FitRules): Promise<MessageSink> {
     const { kept, id, fileName = id } = this.#options;
     const unbound = { fit: undefined, prepare: undefined, maxOctets: Infinity, fileName: `${fileName}.fit` };
     // What is kept from here on is of the other.
     kept.forget(id);
     const again = new MessageSink({ ...this.#options, ...unbound });
+    again.#repaired = this.#watch === undefined ? this.#repaired : withFit(this.#repaired, this.#watch, rules);
     try {
       again.#begin({ ...header, octets: fitted.section });
       for await (const piece of fitted.body()) await again.write(piece);

@@ -17,7 +17,13 @@ const ID = 'Message-ID: <01@mx.test>\r\n';
 
 function edited(section: string, facts: Partial<UserMailFacts> = {}): string {
   const answer = userHeader(Buffer.from(section), { ...FACTS, ...facts });
-  return 'code' in answer ? `${answer.code} ${answer.lines[0]}` : answer.toString();
+  return 'code' in answer ? `${answer.code} ${answer.lines[0]}` : answer.section.toString();
+}
+
+function repaired(section: string, facts: Partial<UserMailFacts> = {}): readonly FormRule[] {
+  const answer = userHeader(Buffer.from(section), { ...FACTS, ...facts });
+  assert.ok(!('code' in answer));
+  return answer.repaired;
 }
 
 const WHOLE = `From: Ann <ann@a.test>\r\n${DATE}${ID}Subject:  x\r\n`;
@@ -99,7 +105,7 @@ describe('a rule', () => {
     assert.deepEqual(Object.keys(BROKEN).toSorted(), others.toSorted());
   });
 
-  for (const [rule, [section, status, repaired]] of Object.entries(BROKEN) as [FormRule, [string, string, string?]][]) {
+  for (const [rule, [section, status, right]] of Object.entries(BROKEN) as [FormRule, [string, string, string?]][]) {
     test(`${rule} refuses, and says so`, () => {
       const answer = userHeader(Buffer.from(`${section}\r\n`), { ...FACTS, rules: formRules([rule], []) });
       assert.ok('code' in answer);
@@ -112,10 +118,21 @@ describe('a rule', () => {
       assert.equal(edited(`${section}\r\n`, { rules: formRules([], others) }), `${section}\r\n`);
     });
 
-    if (repaired !== undefined)
-      test(`${rule} puts it right`, () =>
-        assert.equal(edited(`${section}\r\n`, { rules: formRules([], [rule]) }), `${repaired}\r\n`));
+    if (right !== undefined)
+      test(`${rule} puts it right, and is told`, () => {
+        const facts = { rules: formRules([], [rule]) };
+        assert.equal(edited(`${section}\r\n`, facts), `${right}\r\n`);
+        assert.deepEqual(repaired(`${section}\r\n`, facts), [rule]);
+      });
   }
+
+  test('is told only where it was broken, and is not any more', () => {
+    assert.deepEqual(repaired(`${WHOLE}\r\n`), []);
+    assert.deepEqual(repaired('From: ann@a.test\r\nBcc: x@c.test\r\n\r\n'), [
+      ...['missingDate', 'missingMessageId', 'bcc'],
+    ]);
+    assert.deepEqual(repaired(`From: ann@a.test\r\n${ID}To: bob@printer\r\n\r\n`), ['missingDate']);
+  });
 
   test('holds for what is sent again by its Resent fields', () => {
     const section = `${WHOLE}Resent-From: ann@a.test\r\nResent-To: x@c.test\r\n\r\n`;

@@ -12,7 +12,14 @@ import { type Identity } from '../mail/identity.ts';
 import { formatMailbox, parseMailbox, type ReversePath } from '../mail/path.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 import { type FormRule, type FormRules } from './form-rule-names.ts';
-import { formRefusal, type HeaderForm, isResent, lacksMimeVersion, withoutForgedTrace } from './form-rules.ts';
+import {
+  formRefusal,
+  type HeaderForm,
+  isResent,
+  lacksMimeVersion,
+  repairedRules,
+  withoutForgedTrace,
+} from './form-rules.ts';
 import { completeHeader, type CompletionPart, hasDomain } from './header-completion.ts';
 import { maySendAs } from './session-logins.ts';
 
@@ -41,8 +48,14 @@ const AUTHORS: ReadonlyMap<string, string> = new Map([
 const MIME_VERSION = 'MIME-Version: 1.0\r\n';
 const UNFINISHED = reply(550, '5.6.0', 'The message has no From field, and a null reverse-path to take it from');
 
-/** The header section with its empty line, in order; or why the message is refused. */
-export function userHeader(given: Buffer, facts: UserMailFacts): Buffer | Reply {
+/** A header section with its empty line, and what was wrong with it as it came. */
+export interface PreparedHeader {
+  readonly section: Buffer;
+  readonly repaired: readonly FormRule[];
+}
+
+/** In order; or why the message is refused. */
+export function userHeader(given: Buffer, facts: UserMailFacts): PreparedHeader | Reply {
   const { reversePath, rules, hostname } = facts;
   const all = headerFields(given, Infinity);
   const refusal = refusalOf({ section: given, fields: all, hostname }, facts);
@@ -54,7 +67,14 @@ export function userHeader(given: Buffer, facts: UserMailFacts): Buffer | Reply 
   if (unfinished && (isResent(fields) || reversePath === null)) return UNFINISHED;
   const end = fields.at(-1)?.end ?? 0;
   const mime = rules.missingMimeVersion === 'repair' && lacksMimeVersion(fields) ? MIME_VERSION : '';
-  return Buffer.concat([completed(section.subarray(0, end), facts), Buffer.from(mime), section.subarray(end)]);
+  const whole = Buffer.concat([completed(section.subarray(0, end), facts), Buffer.from(mime), section.subarray(end)]);
+  return { section: whole, repaired: repairsOf({ section: given, fields: all, hostname }, whole, rules) };
+}
+
+/** Of most there are none, and nothing is looked at twice. */
+function repairsOf(given: HeaderForm, section: Buffer, rules: FormRules): readonly FormRule[] {
+  if (section.equals(given.section)) return [];
+  return repairedRules(given, { ...given, section, fields: headerFields(section, Infinity) }, rules);
 }
 
 function refusalOf(form: HeaderForm, facts: UserMailFacts): Reply | undefined {
