@@ -125,6 +125,10 @@ const LIMIT_OPTIONS = {
       max: 100,
     },
   ),
+  ahead: duration(
+    formatDuration(DEFAULT_LIMITS.ahead),
+    'As many more as the next hop takes in this time, by what the last ones took: up to eight, so that a quick one does not wait for us. `0ms`: no more.',
+  ),
   idleTimeout: duration(formatDuration(DEFAULT_LIMITS.idleTimeout), 'A connection without mail is closed after this.'),
   ramp: duration(
     formatDuration(DEFAULT_LIMITS.ramp),

@@ -355,7 +355,7 @@ export class Dispatcher {
     if (f.effect === 'success') {
       at.lastSuccessAt = Math.max(at.lastSuccessAt, startedAt);
       at.backoff.succeeded(startedAt);
-      path.succeeded(startedAt);
+      path.succeeded(startedAt, f.transmitTime);
     } else if (f.effect === 'limited' || (f.effect === 'refused' && isAlive(at, now))) {
       path.limited(refusal);
     } else if (f.effect === 'refused') {

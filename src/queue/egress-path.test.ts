@@ -47,6 +47,43 @@ describe('the window', () => {
   });
 });
 
+describe('the depth', () => {
+  const depthAfter = (took: readonly number[], limits: Partial<PathLimits> = {}): number => {
+    const path = pathOf(limits);
+    for (const each of took) path.succeeded(0, each);
+    return path.depth;
+  };
+
+  for (const [name, took, limits, depth] of [
+    ['is as configured while nothing is known', [], {}, 2],
+    ['of one that takes each in a second, too', [1000], {}, 2],
+    ['is more, as many as the next hop takes in the time', [5], {}, 5],
+    ['has an end', [0.1], {}, 8],
+    ['has an end where it takes no time at all', [0], {}, 8],
+    ['is never less than is configured', [1000], { depth: 20 }, 20],
+    ['nor more than that where no time is given', [1], { ahead: 0 }, 2],
+    ['follows slowly', [100, 1], {}, 2],
+    ['and back', [1, 100], {}, 2],
+    ['is not moved by one that took longer than the others', [4, 4, 4, 4, 4, 8], {}, 5],
+  ] as const)
+    test(name, () => assert.equal(depthAfter(took, limits), depth));
+
+  test('is as configured again after a refusal', () => {
+    const path = pathOf();
+    path.succeeded(0, 1);
+    assert.equal(path.depth, 8);
+    path.limited(refusal(1000));
+    assert.equal(path.depth, 2);
+  });
+
+  test('stays where the next hop says nothing of the time', () => {
+    const path = pathOf();
+    path.succeeded(0, 5);
+    path.succeeded(0);
+    assert.equal(path.depth, 5);
+  });
+});
+
 test('after a refusal one new connection a second, until a round of successes', () => {
   const path = pathOf();
   path.opened(0);

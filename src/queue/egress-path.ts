@@ -8,12 +8,16 @@
  */
 
 import { Gcra } from '../lib/gcra.ts';
-import { SECOND, type Instant } from '../lib/time.ts';
+import { type Duration, SECOND, type Instant } from '../lib/time.ts';
 import { Backoff, type Refusal } from './backoff.ts';
 import { type PathLimits } from './pace.ts';
 
 // Told to slow down without a time: a short pause, longer each time, never as long as for a refusal.
 const SLOW_DOWN = { first: 10 * SECOND, max: 600 * SECOND };
+/** However quick the next hop is: what is on a connection when that breaks has to go again. */
+const MAX_DEPTH = 8;
+/** Of what the last messages took, this one's share. */
+const NEWEST = 1 / 8;
 
 export class EgressPath {
   readonly group: string;
@@ -28,6 +32,8 @@ export class EgressPath {
   #window: number;
   #successes = 0;
   #ramping = false;
+  /** What a message takes at the next hop, smoothed; nothing is known before the first, or after a refusal. */
+  #taking: Duration | undefined;
   #nextOpenAt: Instant = Number.NEGATIVE_INFINITY;
   #messages: Gcra | undefined;
   #octets: Gcra | undefined;
@@ -51,6 +57,13 @@ export class EgressPath {
 
   get window(): number {
     return this.#window;
+  }
+
+  /** Dispatches that one connection may have. */
+  get depth(): number {
+    const { depth, ahead } = this.#limits;
+    if (this.#taking === undefined || depth >= MAX_DEPTH) return depth;
+    return Math.max(depth, Math.min(MAX_DEPTH, 1 + Math.floor(ahead / Math.max(this.#taking, Number.EPSILON))));
   }
 
   /** No refusal and no slow-down since the last round of successes: dispatches may be queued ahead. */
@@ -93,8 +106,10 @@ export class EgressPath {
     if (this.#ramping) this.#nextOpenAt = now + this.#limits.ramp;
   }
 
-  succeeded(startedAt: Instant): void {
+  /** `took`: from the first command to the last reply, where that is known. */
+  succeeded(startedAt: Instant, took?: Duration): void {
     this.slowdown.succeeded(startedAt);
+    if (took !== undefined) this.#taking = (this.#taking ?? took) + (took - (this.#taking ?? took)) * NEWEST;
     if (++this.#successes < this.#window) return;
     this.#successes = 0;
     this.#ramping = false;
@@ -125,6 +140,7 @@ export class EgressPath {
 
   #ramp(now: Instant): void {
     this.#successes = 0;
+    this.#taking = undefined;
     this.#ramping = true;
     this.#nextOpenAt = Math.max(this.#nextOpenAt, now + this.#limits.ramp);
   }

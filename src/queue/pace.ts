@@ -16,6 +16,8 @@ export interface PathLimits {
   readonly startWindow: number;
   /** Dispatches on one connection, the running one counted, while the path is healthy: hides our own latency. */
   readonly depth: number;
+  /** As many more as the next hop takes in this time: where it takes each in a millisecond, ours is the longer wait. */
+  readonly ahead: Duration;
   /** An open connection without mail is closed after this. */
   readonly idleTimeout: Duration;
   /** Between new connections after a refusal, until a round of successes. */
@@ -54,6 +56,7 @@ export const DEFAULT_LIMITS: PathLimits = {
   messagesPerConnection: 100,
   startWindow: 2,
   depth: 2,
+  ahead: 20,
   idleTimeout: 30 * SECOND,
   ramp: SECOND,
   backoff: MINUTE,

@@ -172,6 +172,7 @@ describe('limits', () => {
           messagesPerConnection: 100,
           startWindow: 2,
           depth: 2,
+          ahead: 0,
           idleTimeout: 30 * SECOND,
           ramp: SECOND,
           backoff: MINUTE,

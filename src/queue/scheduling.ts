@@ -100,6 +100,8 @@ export interface Finished {
   /** With `refused` and `limited`: the reply, for explain; and a wait the receiver named, if any. */
   readonly diagnostic: string;
   readonly wait: Duration | undefined;
+  /** What the next hop took for it; absent where nothing was sent. */
+  readonly transmitTime?: Duration;
 }
 
 /** Why something waits, for people. */

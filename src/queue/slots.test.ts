@@ -42,6 +42,21 @@ describe('Slots', () => {
     assert.equal(place.at.spare.size, 0);
   });
 
+  test('slots of a quick next hop have more, each in turn', () => {
+    const { slots, place, waiting } = world();
+    slots.join(2, 100);
+    const [a, b] = [slots.open(slots.worker(2)!, place, 0), slots.open(slots.worker(2)!, place, 0)];
+    place.path.succeeded(0, 5);
+    for (const slot of [a, b]) slots.put(slot, waiting());
+    const turns = [];
+    for (let next = place.at.spare.first; next !== undefined; next = place.at.spare.first) {
+      turns.push(next === a ? 'a' : 'b');
+      slots.put(next, waiting());
+    }
+    assert.deepEqual(turns, ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b']);
+    assert.equal(a.dispatches.size, 5);
+  });
+
   test('a resting slot is found until it is used or its rest is over', () => {
     const { slots, place, worker, waiting } = world();
     const [a, b] = [slots.open(worker, place, 0), slots.open(worker, place, 0)];

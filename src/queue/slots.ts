@@ -108,6 +108,8 @@ export class Slots {
     slot.used++;
     slot.worker.inFlight++;
     slot.at.inFlight++;
+    // Behind those that were given one before: each in turn.
+    slot.at.spare.delete(slot);
     this.#listSpare(slot);
   }
 
@@ -186,8 +188,7 @@ export class Slots {
 
   #listSpare(slot: Slot): void {
     const { dispatches, used, path, at } = slot;
-    const spare =
-      dispatches.size > 0 && dispatches.size < path.limits.depth && used < path.limits.messagesPerConnection;
+    const spare = dispatches.size > 0 && dispatches.size < path.depth && used < path.limits.messagesPerConnection;
     if (spare) at.spare.add(slot);
     else at.spare.delete(slot);
   }

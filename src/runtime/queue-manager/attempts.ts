@@ -128,6 +128,7 @@ export class Attempts {
       slot: action.slot,
       entry: action.entry.id,
       connection: report.connection,
+      transmitTime: report.transmitTime,
       ...effectOf(report),
     });
     this.#conclude({ ...facts, report }, report.outcomes);
