@@ -8,6 +8,7 @@ export const WORKLOADS = [
   'reuse',
   'large',
   'signed',
+  'signed-steady',
   'submission',
   'submission-each',
   'drain',

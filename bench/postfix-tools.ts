@@ -17,6 +17,8 @@ export interface SourceLoad {
   readonly recipient: string;
   /** One connection for each message, or as few as there are sessions. */
   readonly connections: 'each' | 'reused';
+  /** Seconds that each session waits between its messages, from none to so many by chance. Absent: it does not wait. */
+  readonly pause?: number;
 }
 
 const MINUTE = 60_000;
@@ -41,10 +43,12 @@ async function startTool(name: 'smtp-source' | 'smtp-sink', args: readonly strin
 }
 
 /** Resolves when all of it has been answered; rejects with what the tool says when it was not. */
-export async function load({ port, messages, sessions, octets, recipient, connections }: SourceLoad): Promise<void> {
+export async function load(wanted: SourceLoad): Promise<void> {
+  const { port, messages, sessions, octets, recipient, connections, pause } = wanted;
   const what = ['-s', sessions, '-l', octets, '-m', messages, '-f', 'a@bench.test', '-t', recipient].map(String);
   const reuse = connections === 'reused' ? ['-d'] : [];
-  const child = await startTool('smtp-source', ['-4', ...what, ...reuse, `127.0.0.1:${port}`]);
+  const waits = pause === undefined ? [] : ['-R', String(pause)];
+  const child = await startTool('smtp-source', ['-4', ...what, ...reuse, ...waits, `127.0.0.1:${port}`]);
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-1000)));
   const timer = setTimeout(() => child.kill(), 5 * MINUTE);

@@ -37,6 +37,8 @@ export interface Bench {
 const MIXED = { sites: 50, domains: 1000 } as const;
 const FEW_QUEUED = 1000;
 const WARM_UP = 10_000;
+/** From none to two seconds between the messages of a session. */
+const STEADY = { sessions: 500, pause: 2 } as const;
 /** Where no relay was measured in this run, the rate to take half of. */
 const USUAL_RATE = 1000;
 const LATENCY_SECONDS = 5;
@@ -60,7 +62,8 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
   relay: (bench) => flow(bench, 'relay'),
   reuse: (bench) => flow(bench, 'reuse'),
   large: (bench) => flow(bench, 'large'),
-  signed,
+  signed: (bench) => signed(bench, 'signed'),
+  'signed-steady': (bench) => signed(bench, 'signed-steady'),
   submission: (bench) => submission(bench, 'submission'),
   'submission-each': (bench) => submission(bench, 'submission-each'),
   drain,
@@ -86,15 +89,16 @@ async function flow(bench: Bench, name: FlowName): Promise<void> {
 }
 
 /** The product alone: what signing adds. */
-async function signed(bench: Bench): Promise<void> {
+async function signed(bench: Bench, name: 'signed' | 'signed-steady'): Promise<void> {
   const { options, sink, builds } = bench;
   const build = builds.get('postrider');
   if (build === undefined || !options.servers.includes('postrider')) return;
-  const wanted = flowOf('reuse', options.messages);
+  const full = flowOf('reuse', options.messages);
+  const wanted = name === 'signed' ? full : { ...full, ...STEADY };
   const { products, stop } = await startSigned(build, sink, options.profile);
   try {
-    for (const product of products.values()) await warmUp('postrider', product, { sink, flow: wanted });
-    await inTurns(bench, 'signed', products, (product) => measureFlow(product, sink, wanted));
+    for (const product of products.values()) await warmUp('postrider', product, { sink, flow: full });
+    await inTurns(bench, name, products, (product) => measureFlow(product, sink, wanted));
   } finally {
     await stop();
   }
