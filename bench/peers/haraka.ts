@@ -60,6 +60,13 @@ exports.hook_get_mx = (next) => next(OK, { exchange: '127.0.0.1', port: ${sinkPo
 `;
 }
 
+/** As npm is used here otherwise: with this machine's certificates and registry. */
+function inherited(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
 /** Its folder. */
 async function installed(): Promise<string> {
   const home = join(CACHE, 'node_modules', 'Haraka');
@@ -68,7 +75,7 @@ async function installed(): Promise<string> {
   writeFileSync(join(CACHE, 'package.json'), '{"private":true}\n');
   const argv = ['npm', 'install', '--no-audit', '--no-fund', '--omit=optional', 'Haraka'] as const;
   try {
-    await run({ argv: [...argv], cwd: CACHE, env: { HOME: process.env['HOME'] ?? '/' } });
+    await run({ argv: [...argv], cwd: CACHE, env: inherited() });
   } catch (error) {
     throw new Error(`npm could not bring it: ${String(error).replaceAll(/\s+/g, ' ').slice(-200)}`, { cause: error });
   }

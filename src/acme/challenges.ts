@@ -4,7 +4,7 @@
  */
 
 import { createServer as createHttpServer } from 'node:http';
-import { type Server as NetServer } from 'node:net';
+import { type Server as NetServer, type Socket } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type SecureContext } from 'node:tls';
 import { type ChallengeKind } from './config.ts';
 import { challengeCertificate } from './keys.ts';
@@ -72,15 +72,24 @@ async function openTls({ host, port, now }: ResponderOptions): Promise<Responder
   });
   server.maxConnections = MAX_CONNECTIONS;
   // The handshake is all that there is (RFC 8737 §3).
-  server.on('secureConnection', (socket) => socket.on('error', () => socket.destroy()).end());
+  server.on('secureConnection', (socket) => socket.on('error', () => socket.destroy()).destroySoon());
   server.on('tlsClientError', (_error, socket) => socket.destroy());
+  // Who keeps his connection must not keep the order from its end.
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
   await listen(server, { host, port, what: 'tls-alpn-01' });
   return {
     async prepare(name, _token, authorization) {
       const { certificate, key } = await challengeCertificate(name, authorization, now());
       contexts.set(name.toLowerCase(), createSecureContext({ cert: certificate, key }));
     },
-    close: () => closed(server),
+    async close() {
+      for (const socket of open) socket.destroy();
+      await closed(server);
+    },
   };
 }
 

@@ -31,6 +31,37 @@ function fault(kind: DirectoryFault['kind'], text: RegExp) {
   return (error: unknown) => error instanceof DirectoryFault && error.kind === kind && text.test(error.message);
 }
 
+describe('what goes while something is made for it', () => {
+  test('is a domain: its keys are not kept', async () => {
+    const { administration, store } = world();
+    await administration.addDomain({ domain: 'a.test' });
+    for (const make of [
+      () => administration.addKey({ domain: 'a.test', state: 'signing' }),
+      () => administration.rotate({ domain: 'a.test' }),
+    ]) {
+      const making = make();
+      administration.removeDomain({ domain: 'a.test' });
+      await assert.rejects(making, fault('notFound', /domain add a.test/));
+      assert.deepEqual(store.keys(), []);
+      await administration.addDomain({ domain: 'a.test' });
+    }
+  });
+
+  test('is a tenant: its users and domains are not kept', async () => {
+    const { administration, store } = world();
+    for (const make of [
+      () => administration.addCredential({ user: 'ann', tenant: 'acme' }),
+      () => administration.addDomain({ domain: 'a.test', tenant: 'acme' }),
+    ]) {
+      administration.addTenant({ name: 'acme' });
+      const making = make();
+      administration.removeTenant({ name: 'acme' });
+      await assert.rejects(making, fault('notFound', /tenant add acme/));
+    }
+    assert.deepEqual([store.credentials(), store.domains(), store.keys()], [[], [], []]);
+  });
+});
+
 describe('what cannot be done says why, and changes nothing', () => {
   const cases: readonly (readonly [string, (of: World) => unknown, DirectoryFault['kind'], RegExp])[] = [
     ['a tenant without a name', (w) => w.administration.addTenant({ name: '' }), 'invalid', /a tenant's name/],
@@ -54,6 +85,12 @@ describe('what cannot be done says why, and changes nothing', () => {
       (w) => w.administration.addCredential({ senders: ['a@'] }),
       'invalid',
       /"a@" is no sender/,
+    ],
+    [
+      'a star in a domain, which would be held against whole addresses',
+      (w) => w.administration.addCredential({ senders: ['news*.example.com'] }),
+      'invalid',
+      /"news\*\.example\.com" is no sender/,
     ],
     ['a change of nobody', (w) => w.administration.changeCredential({ user: 'x' }), 'notFound', /credential list/],
     ['a removal of nobody', (w) => w.administration.removeCredential({ user: 'x' }), 'notFound', /credential list/],

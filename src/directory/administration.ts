@@ -79,7 +79,8 @@ export interface AdministrationDeps {
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u;
 const USER = /^[\x21-\x7e]{1,255}$/;
-const SENDER = /^(?:\*|\.?[a-z0-9*][a-z0-9.*-]*|[^\s@]+@[a-z0-9*][a-z0-9.*-]*)$/i;
+/** `*` in a domain alone would be held against whole addresses, and let in those of others. */
+const SENDER = /^(?:\*|\.?[a-z0-9][a-z0-9.-]*|[^\s@]+@[a-z0-9*][a-z0-9.*-]*)$/i;
 const SELECTOR = /^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/;
 const MAX_SENDERS = 1000;
 const LEAST_PASSWORD = 10;
@@ -144,7 +145,8 @@ export class DirectoryAdministration {
     checkSenders(senders);
     const secret = secretOf(made.password);
     const proof = await proofOf(secret.text, kind);
-    // Only now: somebody else may have been as quick while the password was hashed.
+    // Only now: somebody else may have been as quick while the password was hashed, and its owner may be gone.
+    this.#checkOwner(tenant);
     if (this.#deps.store.credential(user) !== undefined)
       throw conflict(`there is a user ${user} already: credential change --reset gives it a new password`);
     return this.#keepCredential({ user, kind, tenant, senders, limits, disabled: false, ...proof }, secret.made);
@@ -182,6 +184,7 @@ export class DirectoryAdministration {
     this.#checkOwner(tenant);
     const keys = await Promise.all(ALGORITHMS.map((algorithm) => this.#makeKey(name, { algorithm, state: 'signing' })));
     const { store, now, changed } = this.#deps;
+    this.#checkOwner(tenant);
     if (store.domain(name) !== undefined) throw conflict(`the domain ${name} is there already`);
     const record = { name, tenant, changedAt: now() };
     store.putDomain(record);
@@ -215,7 +218,7 @@ export class DirectoryAdministration {
     if (selector !== undefined && !SELECTOR.test(selector))
       throw invalid(`a selector is of letters, digits and "-", at most 42, not "${selector}"`);
     const key = await this.#makeKey(name, { algorithm, state, ...(selector !== undefined && { selector }) });
-    if (this.#deps.store.keys(name).some((other) => other.selector === key.selector))
+    if (this.#deps.store.keys(this.domain(domain).name).some((other) => other.selector === key.selector))
       throw conflict(`${name} has a key ${key.selector} already; choose another selector`);
     return this.#keepKeys([key])[0] ?? key;
   }
@@ -232,6 +235,7 @@ export class DirectoryAdministration {
     const algorithms = new Set(keys.filter(({ state }) => state === 'signing').map(({ algorithm }) => algorithm));
     const wanted = algorithms.size === 0 ? ALGORITHMS : [...algorithms];
     const made = await Promise.all(wanted.map((algorithm) => this.#makeKey(name, { algorithm, state: 'published' })));
+    this.domain(domain);
     return this.#keepKeys(made, 'rotated');
   }
 

@@ -301,6 +301,11 @@ describe('StubResolver answers', () => {
     assert.equal(await kinds([bogus.server, other], 'loopback'), 'temporary');
     assert.equal(await kinds([bogus.server, other, good.server], 'loopback'), 'found');
     assert.equal(await kinds([bogus.server, other], 'never'), 'found');
+    // Nor what a trusted one does not say at all, or not in time.
+    const silent = await serve(() => undefined);
+    assert.equal(await kinds([silent.server, other], 'loopback'), 'temporary');
+    assert.equal(await kinds([other, silent.server], 'loopback'), 'temporary');
+    assert.equal(await kinds([silent.server, other], 'never'), 'found');
   });
   test('a CNAME to a name that does not exist', async () => {
     const { server } = await serve(({ question: { name } }) =>

@@ -64,7 +64,9 @@ export class StubResolver implements Resolver {
 
   constructor(options: StubResolverOptions) {
     if (options.servers.length === 0) throw new Error('a resolver needs a server');
-    this.#options = options;
+    // Where one is trusted the others are not asked: what a failure makes of its answers is no answer (RFC 7672 §2.1).
+    const trusted = options.servers.filter((server) => isTrusted(server, options.trustAd));
+    this.#options = { ...options, servers: trusted.length > 0 ? trusted : options.servers };
     this.#maxTtl = Math.floor((options.maxTtl ?? DAY) / SECOND);
     this.#cache = new AnswerCache(options.clock, options.cacheOctets);
   }
@@ -131,18 +133,10 @@ export class StubResolver implements Resolver {
         this.#preferred = index;
         return answer.kind === 'alias' ? this.#follow(answer, type, cnames + answer.cnames) : answer;
       }
-      if (answer.final) for (const each of this.#overruledBy(index)) refused.add(each);
+      if (answer.final) refused.add(index);
       last = `${answer.reason} (${server.address})`;
     }
     return temporary(last);
-  }
-
-  /** What is bogus to a server that validates must not become unsigned by asking one that does not. */
-  #overruledBy(index: number): readonly number[] {
-    const { servers } = this.#options;
-    const told = servers[index];
-    if (told === undefined || !this.#trusts(told)) return [index];
-    return servers.flatMap((server, i) => (i === index || !this.#trusts(server) ? [i] : []));
   }
 
   /** A server that follows no CNAME out of its own zones leaves the rest of the way to us. */
@@ -165,14 +159,13 @@ export class StubResolver implements Resolver {
     const byUdp = await askByUdp(exchange);
     const exchanged = byUdp.kind === 'reply' && byUdp.reply.truncated ? await askByTcp(exchange) : byUdp;
     if (exchanged.kind === 'failed') return { kind: 'temporary', reason: exchanged.reason, final: false };
-    const answer = answerOf(exchanged.reply, name, type, this.#trusts(server));
+    const answer = answerOf(exchanged.reply, name, type, isTrusted(server, this.#options.trustAd));
     return answer.kind === 'temporary' ? answer : { ...answer, ttl: Math.min(answer.ttl, this.#maxTtl) };
   }
+}
 
-  #trusts({ address }: DnsServer): boolean {
-    const { trustAd } = this.#options;
-    return trustAd === 'always' || (trustAd === 'loopback' && isLoopback(address));
-  }
+function isTrusted({ address }: DnsServer, trustAd: StubResolverOptions['trustAd']): boolean {
+  return trustAd === 'always' || (trustAd === 'loopback' && isLoopback(address));
 }
 
 type Answered = Exclude<AnyAnswer, { kind: 'temporary' }> | Alias;

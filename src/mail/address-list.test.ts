@@ -28,6 +28,8 @@ const GOOD: readonly { readonly name: string; readonly text: string; readonly wa
     want: ['|ann@a.test', 'Bob|bob@b.test', '|eve'],
   },
   { name: 'an empty group', text: 'undisclosed-recipients:;', want: [] },
+  { name: 'a group with a dot in its name', text: 'Friends & Co. (all): ann;', want: ['|ann'] },
+  { name: 'a source route with empty places', text: '<@x.test,,@[192.0.2.1]:ann@a.test>', want: ['|ann@a.test'] },
   { name: 'a source route', text: '<@x.test,@y.test:ann@a.test>, bob', want: ['|ann@a.test', '|bob'] },
   { name: 'a quoted local part', text: '"ann smith"@a.test', want: ['|"ann smith"@a.test'] },
   { name: 'quotes that are not needed', text: '"ann"@a.test', want: ['|ann@a.test'] },
@@ -54,7 +56,25 @@ const BAD: readonly { readonly name: string; readonly text: string; readonly why
   { name: 'a stray parenthesis', text: 'ann)', why: /unexpected "\)"/ },
   { name: 'a control character', text: 'ann\0@a.test', why: /unexpected/ },
   { name: 'too many', text: 'a,b,c,d', why: /more than 3 addresses/ },
+  { name: 'an address as the name of a group', text: '<boss@b.test>: ann@a.test;', why: /group is no phrase/ },
+  { name: 'one without brackets', text: 'boss@b.test:ann@a.test;', why: /group is no phrase/ },
+  { name: 'one with a name', text: '"Boss" <boss@b.test>:;, ann@a.test', why: /group is no phrase/ },
+  { name: 'an address in a source route', text: '<@x boss@b.test:ann@a.test>', why: /route is not of hosts/ },
+  { name: 'a route of something else', text: '<@x.test,boss:ann@a.test>', why: /route is not of hosts/ },
 ];
+
+test('an address where only a name belongs is told of', () => {
+  const found = parseAddressList('boss @ b.test <ann@a.test>, "boss@b.test" <ann@a.test>, Ann <ann@a.test>', 3);
+  assert.ok(found.ok);
+  assert.deepEqual(
+    found.value.map(({ address, addressInName }) => [address, addressInName]),
+    [
+      ['ann@a.test', ['boss@b.test']],
+      ['ann@a.test', undefined],
+      ['ann@a.test', undefined],
+    ],
+  );
+});
 
 describe('parseAddressList', () => {
   for (const { name, text, want } of GOOD)

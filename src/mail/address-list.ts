@@ -14,6 +14,8 @@ export interface ListedAddress {
   readonly name: string;
   /** `local-part@domain` with the local part quoted where it must be, or a local part alone. */
   readonly address: string;
+  /** An address before the angle brackets, where only words belong: some readers take that one for it. Absent: none. */
+  readonly addressInName?: readonly string[];
 }
 
 type Token =
@@ -37,7 +39,9 @@ export function parseAddressList(text: string, limit: number): Parsed<readonly L
   const tokens = tokensOf(text);
   if (!tokens.ok) return tokens;
   const found: ListedAddress[] = [];
-  for (const part of partsOf(tokens.value)) {
+  const parts = partsOf(tokens.value);
+  if (!parts.ok) return parts;
+  for (const part of parts.value) {
     const address = addressIn(part);
     if (!address.ok) return address;
     if (address.value === undefined) continue;
@@ -107,23 +111,31 @@ function taken(kind: Token['kind'], text: string, end: number): Parsed<Taken> {
 }
 
 /** What stands between commas, without the names of groups. */
-function partsOf(tokens: readonly Token[]): readonly (readonly Token[])[] {
+function partsOf(tokens: readonly Token[]): Parsed<readonly (readonly Token[])[]> {
   const parts: Token[][] = [];
   let part: Token[] = [];
   let inAngle = false;
   for (const token of tokens) {
     const mark = token.kind === 'mark' ? token.text : '';
-    if (mark === '<') inAngle = true;
-    if (mark === '>') inAngle = false;
+    if (mark === '<' || mark === '>') inAngle = mark === '<';
     // A source route has commas and a colon of its own.
-    const separates = !inAngle && (mark === ',' || mark === ';');
-    if (separates) parts.push(part);
-    if (separates || (!inAngle && mark === ':')) part = [];
-    else part.push(token);
+    const ends = inAngle ? undefined : ENDS.get(mark);
+    // An address there would be looked at by nobody here, and taken for one of the list by others.
+    if (ends === 'name' && !part.every(isOfPhrase)) return unparsed('the name of a group is no phrase');
+    if (ends === 'address') parts.push(part);
+    if (ends === undefined) part.push(token);
+    else part = [];
   }
   parts.push(part);
-  return parts;
+  return parsed(parts);
 }
+
+/** What stood before these. */
+const ENDS: ReadonlyMap<string, 'address' | 'name'> = new Map([
+  [',', 'address'],
+  [';', 'address'],
+  [':', 'name'],
+]);
 
 /** Undefined: nothing stands there. */
 function addressIn(part: readonly Token[]): Parsed<ListedAddress | undefined> {
@@ -138,7 +150,17 @@ function addressIn(part: readonly Token[]): Parsed<ListedAddress | undefined> {
   if (behind.length > 0) return unparsed("something stands behind '>'");
   const name = part.slice(0, open).filter(({ kind }) => kind !== 'comment');
   const inside = part.slice(open + 1, close).filter(({ kind }) => kind !== 'comment');
-  return named(nameOf(name), addressOf(withoutRoute(inside)));
+  const address = withoutRoute(inside);
+  if (!address.ok) return address;
+  const found = named(nameOf(name), addressOf(address.value));
+  return found.ok && name.some(isMark('@'))
+    ? parsed({ ...found.value, addressInName: [name.map(({ text }) => text).join('')] })
+    : found;
+}
+
+/** RFC 5322 §3.2.5, with the dots of §4.1. */
+function isOfPhrase({ kind, text }: Token): boolean {
+  return kind === 'word' || kind === 'quoted' || kind === 'comment' || (kind === 'mark' && text === '.');
 }
 
 function named(name: string, address: Parsed<string>): Parsed<ListedAddress> {
@@ -146,10 +168,22 @@ function named(name: string, address: Parsed<string>): Parsed<ListedAddress> {
 }
 
 /** `@a.example,@b.example:` (RFC 5322 §4.4) is passed over. */
-function withoutRoute(tokens: readonly Token[]): readonly Token[] {
+function withoutRoute(tokens: readonly Token[]): Parsed<readonly Token[]> {
   const [first] = tokens;
   const end = tokens.findIndex(isMark(':'));
-  return first !== undefined && isMark('@')(first) && end !== -1 ? tokens.slice(end + 1) : tokens;
+  if (first === undefined || !isMark('@')(first) || end === -1) return parsed(tokens);
+  const wrong = hopsIn(tokens.slice(0, end)).find(
+    (hop) => !isMark('@')(hop[0] ?? first) || !dotted(hop.slice(1), 'host').ok,
+  );
+  return wrong === undefined ? parsed(tokens.slice(end + 1)) : unparsed('a source route is not of hosts');
+}
+
+function hopsIn(route: readonly Token[]): readonly (readonly Token[])[] {
+  const hops: Token[][] = [[]];
+  for (const token of route)
+    if (isMark(',')(token)) hops.push([]);
+    else hops.at(-1)?.push(token);
+  return hops.filter((hop) => hop.length > 0);
 }
 
 function addressOf(tokens: readonly Token[]): Parsed<string> {

@@ -36,6 +36,11 @@ export function headerEnd(octets: Buffer, from = 0): number {
   return at === -1 ? -1 : at + EMPTY_LINE.length;
 }
 
+/** Whether a CR or an LF is not part of a CRLF (RFC 5322 §2.2). */
+export function hasLoneLineEnd(octets: Buffer): boolean {
+  return /\r(?!\n)|(?<!\r)\n/.test(octets.toString('latin1'));
+}
+
 /** Whether something stands behind the last field of a header section that is neither one nor the empty line. */
 export function hasStrayLine(section: Buffer, fields: readonly HeaderField[]): boolean {
   const rest = section.subarray(fields.at(-1)?.end ?? 0);

@@ -40,6 +40,7 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
     maxHeaderOctets: settings.maxHeaderOctets,
     maxHops: settings.maxHops,
     trusted: transaction.trusted ? 'trusted' : 'untrusted',
+    binary: transaction.sender.body === 'BINARYMIME',
     trace: traceOf(deps, transaction, id),
     ...submissionForm(deps, transaction, id),
     ...signing(deps, transaction),

@@ -27,6 +27,16 @@ describe('failures', () => {
     assert.equal(counts.isSpent('ann', RATE), false);
   });
 
+  test('that go on while one is to wait do not make it longer', () => {
+    let now = 1e6;
+    const counts = new FailureCounts(failureTable(), () => now);
+    for (let n = 0; n < 1000; n += 1) counts.add('ann', RATE);
+    now += MINUTE - 1;
+    assert.equal(counts.isSpent('ann', RATE), true);
+    now += 1;
+    assert.equal(counts.isSpent('ann', RATE), false);
+  });
+
   test('of very many names do not make a stranger wait, nor let anybody off', () => {
     const counts = new FailureCounts(failureTable(), () => 1e6);
     for (let n = 0; n < 5; n += 1) counts.add('ann', RATE);

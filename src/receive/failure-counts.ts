@@ -13,7 +13,7 @@ import { seededHash } from '../lib/seeded-hash.ts';
 import { type Instant } from '../lib/time.ts';
 
 const ROWS = 4;
-const COLUMNS = 16_384;
+const COLUMNS = 131_072;
 /** The seed stands before the rows. */
 const HEAD = 1;
 
@@ -44,13 +44,20 @@ export class FailureCounts {
   add(key: string, rate: Rate): void {
     const now = BigInt(Math.ceil(this.#now()));
     const interval = BigInt(intervalOf(rate));
-    for (const place of this.#places(key)) this.#raise(place, { now, interval });
+    const latest = now + BigInt(rate.burst) * interval;
+    for (const place of this.#places(key)) this.#raise(place, { now, interval, latest });
   }
 
-  #raise(place: number, { now, interval }: { readonly now: bigint; readonly interval: bigint }): void {
+  /** Never beyond `latest`: whoever has used up everything has one more after one time, however often he failed. */
+  #raise(
+    place: number,
+    { now, interval, latest }: { readonly now: bigint; readonly interval: bigint; readonly latest: bigint },
+  ): void {
     for (;;) {
       const before = Atomics.load(this.#table, place);
-      const after = (before > now ? before : now) + interval;
+      const raised = (before > now ? before : now) + interval;
+      // What another rate has put there stays.
+      const after = raised < latest ? raised : before > latest ? before : latest;
       if (Atomics.compareExchange(this.#table, place, before, after) === before) return;
     }
   }

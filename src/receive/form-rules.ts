@@ -111,7 +111,8 @@ function unqualified(section: Buffer, field: HeaderField): Wrong | undefined {
 }
 
 function isQualified(address: string): boolean {
-  return /@(?:\[[^\]]*\]|[^@".]+\.[^@"]+)$/.test(address);
+  const at = address.lastIndexOf('@');
+  return at !== -1 && /^(?:\[[^\]]*\]|[^".]+\.[^"]+)$/.test(address.slice(at + 1));
 }
 
 const RESULTS_FIELDS = new Set(['authentication-results', 'arc-authentication-results']);
@@ -123,13 +124,27 @@ const RESULTS_FIELDS = new Set(['authentication-results', 'arc-authentication-re
 function isForged({ section, hostname }: HeaderForm, field: HeaderField): boolean {
   const value = (): string => fieldValue(section, field).toLowerCase();
   const ours = hostname.toLowerCase();
+  // Whose they are stands first, as a token or in quotes, with comments around it (RFC 8601 §2.2).
   if (RESULTS_FIELDS.has(field.name))
-    return value()
-      .split(/[\s;]+/)
+    return withoutComments(value())
+      .split(/[\s;/]+/)
       .includes(ours);
   if (field.name !== 'received') return false;
   const [, by, id = ''] = /(?:^|\s)by\s+([^\s;()]+)(?:.*?\sid\s+([^\s;]+))?/.exec(value()) ?? [];
   return by === ours && parseQueueId(id) === undefined;
+}
+
+/** Without quotes, too. Comments nest. */
+function withoutComments(text: string): string {
+  let depth = 0;
+  let kept = '';
+  for (const [part = ''] of text.matchAll(/\\[\s\S]|[()"]|[^\\()"]+|\\$/g)) {
+    if (part === '(') depth += 1;
+    else if (part === ')') depth = Math.max(0, depth - 1);
+    else if (depth === 0 && part !== '"') kept += part.replace(/^\\/, '');
+    if (depth > 0 && !kept.endsWith(' ')) kept += ' ';
+  }
+  return kept;
 }
 
 function forged(form: HeaderForm, field: HeaderField): Wrong | undefined {

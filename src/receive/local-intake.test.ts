@@ -144,6 +144,23 @@ function contentOf({ submitted }: World): string {
   return Buffer.from(content.octets).toString('latin1');
 }
 
+describe('a header section that is too long', () => {
+  test('is refused whole where it ends in a field, and nothing of a Bcc goes out', async () => {
+    const w = world();
+    const bcc = Array.from({ length: 20_000 }, (_, n) => ` boss${n}@far.test`).join(',\r\n');
+    const path = fileOf(message({ recipients: ['ann'] }, `Subject: s\r\nBcc:${bcc}\r\nX: y\r\n\r\nx\r\n`));
+    const taken = await take(w, path);
+    assert.equal(taken.kind, 'refused');
+    assert.deepEqual(w.submitted, []);
+  });
+
+  test('is none where only the body is long', async () => {
+    const w = world();
+    const path = fileOf(message({ recipients: ['ann'] }, `no header\r\n${'line\r\n'.repeat(2000)}`));
+    assert.deepEqual(await take(w, path), { kind: 'accepted' });
+  });
+});
+
 describe('a message of a local user', () => {
   test('gets its trace, its fields, the id of the file, and is kept by its name', async () => {
     const w = world();

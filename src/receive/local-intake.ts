@@ -9,7 +9,7 @@
 import { type FileHandle } from 'node:fs/promises';
 import { type Entry, type EntryRecipient } from '../mail/entry.ts';
 import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
-import { headerFields } from '../mail/header.ts';
+import { headerEnd, headerFields } from '../mail/header.ts';
 import { formatMailbox, type Mailbox, needsSmtpUtf8 } from '../mail/path.ts';
 import { type Reply, reply, replyText } from '../mail/reply.ts';
 import { type Event } from '../events/event.ts';
@@ -126,7 +126,9 @@ class LocalIntake {
         continue;
       }
       gathered = Buffer.concat([gathered, chunk]);
-      const begun = this.#beginning(gathered, gathered.length > maxHeaderOctets ? 'all' : 'more');
+      const isLong = gathered.length > maxHeaderOctets;
+      // Longer than it may be, and not at its end: it is refused as it is, since a field that is cut would be half a text.
+      const begun = isLong && endsInHeader(gathered) ? gathered : this.#beginning(gathered, isLong ? 'all' : 'more');
       if (begun === undefined) continue;
       gathered = undefined;
       yield begun;
@@ -215,6 +217,11 @@ async function* contentOf(handle: FileHandle, { headOctets, contentOctets }: Pic
     yield lines.push(chunk.subarray(0, bytesRead));
   }
   yield lines.end();
+}
+
+/** Whether the last field that has come may go on. */
+function endsInHeader(octets: Buffer): boolean {
+  return headerEnd(octets) === -1 && cutHeader(octets, 'all')?.body.length === 0;
 }
 
 const TELLING_FIELDS = new Set(['from', 'to', 'cc', 'subject', 'date', 'message-id']);

@@ -54,6 +54,12 @@ describe('a login', () => {
     assert.deepEqual(told, []);
   });
 
+  test('by SCRAM that cannot be checked now is told so', async () => {
+    const answer = await world().peers.scram(PEER, 'ann');
+    assert.ok('code' in answer);
+    assert.equal(`${answer.code} ${answer.status}`, '454 4.7.0');
+  });
+
   test('that is wrong is told of, without what was tried', async () => {
     const { attempt, told } = world();
     assert.equal(await attempt('192.0.2.1', 'eve'), 'refused');
@@ -89,6 +95,18 @@ describe('failures', () => {
     assert.ok(typeof last === 'object' && 'code' in last && last.code === 454);
     clock.advance(61_000);
     assert.equal(await attempt('198.51.100.1'), 'refused');
+  });
+
+  test('of who may not even try are not counted: one more each minute stays one more each minute', async () => {
+    const { peers, attempt, clock, told } = world();
+    for (let n = 0; n < 20; n += 1) peers.failed(PEER, undefined);
+    for (let n = 0; n < 1000; n += 1) {
+      clock.advance(59);
+      peers.failed(PEER, undefined);
+    }
+    assert.equal(told.length, 1020, 'they are told of');
+    clock.advance(2000);
+    assert.equal(await attempt(PEER.address), 'refused');
   });
 
   test('an exchange that proves nothing counts too', async () => {

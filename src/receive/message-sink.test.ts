@@ -63,6 +63,30 @@ function split(octets: Buffer, size: number): Buffer[] {
   return Array.from({ length: Math.ceil(octets.length / size) }, (_, i) => octets.subarray(i * size, (i + 1) * size));
 }
 
+describe('a header section of BINARYMIME', () => {
+  for (const [name, section] of [
+    ['a CR alone', 'Subject: hi\rFrom: boss@b.test\r\nFrom: ann@a.test\r\n\r\n'],
+    ['an LF alone', 'Subject: hi\nFrom: boss@b.test\r\n\r\n'],
+    ['a CR before CRLF', 'Subject: hi\r\r\n\r\n'],
+  ] as const)
+    test(`with ${name} is refused`, async () => {
+      const { sink, got, budget } = sinkWith({ binary: true });
+      await writeAll(sink, [Buffer.from(`${section}body\r\n`)]);
+      const answer = await sink.finish();
+      assert.ok('code' in answer);
+      assert.equal(`${answer.code} ${answer.status}`, '550 5.6.0');
+      assert.deepEqual(got, []);
+      assert.equal(budget.used, 0);
+    });
+
+  test('frees the body alone', async () => {
+    const { sink, got } = sinkWith({ binary: true });
+    await writeAll(sink, [Buffer.from('Subject: hi\r\n\r\na\rb\nc')]);
+    await sink.finish();
+    assert.equal(got.length, 1);
+  });
+});
+
 describe('content', () => {
   const cases: readonly (readonly [string, Buffer, 'octets' | 'file'])[] = [
     ['small', Buffer.from('Subject: a\r\n\r\nbody\r\n'), 'octets'],

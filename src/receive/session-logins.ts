@@ -18,6 +18,7 @@ export interface PeerLoginsDeps {
 }
 
 const WRONG = reply(535, '5.7.8', 'User name or password wrong');
+const UNKNOWN_NOW = reply(454, '4.7.0', 'Logins cannot be checked now, try again later');
 const NOT_NAMED: Authenticated = {
   kind: 'refused',
   reason: 'The certificate does not name this user, or names several',
@@ -33,7 +34,14 @@ export class PeerLogins implements SessionLogins {
   }
 
   async scram(peer: Peer, user: string): Promise<Omit<ScramGiven, 'nonce' | 'binding'> | Reply> {
-    return this.#obstacle(peer, user) ?? this.#logins.scram(user);
+    const obstacle = this.#obstacle(peer, user);
+    if (obstacle !== undefined) return obstacle;
+    try {
+      return await this.#logins.scram(user);
+    } catch {
+      // Who knows the users cannot be asked (RFC 4954 §6).
+      return UNKNOWN_NOW;
+    }
   }
 
   async check(peer: Peer, asked: SaslCheck): Promise<LoginAnswer> {
@@ -46,8 +54,9 @@ export class PeerLogins implements SessionLogins {
     return found.kind;
   }
 
+  /** Who may not even try is not counted again: what is told to wait a minute would never be over. */
   failed(peer: Peer, user: string | undefined, reason?: string): void {
-    this.#logins.failed(peer.address, user);
+    if (this.#logins.obstacle(peer.address, user) === undefined) this.#logins.failed(peer.address, user);
     this.#deps.refused(peer, user, reason === undefined ? WRONG : reply(535, '5.7.8', reason));
   }
 

@@ -61,8 +61,17 @@ describe('what a user submits', () => {
     ['somebody else behind a comment', 'From: (ann@a.test) eve@c.test\r\n\r\n', /^550 .*From/],
     ['somebody else in Sender', 'From: ann@a.test\r\nSender: eve@c.test\r\n\r\n', /^550 .*Sender/],
     ['a From that cannot be read', 'From: <ann@a.test\r\n\r\n', /^550 .*cannot be read/],
+    ['somebody else as the name of a group', 'From: <eve@c.test>: ann@a.test;\r\n\r\n', /^550 .*no phrase/],
+    ['somebody else in a source route', 'From: <@x eve@c.test:ann@a.test>\r\n\r\n', /^550 .*not of hosts/],
+    ['somebody else before the brackets', 'From: eve@c.test <ann@a.test>\r\n\r\n', /^550 .*who stands in From/],
+    ['a NUL', 'From: ann@a.test\r\nSubject: x\0From: eve@c.test\r\n\r\n', /^550 A NUL/],
+    ['a last line without an end', 'Subject: x\r\nFrom: ann@a.test', /^550 The last line/],
   ] as const)
     test(`${name} is refused`, () => assert.match(edited(section), why));
+
+  test('the user before the brackets too, as some programs write it', () => {
+    assert.match(edited('From: ann@a.test <ann@a.test>\r\n\r\n'), /^From: ann@a\.test <ann@a\.test>\r\n/);
+  });
 
   test('who is listed by address may stand there', () => {
     assert.match(edited(`From: "ann@a.test" <boss@b.test>\r\n\r\n`), /^From: "ann@a\.test" <boss@b\.test>/);
@@ -134,6 +143,11 @@ describe('a rule', () => {
     assert.deepEqual(repaired(`From: ann@a.test\r\n${ID}To: bob@printer\r\n\r\n`), ['missingDate']);
   });
 
+  test('about domains looks at a long address once: minutes, if it did at each of its octets', () => {
+    const long = `"${'@['.repeat(200_000)}"@x.y`;
+    assert.match(edited(`${WHOLE}To: ${long}, bob\r\n\r\n`, { rules: formRules(['unqualifiedDomain'], []) }), /^554/);
+  });
+
   test('holds for what is sent again by its Resent fields', () => {
     const section = `${WHOLE}Resent-From: ann@a.test\r\nResent-To: x@c.test\r\n\r\n`;
     assert.match(edited(section, { rules: formRules(['missingDate'], []) }), /^550 The message has no Resent-Date/);
@@ -165,6 +179,18 @@ describe('a rule', () => {
     const others = `Received: from mx.test by c.test; now\r\nAuthentication-Results: c.test; spf=pass\r\n`;
     const forged = `Received: from x by MX.test; now\r\nReceived: by mx.test with SMTP id abc; now\r\nAuthentication-Results: (x) mx.test 1; dkim=pass\r\n`;
     assert.equal(edited(`${ours}${forged}${others}${WHOLE}\r\n`), `${ours}${others}${WHOLE}\r\n`);
+    for (const whose of [
+      '"mx.test"',
+      '(c)mx.test',
+      'mx.test(c)',
+      'mx.test/1',
+      '"MX\\.test"',
+      '((a) b) mx.test',
+      'mx.test 1',
+    ])
+      assert.equal(edited(`Authentication-Results: ${whose}; dmarc=pass\r\n${WHOLE}\r\n`), `${WHOLE}\r\n`, whose);
+    for (const whose of ['(mx.test) c.test', 'c.test; x="a" (mx.test)', 'mx.test.c.test'])
+      assert.match(edited(`Authentication-Results: ${whose}; dmarc=pass\r\n${WHOLE}\r\n`), /^Authentication/, whose);
   });
 
   test('of the form holds for who has not logged in, and none about the author', () => {

@@ -45,6 +45,7 @@ const AUTHORS: ReadonlyMap<string, string> = new Map([
   ['resent-from', 'Resent-From'],
   ['resent-sender', 'Resent-Sender'],
 ]);
+const CRLF = Buffer.from('\r\n');
 const MIME_VERSION = 'MIME-Version: 1.0\r\n';
 const UNFINISHED = reply(550, '5.6.0', 'The message has no From field, and a null reverse-path to take it from');
 
@@ -105,6 +106,9 @@ function domainFor({ reversePath, hostname }: Pick<UserMailFacts, 'reversePath' 
 
 /** What others would read otherwise than we do: a From field behind a line that is none must not pass unseen. */
 function shapeRefusal({ section, fields }: HeaderForm): Reply | undefined {
+  if (section.includes(0)) return reply(550, '5.6.0', 'A NUL stands in the header section');
+  if (section.length > 0 && !section.subarray(-CRLF.length).equals(CRLF))
+    return reply(550, '5.6.0', 'The last line of the header section has no end');
   if (hasStrayLine(section, fields)) return reply(550, '5.6.0', 'A line of the header section is no header field');
   return fields.length > MAX_FIELDS ? reply(550, '5.6.0', `More than ${MAX_FIELDS} header fields`) : undefined;
 }
@@ -119,7 +123,8 @@ function authorRefusal({ section, fields }: HeaderForm, facts: UserMailFacts): R
     const list = parseAddressList(fieldValue(section, field), MAX_AUTHORS);
     if (!list.ok) return reply(550, '5.6.0', `The ${name} field cannot be read: ${list.reason}`);
     if (list.value.length === 0) return reply(550, '5.6.0', `The ${name} field names nobody`);
-    for (const { address } of list.value) if (!mayStand(identity, facts, address)) return notTheirs(identity, name);
+    const named = list.value.flatMap(({ address, addressInName }) => [address, ...(addressInName ?? [])]);
+    if (!named.every((address) => mayStand(identity, facts, address))) return notTheirs(identity, name);
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
@@ -116,6 +117,18 @@ describe('policies by HTTPS', () => {
     test(`${name}: it does not listen`, async (t) => {
       assert.equal((await open(t, given, config(mtaSts))).server.address, undefined);
     });
+
+  test('who makes no handshake does not keep it from its end', async (t) => {
+    const { server, port } = await open(t, certificates('mta-sts.a.test'));
+    const silent = connectTcp({ host: '127.0.0.1', port });
+    await once(silent, 'connect');
+    const gone = once(
+      silent.resume().on('error', () => undefined),
+      'close',
+    );
+    await server.close();
+    await gone;
+  });
 
   test('a port that is taken is named', async (t) => {
     const { port } = await open(t, certificates('mta-sts.a.test', 'mta-sts.b.test'));

@@ -8,7 +8,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import { type AddressInfo, type Socket } from 'node:net';
 import { type SecureContext } from 'node:tls';
 import { policyAnswer, type PolicyOf } from '../api/own-policy.ts';
 import { type Config } from '../config/config.ts';
@@ -34,6 +34,7 @@ type Options = Pick<Config['mtaSts'], 'httpsHost' | 'httpsPort'>;
 export class PolicyServer {
   readonly #deps: PolicyServerDeps;
   #open: { readonly server: Server; readonly options: Options } | undefined;
+  readonly #sockets = new Set<Socket>();
   #context: ServerContext | undefined;
 
   constructor(deps: PolicyServerDeps) {
@@ -88,6 +89,8 @@ export class PolicyServer {
     const closed = once(open.server, 'close');
     open.server.close();
     open.server.closeAllConnections();
+    // Those in their handshake are none of its connections yet.
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
@@ -99,11 +102,16 @@ export class PolicyServer {
         SNICallback: choose,
         ALPNProtocols: ['http/1.1'],
         maxHeaderSize: MAX_HEADER_OCTETS,
+        handshakeTimeout: REQUEST_TIME,
         ...tlsParameters('intermediate'),
       },
       (request, response) => this.#answer(request, response),
     );
     server.maxConnections = MAX_CONNECTIONS;
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     server.headersTimeout = REQUEST_TIME;
     server.requestTimeout = REQUEST_TIME;
     server.keepAliveTimeout = IDLE_TIME;

@@ -15,7 +15,8 @@ import { type TlsaRecord } from '../ports/resolver.ts';
 import { isValidAt, issued, publicKeyInfoOf } from './certificate.ts';
 
 export type DaneResult =
-  | { readonly kind: 'matched'; readonly record: TlsaRecord }
+  /** `names`: of those asked for, the ones in a certificate that a trust anchor vouches for; absent where none counts. */
+  | { readonly kind: 'matched'; readonly record: TlsaRecord; readonly names?: readonly string[] }
   | { readonly kind: 'failed'; readonly result: TlsResultType; readonly reason: string };
 
 export interface DaneContext {
@@ -98,7 +99,8 @@ function checkAnchors(anchors: readonly TlsaRecord[], { leaf, others }: Sent, co
   }
   if (leaf.keyUsage !== undefined && !leaf.keyUsage.includes(SERVER_AUTH))
     return failed('validation-failure', 'the certificate is not for servers');
-  if (context.names.some((name) => isNamed(leaf, name))) return { kind: 'matched', record: anchor };
+  const names = context.names.filter((name) => isNamed(leaf, name));
+  if (names.length > 0) return { kind: 'matched', record: anchor, names };
   return failed('certificate-host-mismatch', `the certificate is for none of ${context.names.join(', ')}`);
 }
 

@@ -121,9 +121,18 @@ export class SmtpAttempt {
     if (held === undefined) return undefined;
     const { hosts, socket } = this.#destination;
     const names = socket === undefined ? hosts.map(({ name }) => name) : [socket];
-    if (held.usable && satisfies(held.proof, { ...this.#destination, hosts: names })) return held;
+    const fits = satisfies(held.proof, { ...this.#destination, hosts: names }) && !this.#isStripped(held);
+    if (held.usable && fits) return held;
     held.end();
     return undefined;
+  }
+
+  /** Opened in clear for mail that allows that, where the operator lets no other go in clear (`deliver.tls.downgrade`). */
+  #isStripped({ proof: { host, tls } }: SmtpConnection): boolean {
+    const { tlsMemory } = this.#options;
+    const { sender, level } = this.#destination.tls;
+    if (tls !== undefined || level === 'none' || sender === 'optional') return false;
+    return tlsMemory?.withoutTls === 'defer' && tlsMemory.knows(host);
   }
 
   async #dial(): Promise<Attempted> {

@@ -31,6 +31,10 @@ const usable: DaneFacts = { kind: 'usable', base: 'mx.test', records: [record] }
 const unusable: DaneFacts = { kind: 'unusable', base: 'mx.test' };
 const none: DaneFacts = { kind: 'none' };
 const matched: TlsProof = { ...unverified, dane: { kind: 'matched', record } };
+const anchored = (...names: readonly string[]): TlsProof => ({
+  ...unverified,
+  dane: { kind: 'matched', record: { ...record, usage: 2 }, names },
+});
 const mismatched: TlsProof = { ...verified, dane: { kind: 'failed', result: 'validation-failure', reason: 'no' } };
 const sts = (mode: 'enforce' | 'testing', host = 'mx.test') => ({ mode, mx: [host], maxAge: 60 });
 const ann = { user: 'ann', password: 'a' };
@@ -56,6 +60,9 @@ describe('an open connection is enough for a message', () => {
     // What is published: of the domain that asks, and not of the one that the connection was opened for.
     ['opened with DANE, for a domain of which nobody vouches for the host', { tls: matched, dane: usable }, {}, true],
     ['opened with DANE, for a domain that is vouched for', { tls: matched, dane: usable }, more({ secure: true }), true],
+    ['by a certificate for the host', { tls: anchored('mx.test'), dane: usable }, more({ secure: true }), true],
+    ['by a certificate for the domain', { tls: anchored('d.test'), dane: usable }, more({ secure: true }), true],
+    ['by one for another domain of the same host', { tls: anchored('e.test'), dane: usable }, more({ secure: true }), false],
     ['opened without asking for DANE', { tls: verified }, more({ secure: true }), false],
     ['asked for DANE, and there is none', { dane: none }, more({ secure: true }), true],
     ['a certificate that does not match', { tls: mismatched, dane: usable }, more({ secure: true }), false],

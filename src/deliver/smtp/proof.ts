@@ -75,7 +75,13 @@ function isSecureEnough({ host, tls, dane, tlsOptions }: Proof, wanted: TlsWante
   if (wanted.secure && dane === undefined) return false;
   const decision = decisionFor(host, wanted.secure ? dane : undefined, wanted);
   if (decision.kind === 'skip' || (tls?.resumed === true && !mayResume(decision, tlsOptions))) return false;
-  return meets(tls, decision.level);
+  return meets(tls, decision.level) && isNamedFor(tls?.dane, [host, decision.serverName, wanted.domain]);
+}
+
+/** RFC 7672 §3.2.3: what another domain's name proved of the server is no proof for this one. */
+function isNamedFor(dane: DaneResult | undefined, wanted: readonly string[]): boolean {
+  if (dane?.kind !== 'matched' || dane.names === undefined) return true;
+  return dane.names.some((name) => wanted.includes(name));
 }
 
 /** Something besides the route has a say. */

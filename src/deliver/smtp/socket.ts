@@ -189,14 +189,24 @@ function tlsOptions({ host, demand: { serverName }, tlsOptions: route }: Target,
     // RFC 6066 §3: an IP address is no server name.
     ...(isIP(host) === 0 ? { servername: serverName } : { host }),
     // RFC 7672 §8.1: where the TLSA records are found is asked for; what is checked by name is the host.
-    ...(serverName === host ? {} : { checkServerIdentity: checkedAs(host) }),
+    checkServerIdentity: checkedAs(host),
     rejectUnauthorized: false,
     secureContext: contextFor(route, tls),
   };
 }
 
+/** A common name is no name of a host (RFC 8461 §4.1, RFC 9525 §2); Node would fall back on it. */
+class NoAltName extends Error {
+  readonly code = 'ERR_TLS_CERT_ALTNAME_INVALID';
+
+  constructor() {
+    super('it has no alternative name');
+  }
+}
+
 function checkedAs(host: string): typeof checkServerIdentity {
-  return (_, certificate) => checkServerIdentity(host, certificate);
+  return (_, certificate) =>
+    certificate.subjectaltname === undefined ? new NoAltName() : checkServerIdentity(host, certificate);
 }
 
 function refusedBy(

@@ -16,9 +16,9 @@ const broken: Fetched = { kind: 'failed', resultType: 'sts-webpki-invalid', reas
 const only = (value: StsPolicy | undefined) => ({ policy: value, problem: undefined, pending: false });
 
 class MemoryFolder implements PolicyFolder {
-  readonly kept = new Map<string, KeptPolicy>();
+  kept = new Map<string, KeptPolicy>();
   full = false;
-  knows = (domain: string): boolean => this.kept.has(domain);
+  knows: PolicyFolder['knows'] = (domain: string): boolean => this.kept.has(domain);
   read = async (domain: string): Promise<KeptPolicy | undefined> => this.kept.get(domain);
   remove = async (domain: string): Promise<void> => void this.kept.delete(domain);
   list = async (): Promise<readonly string[]> => [...this.kept.keys()];
@@ -157,6 +157,36 @@ describe('the policy of a domain', () => {
     assert.deepEqual([one.fetched.length, other.fetched.length], [2, 0]);
   });
 
+  test('what another worker has written holds without a record, too', async () => {
+    const one = world();
+    one.publish('1');
+    // It knows its own files alone, and reads them all.
+    const folder = new MemoryFolder();
+    folder.kept = one.folder.kept;
+    folder.knows = () => false;
+    const other = world({ clock: one.clock, folder });
+    assert.deepEqual(await other.policies.policyFor('b.test'), only(undefined));
+    await one.policies.policyFor('b.test');
+    one.clock.advance(MINUTE);
+    assert.deepEqual(await other.policies.policyFor('b.test'), only(ENFORCE));
+  });
+
+  test('is refreshed before its end without a record, too', async () => {
+    const { policies, publish, clock, state, fetched, folder } = world();
+    publish('1');
+    await policies.policyFor('b.test');
+    state.zone['_mta-sts.b.test'] = 'SERVFAIL';
+    clock.advance(7 * DAY - HOUR);
+    await policies.sweep();
+    assert.equal(fetched.length, 2);
+    assert.equal(folder.kept.get('b.test')?.fetchedAt, clock.now());
+    state.answer = () => broken;
+    clock.advance(7 * DAY - HOUR);
+    await policies.sweep();
+    await policies.sweep();
+    assert.equal(fetched.length, 3, 'not again and again');
+  });
+
   test('mode none is kept, is no policy, and ends one that was there', async () => {
     const { policies, fetched, publish, state } = world();
     publish('1');
@@ -169,11 +199,13 @@ describe('the policy of a domain', () => {
   });
 
   test('a disk that is full is told of, and the policy counts', async () => {
-    const { policies, publish, folder, warned } = world();
+    const { policies, publish, folder, warned, state } = world();
     folder.full = true;
     publish('1');
     assert.deepEqual(await policies.policyFor('b.test'), only(ENFORCE));
     assert.deepEqual(warned, ['an MTA-STS policy could not be kept on disk']);
+    state.zone['_mta-sts.b.test'] = 'SERVFAIL';
+    assert.deepEqual(await policies.policyFor('b.test'), only(ENFORCE));
   });
 
   test('a fetch that breaks here costs its domain alone', async () => {

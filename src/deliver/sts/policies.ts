@@ -58,10 +58,15 @@ const FORGET_AFTER = 7 * DAY;
 
 const NOTHING: StsFinding = { policy: undefined, problem: undefined, pending: false };
 
+/** A file that another worker writes is seen so much later, where no record says that there may be one. */
+const MISSING_FOR: Duration = MINUTE;
+
 export class StsPolicies {
   readonly #deps: StsPoliciesDeps;
   readonly #memory = new Lru<string, KeptPolicy>(MEMORY_OCTETS, weigh);
   readonly #failures = new Lru<string, number>(MAX_FAILURES);
+  /** When there was no file; another worker may have written one since. */
+  readonly #missing = new Lru<string, number>(MAX_FAILURES);
   readonly #underWay = new Map<string, Promise<Fetched>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
@@ -75,7 +80,7 @@ export class StsPolicies {
   async policyFor(domain: string): Promise<StsFinding> {
     const { clock } = this.#deps;
     const record = await this.#record(domain);
-    const kept = record?.kind === 'found' || this.#deps.folder.knows(domain) ? await this.#kept(domain) : undefined;
+    const kept = record?.kind === 'found' || this.#mayBeKept(domain) ? await this.#kept(domain) : undefined;
     const step = stsStep({ kept, record, failedAt: this.#failures.get(domain), now: clock.now() });
     if (step === 'none') return NOTHING;
     if (step === 'use' || record?.kind !== 'found') return finding(kept);
@@ -93,7 +98,7 @@ export class StsPolicies {
       const now = clock.now();
       if (kept === undefined || now > kept.fetchedAt + kept.policy.maxAge * SECOND + FORGET_AFTER)
         await folder.remove(domain);
-      else if (isGood(kept, now) && wantsRefresh(kept, now)) await this.policyFor(domain);
+      else if (isGood(kept, now) && wantsRefresh(kept, now)) await this.#renew(domain, kept);
     }
   }
 
@@ -109,12 +114,30 @@ export class StsPolicies {
     return answer.kind === 'temporary' ? undefined : { kind: 'none' };
   }
 
+  /** Also where its record is not to be had: the policy holds to its end (RFC 8461 §3.3), and may not be let run out. */
+  async #renew(domain: string, { id }: KeptPolicy): Promise<void> {
+    await this.policyFor(domain);
+    const record = await this.#record(domain);
+    const failedAt = this.#failures.get(domain);
+    const tried = failedAt !== undefined && failedAt > this.#deps.clock.now() - DAY;
+    if (record?.kind !== 'found' && !tried) await this.#fetch(domain, id);
+  }
+
+  /** Not for most of the domains that have none is a file looked for each time. */
+  #mayBeKept(domain: string): boolean {
+    const missedAt = this.#missing.get(domain) ?? Number.NEGATIVE_INFINITY;
+    const now = this.#deps.clock.now();
+    const isMissing = missedAt <= now && missedAt > now - MISSING_FOR;
+    return !isMissing || this.#deps.folder.knows(domain) || this.#memory.get(domain) !== undefined;
+  }
+
   async #kept(domain: string): Promise<KeptPolicy | undefined> {
     const known = this.#memory.get(domain);
     if (known !== undefined && !wantsRefresh(known, this.#deps.clock.now())) return known;
     // Another worker may have a newer one.
     const read = await this.#deps.folder.read(domain);
     if (read !== undefined) this.#memory.set(domain, read);
+    else this.#missing.set(domain, this.#deps.clock.now());
     return read ?? known;
   }
 

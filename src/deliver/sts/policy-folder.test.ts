@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -36,6 +36,24 @@ describe('policies on disk', () => {
     await one.write('b.test', kept('b'));
     assert.deepEqual(await other.read('b.test'), kept('b'));
     assert.deepEqual(await other.list(), ['b.test']);
+  });
+
+  test("that are written at once are each its domain's", async () => {
+    const policies = await openPolicyFolder(folder, '1');
+    const domains = Array.from({ length: 50 }, (_, n) => `d${n}.test`);
+    await Promise.all(domains.map((domain) => policies.write(domain, kept(domain))));
+    for (const domain of domains) assert.equal((await policies.read(domain))?.id, domain);
+    assert.equal((await readdir(folder)).length, 50);
+  });
+
+  test('are of the domain that they say', async () => {
+    const policies = await openPolicyFolder(folder, '1');
+    await policies.write('b.test', kept('a'));
+    await rename(
+      join(folder, (await readdir(folder))[0]!),
+      join(folder, (await readdir(folder))[0]!.replace('b.', 'c.')),
+    );
+    assert.equal(await policies.read('c.test'), undefined);
   });
 
   test('are forgotten when told', async () => {

@@ -42,6 +42,7 @@ class DiskFolder implements PolicyFolder {
   /** Octets of each file, the one asked for longest ago first. Bounded here, since what falls out has to be removed. */
   readonly #known: Lru<string, number>;
   #octets = 0;
+  #drafts = 0;
 
   /** `writer`: differs between those that write at the same time. */
   constructor(folder: string, writer: string, limit: number) {
@@ -69,13 +70,14 @@ class DiskFolder implements PolicyFolder {
     if (!NAME.test(domain)) return undefined;
     // No such file, or one that cannot be read: there is no policy, and the next fetch writes it anew.
     const text = await readFile(this.#path(domain), 'utf8').catch(() => '');
-    return decode(text);
+    return decode(text, domain);
   }
 
   async write(domain: string, kept: KeptPolicy): Promise<void> {
     if (!NAME.test(domain)) return;
-    const text = encode(kept);
-    const draft = join(this.#folder, `.${this.#writer}.draft`);
+    const text = encode(domain, kept);
+    // Of its own: two that end at once would be written over each other, and one be kept as the other's.
+    const draft = join(this.#folder, `.${this.#writer}.${(this.#drafts += 1)}.draft`);
     await writeFile(draft, text, { mode: 0o600 });
     await rename(draft, this.#path(domain));
     this.#count(domain, text.length);
@@ -111,13 +113,14 @@ class DiskFolder implements PolicyFolder {
   }
 }
 
-function encode({ id, fetchedAt, policy }: KeptPolicy): string {
-  return `${JSON.stringify({ id, fetchedAt, policy: formatStsPolicy(policy) })}\n`;
+function encode(domain: string, { id, fetchedAt, policy }: KeptPolicy): string {
+  return `${JSON.stringify({ domain, id, fetchedAt, policy: formatStsPolicy(policy) })}\n`;
 }
 
-function decode(text: string): KeptPolicy | undefined {
+function decode(text: string, of: string): KeptPolicy | undefined {
   try {
-    const { id, fetchedAt, policy } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const { domain, id, fetchedAt, policy } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    if (domain !== of) return undefined;
     if (typeof id !== 'string' || typeof fetchedAt !== 'number' || typeof policy !== 'string') return undefined;
     const read = parseStsPolicy(policy);
     return read.ok ? { id, fetchedAt, policy: read.value } : undefined;
