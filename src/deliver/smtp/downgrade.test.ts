@@ -23,11 +23,20 @@ const broken: PeerScript = {
   },
 } as PeerScript;
 
-async function send(
-  t: TestContext,
-  script: PeerScript,
-  { hosts, withoutTls, letter = {} }: { hosts: TlsHosts; withoutTls: 'tell' | 'defer'; letter?: Letter },
-): Promise<AttemptReport> {
+interface Sending {
+  readonly hosts: TlsHosts;
+  readonly withoutTls: 'tell' | 'defer';
+  readonly letter?: Letter;
+}
+
+async function send(t: TestContext, script: PeerScript, sending: Sending): Promise<AttemptReport> {
+  const { letter = {} } = sending;
+  const deliver = await sender(t, script, sending);
+  return deliver(letter);
+}
+
+/** One after the other, on one connection if it will do. */
+async function sender(t: TestContext, script: PeerScript, { hosts, withoutTls }: Sending) {
   const peer = await new PeerServer(script).listen('127.0.0.1', 0);
   t.after(() => peer.close());
   const { agent } = agentFor(t, {
@@ -35,7 +44,8 @@ async function send(
     family: 'ipv4',
     tlsMemory: { knows: (host) => hosts.knows(host), seen: (host) => hosts.seen(host), withoutTls },
   });
-  return agent.deliver(dispatchOf({ ...MX, port: peer.port, tls: 'opportunistic' }, letter));
+  return (letter: Letter): Promise<AttemptReport> =>
+    agent.deliver(dispatchOf({ ...MX, port: peer.port, tls: 'opportunistic' }, letter));
 }
 
 function story({ outcomes: [outcome], tls, tlsSessions }: AttemptReport): string {
@@ -78,6 +88,18 @@ describe('a host that offered encryption before', () => {
       'delivered in clear, told',
     );
   });
+});
+
+test('a connection opened in clear for mail that asks for no encryption takes no other, where that is to wait', async (t) => {
+  const hosts = new TlsHosts(new HandClock());
+  hosts.seen('mx.test');
+  const optional: Letter = { sender: { ...dispatchOf({ ...MX, port: 25 }).sender, tlsOptional: true } };
+  const strict = await sender(t, inClear, { hosts, withoutTls: 'defer' });
+  assert.equal(story(await strict(optional)), 'delivered in clear, told');
+  const [again, other] = [await strict(optional), await strict({})];
+  assert.ok(again.reused);
+  assert.ok(!other.reused);
+  assert.equal(story(other), 'deferred 4.7.4 in clear, told');
 });
 
 describe('a host that is new', () => {
