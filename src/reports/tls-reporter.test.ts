@@ -29,6 +29,7 @@ async function world(t: TestContext, { zone = ZONE, clock = new HandClock(), fol
   const posts: string[] = [];
   const told: SentReport[] = [];
   const asked: (readonly [number, number])[] = [];
+  let held: Promise<void> = Promise.resolve();
   const state = { sessions: [session()] as CountedSession[], problem: undefined as string | undefined, broken: false };
   const reporter = new TlsReporter({
     ...{ clock, timers: clock, resolver: zoneResolver(zone), delay: 2 * HOUR },
@@ -45,12 +46,18 @@ async function world(t: TestContext, { zone = ZONE, clock = new HandClock(), fol
     mail: async (to, content) => void mails.push({ to, text: String(content) }),
     post: async (url) => {
       posts.push(url);
+      await held;
       return state.problem;
     },
     tell: (sent) => void told.push(sent),
   });
   t.after(() => reporter.stop());
-  return { reporter, state, mails, posts, told, asked, clock, folder: spool };
+  const hold = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    held = promise;
+    return resolve;
+  };
+  return { reporter, state, mails, posts, told, asked, clock, folder: spool, hold };
 }
 
 /** The JSON that a message carries. */
@@ -115,6 +122,18 @@ describe('the reports of a day', () => {
     state.problem = undefined;
     assert.equal(await reporter.report(), 'done');
     assert.deepEqual([mails.length, posts.length], [1, 2]);
+  });
+
+  test('a receiver that lets us wait keeps no other from its report', async (t) => {
+    const { reporter, state, mails, posts, hold } = await world(t);
+    state.sessions = [session(), session({ domain: 'c.test' })];
+    const release = hold();
+    const reporting = reporter.report();
+    const isBoth = (): boolean => posts.length === 1 && mails.some(({ to }) => to === 'tls@c.test');
+    for (let turns = 0; !isBoth() && turns < 1000; turns += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(isBoth());
+    release();
+    assert.equal(await reporting, 'done');
   });
 
   test('a domain whose record cannot be looked up is tried again', async (t) => {
