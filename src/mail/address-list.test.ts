@@ -69,7 +69,7 @@ test('an address where only a name belongs is told of', () => {
   assert.deepEqual(
     found.value.map(({ address, addressInName }) => [address, addressInName]),
     [
-      ['ann@a.test', ['boss@b.test']],
+      ['ann@a.test', 'boss@b.test'],
       ['ann@a.test', undefined],
       ['ann@a.test', undefined],
     ],

@@ -15,7 +15,7 @@ export interface ListedAddress {
   /** `local-part@domain` with the local part quoted where it must be, or a local part alone. */
   readonly address: string;
   /** An address before the angle brackets, where only words belong: some readers take that one for it. Absent: none. */
-  readonly addressInName?: readonly string[];
+  readonly addressInName?: string;
 }
 
 type Token =
@@ -154,7 +154,7 @@ function addressIn(part: readonly Token[]): Parsed<ListedAddress | undefined> {
   if (!address.ok) return address;
   const found = named(nameOf(name), addressOf(address.value));
   return found.ok && name.some(isMark('@'))
-    ? parsed({ ...found.value, addressInName: [name.map(({ text }) => text).join('')] })
+    ? parsed({ ...found.value, addressInName: name.map(({ text }) => text).join('') })
     : found;
 }
 

@@ -123,7 +123,7 @@ function authorRefusal({ section, fields }: HeaderForm, facts: UserMailFacts): R
     const list = parseAddressList(fieldValue(section, field), MAX_AUTHORS);
     if (!list.ok) return reply(550, '5.6.0', `The ${name} field cannot be read: ${list.reason}`);
     if (list.value.length === 0) return reply(550, '5.6.0', `The ${name} field names nobody`);
-    const named = list.value.flatMap(({ address, addressInName }) => [address, ...(addressInName ?? [])]);
+    const named = list.value.flatMap(({ address, addressInName }) => [address, addressInName ?? address]);
     if (!named.every((address) => mayStand(identity, facts, address))) return notTheirs(identity, name);
   }
   return undefined;
