@@ -10,6 +10,7 @@ export const WORKLOADS = [
   'signed',
   'signed-steady',
   'submission',
+  'submission-pipelined',
   'submission-each',
   'drain',
   'mixed',

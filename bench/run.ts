@@ -15,7 +15,7 @@ import { measureQueued } from './queued.ts';
 import { type Row, summaryOf } from './report.ts';
 import { PEER_NAMES, type PeerOptions, PEERS } from './peers.ts';
 import { type MeasuredServer, type Product, startCeiling, startProduct } from './servers.ts';
-import { startSigned } from './signed.ts';
+import { measureRsa, startSigned } from './signed.ts';
 import { measureSubmission, startSubmission, type SubmissionName, warmUpSubmission } from './submission.ts';
 
 export interface Bench {
@@ -39,6 +39,8 @@ const FEW_QUEUED = 1000;
 const WARM_UP = 10_000;
 /** From none to two seconds between the messages of a session. */
 const STEADY = { sessions: 500, pause: 2 } as const;
+/** The row of what is no message. */
+const RSA_ALONE = 'rsa signature';
 /** Where no relay was measured in this run, the rate to take half of. */
 const USUAL_RATE = 1000;
 const LATENCY_SECONDS = 5;
@@ -65,6 +67,7 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
   signed: (bench) => signed(bench, 'signed'),
   'signed-steady': (bench) => signed(bench, 'signed-steady'),
   submission: (bench) => submission(bench, 'submission'),
+  'submission-pipelined': (bench) => submission(bench, 'submission-pipelined'),
   'submission-each': (bench) => submission(bench, 'submission-each'),
   drain,
   mixed,
@@ -98,7 +101,8 @@ async function signed(bench: Bench, name: 'signed' | 'signed-steady'): Promise<v
   const { products, stop } = await startSigned(build, sink, options.profile);
   try {
     for (const product of products.values()) await warmUp('postrider', product, { sink, flow: full });
-    await inTurns(bench, name, products, (product) => measureFlow(product, sink, wanted));
+    const works = [...products].map(([form, product]) => [form, () => measureFlow(product, sink, wanted)] as const);
+    await inTurns(bench, name, new Map([...works, [RSA_ALONE, measureRsa]]), (work) => work());
   } finally {
     await stop();
   }

@@ -1,16 +1,23 @@
-/** The workload `signed`: mail is relayed on reused connections, unsigned, and signed by each algorithm and by both. */
+/**
+ * The workload `signed`: mail is relayed on reused connections, unsigned, and signed by each algorithm and by both. Beside
+ * it, what an RSA signature costs alone: on a machine whose cores are shared it varies by a half from hour to hour.
+ */
 
+import { fork } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PostriderConfig } from '../src/config/config.ts';
 import { removeFolder, testFolder } from '../test/lib/processes.ts';
 import { type Build } from './build.ts';
+import { type Figures } from './measure.ts';
 import { type Sink } from './postfix-tools.ts';
 import { type Product, startProduct } from './servers.ts';
 
 /** Of `smtp-source`, see `postfix-tools.ts`. */
 const DOMAIN = 'bench.test';
+const MINUTE = 60_000;
 
 export interface SignedProducts {
   readonly products: ReadonlyMap<string, Product>;
@@ -34,6 +41,18 @@ export async function startSigned(build: Build, sink: Sink, profile: string | un
       await removeFolder(folder);
     },
   };
+}
+
+/** Of a signature by a key of 2,048 bits, in a process that does nothing else. */
+export interface RsaCost {
+  readonly perSecond: number;
+  readonly cpuMs: number;
+}
+
+export async function measureRsa(): Promise<Figures> {
+  const child = fork(join(import.meta.dirname, 'children', 'rsa.ts'), { execArgv: [] });
+  const [cost] = (await once(child, 'message', { signal: AbortSignal.timeout(MINUTE) })) as [RsaCost];
+  return { ...cost };
 }
 
 type WrittenKey = NonNullable<NonNullable<PostriderConfig['signing']>['keys']>[number];

@@ -1,6 +1,7 @@
 /**
- * The workloads `submission` and `submission-each`: users log in over TLS and send, on connections that stay or one for
- * each message; what they send is relayed. The product with and without signing, and the ceiling behind TLS.
+ * The workloads `submission`, `submission-pipelined` and `submission-each`: users log in over TLS and send, on connections
+ * that stay, command by command or in groups, or on one for each message; what they send is relayed. The product with
+ * and without signing, and the ceiling behind TLS.
  */
 
 import { type PostriderConfig } from '../src/config/config.ts';
@@ -11,7 +12,7 @@ import { type Sink, untilTaken } from './postfix-tools.ts';
 import { type MeasuredServer, startCeiling, startProduct } from './servers.ts';
 import { submit, type SubmitterCommand } from './submitter.ts';
 
-export type SubmissionName = 'submission' | 'submission-each';
+export type SubmissionName = 'submission' | 'submission-pipelined' | 'submission-each';
 
 export interface SubmissionServer extends MeasuredServer {
   /** Where TLS is spoken from the first octet. */
@@ -87,7 +88,8 @@ async function run({ submissions: port }: SubmissionServer, sink: Sink, load: Su
   const before = sink.taken;
   const command: SubmitterCommand = {
     ...{ port, ...USER, sender: `a@${DOMAIN}`, recipient: 'b@sink.test', sessions: SESSIONS, octets: OCTETS },
-    ...{ messages: load.messages, perConnection: load.name === 'submission' ? REUSED : 1 },
+    ...{ messages: load.messages, perConnection: load.name === 'submission-each' ? 1 : REUSED },
+    pipelined: load.name === 'submission-pipelined',
   };
   await submit(command);
   await untilTaken(sink, before + load.messages);

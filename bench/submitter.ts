@@ -16,6 +16,8 @@ export interface SubmitterCommand {
   /** Messages of one connection. */
   readonly perConnection: number;
   readonly octets: number;
+  /** MAIL, RCPT and DATA are written together (RFC 2920). */
+  readonly pipelined: boolean;
 }
 
 export type SubmitterResult = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly reason: string };

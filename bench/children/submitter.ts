@@ -1,6 +1,6 @@
 /**
- * A process of its own: logs in over TLS and submits, one command at a time, as `smtp-source` does without TLS. Nothing
- * of the product is in it, and each handshake is a full one.
+ * A process of its own: logs in over TLS and submits, one command at a time, as `smtp-source` does without TLS, or in
+ * groups (RFC 2920). Nothing of the product is in it, and each handshake is a full one.
  */
 
 import process from 'node:process';
@@ -43,14 +43,17 @@ function contentOf({ sender, recipient, octets }: SubmitterCommand): Buffer {
 
 /** Connections one after the other, until there is nothing more to send. */
 async function submit(command: SubmitterCommand, content: Buffer, next: () => boolean): Promise<void> {
-  const { sender, recipient, perConnection } = command;
+  const { sender, recipient, perConnection, pipelined } = command;
+  const commands = [`MAIL FROM:<${sender}>\r\n`, `RCPT TO:<${recipient}>\r\n`, 'DATA\r\n'];
+  const answers = ['250', '250', '354'];
+  const groups: readonly (readonly [string, readonly string[]])[] = pipelined
+    ? [[commands.join(''), answers]]
+    : commands.map((line, i) => [line, answers.slice(i, i + 1)]);
   let more = next();
   while (more) {
     const talk = await login(command);
     for (let i = 0; more && i < perConnection; i += 1) {
-      await talk.say(`MAIL FROM:<${sender}>\r\n`, '250');
-      await talk.say(`RCPT TO:<${recipient}>\r\n`, '250');
-      await talk.say('DATA\r\n', '354');
+      for (const [group, codes] of groups) await talk.say(group, ...codes);
       await talk.say(content, '250');
       more = next();
     }
@@ -68,10 +71,17 @@ async function login({ port, user, password }: SubmitterCommand): Promise<Talk> 
   return talk;
 }
 
+interface Awaited {
+  /** Of the replies that are still to come. */
+  readonly codes: string[];
+  readonly done: () => void;
+  readonly failed: (error: Error) => void;
+}
+
 class Talk {
   readonly #socket: TLSSocket;
   #text = '';
-  #expected: { readonly code: string; readonly done: () => void; readonly failed: (error: Error) => void } | undefined;
+  #awaited: Awaited | undefined;
 
   constructor(port: number) {
     // Whose certificate it is does not matter here: the server made it itself.
@@ -79,17 +89,17 @@ class Talk {
     this.#socket.setNoDelay(true);
     this.#socket.setEncoding('latin1');
     this.#socket.on('data', (text: string) => this.#receive(text));
-    this.#socket.on('error', (error) => this.#expected?.failed(error));
-    this.#socket.on('close', () => this.#expected?.failed(new Error('the server closed the connection')));
+    this.#socket.on('error', (error) => this.#awaited?.failed(error));
+    this.#socket.on('close', () => this.#awaited?.failed(new Error('the server closed the connection')));
   }
 
-  say(octets: string | Buffer, code: string): Promise<void> {
+  say(octets: string | Buffer, ...codes: string[]): Promise<void> {
     this.#socket.write(octets);
-    return this.heard(code);
+    return this.heard(...codes);
   }
 
-  heard(code: string): Promise<void> {
-    return new Promise((done, failed) => (this.#expected = { code, done, failed }));
+  heard(...codes: string[]): Promise<void> {
+    return new Promise((done, failed) => (this.#awaited = { codes, done, failed }));
   }
 
   close(): void {
@@ -98,13 +108,19 @@ class Talk {
 
   #receive(text: string): void {
     this.#text += text;
-    if (!this.#text.endsWith('\r\n')) return;
-    const last = this.#text.slice(this.#text.lastIndexOf('\n', this.#text.length - 2) + 1);
-    if (last[3] === '-') return;
-    this.#text = '';
-    const { code, done, failed } = this.#expected ?? {};
-    this.#expected = undefined;
-    if (code !== undefined && last.startsWith(code)) done?.();
-    else failed?.(new Error(`the server said ${last.trim()} in place of ${code}`));
+    const lines = this.#text.split('\r\n');
+    this.#text = lines.pop() ?? '';
+    for (const line of lines) if (line[3] !== '-') this.#reply(line);
+  }
+
+  #reply(line: string): void {
+    const { codes = [], done, failed } = this.#awaited ?? {};
+    const code = codes.shift();
+    if (code === undefined || !line.startsWith(code)) {
+      failed?.(new Error(`the server said ${line} in place of ${code ?? 'nothing'}`));
+    } else if (codes.length === 0) {
+      this.#awaited = undefined;
+      done?.();
+    }
   }
 }
