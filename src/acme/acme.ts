@@ -7,6 +7,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { errorText } from '../lib/error-text.ts';
 import { HOUR, type Instant, MINUTE, SECOND } from '../lib/time.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
@@ -179,7 +180,7 @@ export class Acme {
   async #failed(error: unknown): Promise<void> {
     if (this.#stopped) return;
     const { clock, random, log } = this.#deps;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     const failures = this.#state.failures + 1;
     const asked = error instanceof AcmeFailure ? error.retryAfter : undefined;
     const wait = waitAfter(failures, asked, random.next());

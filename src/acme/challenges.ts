@@ -4,8 +4,10 @@
  */
 
 import { createServer as createHttpServer } from 'node:http';
-import { type Server as NetServer, type Socket } from 'node:net';
+import { type Server as NetServer } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type SecureContext } from 'node:tls';
+import { errorText } from '../lib/error-text.ts';
+import { OpenSockets } from '../lib/open-sockets.ts';
 import { type ChallengeKind } from './config.ts';
 import { challengeCertificate } from './keys.ts';
 
@@ -74,12 +76,8 @@ async function openTls({ host, port, now }: ResponderOptions): Promise<Responder
   // The handshake is all that there is (RFC 8737 §3).
   server.on('secureConnection', (socket) => socket.on('error', () => socket.destroy()).destroySoon());
   server.on('tlsClientError', (_error, socket) => socket.destroy());
-  // Who keeps his connection must not keep the order from its end.
-  const open = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-  });
+  const open = new OpenSockets();
+  server.on('connection', (socket) => open.add(socket));
   await listen(server, { host, port, what: 'tls-alpn-01' });
   return {
     async prepare(name, _token, authorization) {
@@ -87,7 +85,7 @@ async function openTls({ host, port, now }: ResponderOptions): Promise<Responder
       contexts.set(name.toLowerCase(), createSecureContext({ cert: certificate, key }));
     },
     async close() {
-      for (const socket of open) socket.destroy();
+      open.destroy();
       await closed(server);
     },
   };
@@ -106,7 +104,7 @@ async function listen(server: NetServer, { host, port, what }: Place): Promise<v
   try {
     await promise;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new Error(`cannot listen for ${what} at ${host} port ${port}: ${reason}`, { cause: error });
   }
   server.off('error', reject);

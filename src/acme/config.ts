@@ -4,7 +4,7 @@ import { checkedText, choice, count, flag, list, optional, text, type Values } f
 import { parsed, unparsed } from '../lib/parsed.ts';
 import { domainName, hostOrAddress } from '../mail/config.ts';
 
-export const CHALLENGES = ['http-01', 'tls-alpn-01'] as const;
+const CHALLENGES = ['http-01', 'tls-alpn-01'] as const;
 export type ChallengeKind = (typeof CHALLENGES)[number];
 
 const directory = checkedText(

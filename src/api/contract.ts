@@ -340,9 +340,3 @@ export interface SandboxMessage {
   /** Which of the simulated servers. */
   readonly server: string;
 }
-
-/** Whether the product can do its work now, and if not, why. */
-export interface Readiness {
-  readonly ready: boolean;
-  readonly reasons: readonly string[];
-}

@@ -4,8 +4,8 @@
  */
 
 import { type FastifyInstance } from 'fastify';
+import { STS_POLICY_PATH } from '../mail/sts-policy.ts';
 
-const PATH = '/.well-known/mta-sts.txt';
 const NAME = /^mta-sts\.([^:[\]\s/@]+?)\.?(?::\d{1,5})?$/i;
 
 /** The text for one of our domains. */
@@ -30,7 +30,8 @@ export function policyAnswer({ method, url, host }: PolicyRequest, policyOf: Pol
   const text = domain === undefined ? undefined : policyOf(domain);
   if (text === undefined) return undefined;
   const headers = { 'content-type': 'text/plain; charset=us-ascii' };
-  if ((url.split('?')[0] ?? '') !== PATH) return { code: 404, headers, text: `There is nothing here but ${PATH}\n` };
+  if ((url.split('?')[0] ?? '') !== STS_POLICY_PATH)
+    return { code: 404, headers, text: `There is nothing here but ${STS_POLICY_PATH}\n` };
   if (method === 'GET' || method === 'HEAD') return { code: 200, headers, text };
   return { code: 405, headers: { ...headers, allow: 'GET, HEAD' }, text: 'GET\n' };
 }

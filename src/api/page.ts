@@ -5,6 +5,7 @@
  * put in, and the page's own policy lets nothing run even if that failed.
  */
 
+import { shownText } from '../lib/shown-text.ts';
 import { DAY, HOUR, type Instant, MINUTE, SECOND } from '../lib/time.ts';
 import { HOLD_REASONS } from '../mail/hold-reason.ts';
 import { type EntryView, type QueuePage, type SandboxMessage, type Status } from './contract.ts';
@@ -53,12 +54,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '"': '&quot;',
   "'": '&#39;',
 };
-// Controls, and the marks that turn the direction of text.
-// oxlint-disable-next-line no-control-regex -- control characters are what is replaced
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
 export function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (c) => ENTITIES[c] ?? '').replaceAll(UNSEEN, '\u{fffd}');
+  return shownText(text.replaceAll(/[&<>"']/g, (c) => ENTITIES[c] ?? ''));
 }
 
 export function consolePage(facts: PageFacts): string {

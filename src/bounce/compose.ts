@@ -112,12 +112,12 @@ export function withholdDsn(input: DsnInput): NoDsn {
 }
 
 /** The class in which reports about a message of this class travel. */
-export function classBelow(of: PriorityClass): PriorityClass {
+function classBelow(of: PriorityClass): PriorityClass {
   return PRIORITY_CLASSES[PRIORITY_CLASSES.indexOf(of) + 1] ?? 'bulk';
 }
 
 /** The worst of the actions: it names the DSN. */
-export function worstAction(notices: readonly Notice[]): NoticeAction {
+function worstAction(notices: readonly Notice[]): NoticeAction {
   return ACTIONS_BY_WEIGHT.find((action) => notices.some((notice) => notice.action === action)) ?? 'failed';
 }
 

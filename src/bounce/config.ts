@@ -1,6 +1,6 @@
 /** The options of telling senders what became of their mail. */
 
-import { choice, count, octets, type Values } from '../lib/schema.ts';
+import { choice, count, octets } from '../lib/schema.ts';
 import { DSN_DEFAULTS } from './compose.ts';
 
 export const BOUNCE_OPTIONS = {
@@ -24,5 +24,3 @@ export const BOUNCE_OPTIONS = {
     max: 1_000_000,
   }),
 };
-
-export type BounceOptions = Values<typeof BOUNCE_OPTIONS>;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import process from 'node:process';
 import { type Command } from 'commander';
+import { errorText } from '../lib/error-text.ts';
 import { CONFIG_NAMES, loadConfig } from '../config/load.ts';
 import { formatProblem } from '../lib/schema-reading.ts';
 import { parseDomain } from '../mail/domain.ts';
@@ -101,6 +102,6 @@ function write(file: string, text: string): void {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
       throw new CommandFailure(`${file} exists already and stays as it is; name another with --file`);
-    throw new CommandFailure(`${file} could not be written: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CommandFailure(`${file} could not be written: ${errorText(error)}`);
   }
 }

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type Command } from 'commander';
+import { errorText } from '../lib/error-text.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { type CredentialView } from '../directory/administration.ts';
 import { CommandFailure, type Context, UsageError } from './context.ts';
@@ -104,7 +105,7 @@ function passwordIn(file: string): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    throw new CommandFailure(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CommandFailure(`${file} cannot be read: ${errorText(error)}`);
   }
 }
 

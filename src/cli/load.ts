@@ -1,6 +1,7 @@
 /** `postrider load`: a load generator. To other machines only when it is told so: it is no toy to point at strangers. */
 
 import { type Command } from 'commander';
+import { errorText } from '../lib/error-text.ts';
 import { isLoopback } from '../lib/ip.ts';
 import { parseOctets } from '../lib/schema-units.ts';
 import { type Context, UsageError } from './context.ts';
@@ -131,7 +132,7 @@ class Run {
         conversation.close();
       } catch (error) {
         this.#failed += 1;
-        this.#firstProblem ??= error instanceof Error ? error.message : String(error);
+        this.#firstProblem ??= errorText(error);
       }
     }
   }

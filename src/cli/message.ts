@@ -6,7 +6,8 @@ import { parseEvent } from '../events/format.ts';
 import { readable } from '../events/readable.ts';
 import { type Context } from './context.ts';
 import { entryText } from './queue.ts';
-import { coloured, shown, type Terminal } from './terminal.ts';
+import { shownText } from '../lib/shown-text.ts';
+import { coloured, type Terminal } from './terminal.ts';
 import { clock, pathText, size, when } from './words.ts';
 
 export function addMessage(program: Command, context: Context): void {
@@ -39,7 +40,7 @@ export function addExplain(program: Command, context: Context): void {
     });
 }
 
-export function storyText(terminal: Terminal, { id, message, entries, events }: MessageStory, now: number): string {
+function storyText(terminal: Terminal, { id, message, entries, events }: MessageStory, now: number): string {
   const head =
     message === undefined
       ? [`${id} has left the queue`]
@@ -50,19 +51,19 @@ export function storyText(terminal: Terminal, { id, message, entries, events }: 
   const lines = events.map((event) => eventText(terminal, event));
   const waiting = entries.map((entry) => `\n${coloured(terminal, 'bold', 'waits')}\n${entryText(entry, now)}`);
   const silence = lines.length === 0 ? ['no events about it in the log'] : [];
-  return `${[...head.map(shown), '', ...lines, ...silence].join('\n')}\n${waiting.join('')}`;
+  return `${[...head.map(shownText), '', ...lines, ...silence].join('\n')}\n${waiting.join('')}`;
 }
 
 /** An event that this version does not know is shown as it is. */
 function eventText({ colour }: Terminal, event: Readonly<Record<string, unknown>>): string {
   const line = JSON.stringify(event);
   const known = parseEvent(line);
-  return known.ok ? readable(known.value, { colour }) : shown(line);
+  return known.ok ? readable(known.value, { colour }) : shownText(line);
 }
 
-export function explanationText(terminal: Terminal, { about, ways }: ExplanationView, now: number): string {
+function explanationText(terminal: Terminal, { about, ways }: ExplanationView, now: number): string {
   const parts = ways.map((way) => wayText(way, now));
-  return `${coloured(terminal, 'bold', shown(about))}\n${parts.join('\n')}`;
+  return `${coloured(terminal, 'bold', shownText(about))}\n${parts.join('\n')}`;
 }
 
 function wayText(way: WayView, now: number): string {
@@ -79,5 +80,5 @@ function wayText(way: WayView, now: number): string {
       return `because   ${what} [${by}]${end}`;
     }),
   ];
-  return `${lines.map(shown).join('\n')}\n`;
+  return `${lines.map(shownText).join('\n')}\n`;
 }

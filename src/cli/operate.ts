@@ -5,7 +5,7 @@ import { type Status, type SiteView } from '../api/contract.ts';
 import { parseDuration } from '../lib/schema-units.ts';
 import { type Rule, type RuleTarget } from '../mail/rule.ts';
 import { CommandFailure, type Context, UsageError } from './context.ts';
-import { shown } from './terminal.ts';
+import { shownText } from '../lib/shown-text.ts';
 import { table } from './table.ts';
 import { clock, many, size, span } from './words.ts';
 
@@ -163,7 +163,7 @@ function addStatus(program: Command, context: Context): void {
     });
 }
 
-export function statusText(status: Status): string {
+function statusText(status: Status): string {
   const { spool, workers } = status;
   const sessions = workers.reduce((sum, worker) => sum + worker.sessions, 0);
   const deliveries = workers.reduce((sum, worker) => sum + worker.deliveries, 0);
@@ -186,7 +186,7 @@ export function statusText(status: Status): string {
     ...status.listeners.map(({ name, address, protocol }) => ['listener', `${name} ${address} ${protocol}`]),
     ['config', status.configFile === '' ? 'the sandbox' : status.configFile],
   ];
-  return `${lines.map(([name = '', value = '']) => `${name.padEnd(9)} ${shown(value)}`).join('\n')}\n`;
+  return `${lines.map(([name = '', value = '']) => `${name.padEnd(9)} ${shownText(value)}`).join('\n')}\n`;
 }
 
 function addRules(program: Command, context: Context): void {

@@ -6,6 +6,7 @@
  */
 
 import { Command, CommanderError } from 'commander';
+import { errorText } from '../lib/error-text.ts';
 import { ControlError } from '../api/control-client.ts';
 import { Refusal } from '../api/contract.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
@@ -91,9 +92,7 @@ export async function runProgram(words: readonly string[], terminal: Terminal, w
   } catch (error) {
     // Commander has written its own text already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    terminal.err(
-      `${coloured(terminal, 'red', 'postrider:')} ${error instanceof Error ? error.message : String(error)}\n`,
-    );
+    terminal.err(`${coloured(terminal, 'red', 'postrider:')} ${errorText(error)}\n`);
     if (!isExpected(error) && error instanceof Error && error.stack !== undefined) terminal.err(`${error.stack}\n`);
     return exitCodeOf(error);
   }

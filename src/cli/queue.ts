@@ -6,7 +6,8 @@ import { type Lane } from '../mail/entry.ts';
 import { HOLD_REASONS, type HoldReason } from '../mail/hold-reason.ts';
 import { parseQueueId } from '../mail/queue-id.ts';
 import { type Context, UsageError } from './context.ts';
-import { shown, type Terminal } from './terminal.ts';
+import { shownText } from '../lib/shown-text.ts';
+import { type Terminal } from './terminal.ts';
 import { table } from './table.ts';
 import { clock, many, pathText, size, when } from './words.ts';
 
@@ -47,7 +48,7 @@ function withFilter(command: Command): Command {
     .option('--reason <reason>', Object.keys(HOLD_REASONS).join(', '));
 }
 
-export function filterOf(id: string | undefined, options: FilterOptions): QueueFilter {
+function filterOf(id: string | undefined, options: FilterOptions): QueueFilter {
   const { sender, recipient, domain, queue, lane, reason } = options;
   if (lane !== undefined && !isLane(lane)) throw new UsageError(`--lane ${lane}: write ${LANES.join(', ')}`);
   if (reason !== undefined && !isReason(reason))
@@ -167,7 +168,7 @@ export function entryText(entry: EntryView, now: number): string {
     ['gives up', `${clock(entry.expiresAt)} (${when(entry.expiresAt, now)})`],
     ['size', size(entry.octets)],
   ];
-  return `${rows.map(([name, value]) => `${name.padEnd(13)} ${shown(value)}`).join('\n')}\n`;
+  return `${rows.map(([name, value]) => `${name.padEnd(13)} ${shownText(value)}`).join('\n')}\n`;
 }
 
 interface ChangeCommand {

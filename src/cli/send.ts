@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type Command } from 'commander';
+import { errorText } from '../lib/error-text.ts';
 import { formatDate } from '../mail/date.ts';
 import { encodeWords } from '../mail/encoded-word.ts';
 import { parseMailbox } from '../mail/path.ts';
@@ -126,7 +127,7 @@ function read(file: string): Buffer {
   try {
     return readFileSync(file === '-' ? 0 : file);
   } catch (error) {
-    throw new CommandFailure(`${file} could not be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CommandFailure(`${file} could not be read: ${errorText(error)}`);
   }
 }
 

@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import process from 'node:process';
 import { type Command } from 'commander';
+import { OpenSockets } from '../lib/open-sockets.ts';
 import { parseDuration } from '../lib/schema-units.ts';
 import { formatReply, type Reply, reply } from '../mail/reply.ts';
 import { type Action, type Decision, type Question, serverOptions, SmtpServer } from '../wire/smtp/server.ts';
@@ -100,7 +101,7 @@ export class Sink {
   readonly #behaviour: SinkBehaviour;
   readonly #chance: () => number;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new OpenSockets();
 
   constructor(behaviour: SinkBehaviour, chance: () => number) {
     this.#behaviour = behaviour;
@@ -119,7 +120,7 @@ export class Sink {
   }
 
   async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
@@ -144,7 +145,6 @@ export class Sink {
     };
     socket.setNoDelay(true);
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#sockets.delete(socket));
     let turn = perform(machine.start());
     socket.on('data', (chunk: Buffer) => {
       socket.pause();

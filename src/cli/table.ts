@@ -1,6 +1,7 @@
 /** Tables for people: columns as wide as what is in them, the widest cut where the terminal is too narrow. */
 
-import { coloured, shown, type Terminal } from './terminal.ts';
+import { shownText } from '../lib/shown-text.ts';
+import { coloured, type Terminal } from './terminal.ts';
 
 export interface Column<Row> {
   readonly title: string;
@@ -12,7 +13,7 @@ const GAP = 2;
 const NARROWEST = 8;
 
 export function table<Row>(terminal: Terminal, columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  const cells = rows.map((row) => columns.map((column) => shown(String(column.of(row)))));
+  const cells = rows.map((row) => columns.map((column) => shownText(String(column.of(row)))));
   const natural = columns.map(({ title }, i) => Math.max(length(title), ...cells.map((row) => length(row[i] ?? ''))));
   const widths = fit(natural, terminal.width);
   const line = (row: readonly string[]): string =>

@@ -41,12 +41,3 @@ export type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export function coloured({ colour }: Terminal, format: Colour, text: string): string {
   return colour ? styleText(format, text, { validateStream: false }) : text;
 }
-
-// Controls, and the marks that turn the direction of text: addresses and replies come from strangers.
-// oxlint-disable-next-line no-control-regex -- control characters are what is replaced
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
-
-/** Text that cannot move the cursor or forge a line. */
-export function shown(text: string): string {
-  return text.replaceAll(UNSAFE, '\u{fffd}');
-}

@@ -16,6 +16,7 @@ import { registerHooks, type ResolveFnOutput } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { errorText } from '../lib/error-text.ts';
 import { SECOND } from '../lib/time.ts';
 import { type Problem } from '../lib/schema-reading.ts';
 import { type Config, readConfig } from './config.ts';
@@ -124,7 +125,7 @@ function withQuery(url: string, version: string): string {
 
 async function failedToLoad(path: string, error: unknown): Promise<Loaded> {
   const name = error instanceof Error ? error.name : 'error';
-  const message = (error instanceof Error ? error.message : String(error)).replaceAll(/\?postrider=\d+/g, '');
+  const message = errorText(error).replaceAll(/\?postrider=\d+/g, '');
   const line = firstLine(message);
   const place = placeIn(error) ?? (error instanceof SyntaxError ? await checkedPlace(path) : undefined);
   const fix = error instanceof SyntaxError ? 'mend the syntax there' : 'mend what fails there';

@@ -1,7 +1,7 @@
 /** The options of delivering: where we send from, how long a receiver may take (RFC 5321 §4.5.3.2), and how it is reached. */
 
 import { hostOrAddress, ipAddress } from '../mail/config.ts';
-import { choice, count, duration, flag, group, optional, text, type Values } from '../lib/schema.ts';
+import { choice, count, duration, flag, group, optional, text } from '../lib/schema.ts';
 import { DAY, SECOND } from '../lib/time.ts';
 import { formatDuration } from '../lib/schema-units.ts';
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from './options.ts';
@@ -95,5 +95,3 @@ export const DELIVER_OPTIONS = {
     'How long a receiver may take.',
   ),
 };
-
-export type DeliverOptions = Values<typeof DELIVER_OPTIONS>;

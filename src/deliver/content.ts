@@ -75,21 +75,6 @@ function piecesContent({ pieces, uses, form }: Pieces): OutgoingContent {
   };
 }
 
-/** Fields before the content, as final delivery adds them. */
-export function prefixed(prefix: Buffer, content: OutgoingContent): OutgoingContent {
-  if (prefix.length === 0) return content;
-  const octets = prefix.length + content.octets;
-  if (content.memory !== undefined) return memoryContent(Buffer.concat([prefix, content.memory]));
-  return {
-    octets,
-    memory: undefined,
-    async *blocks() {
-      yield prefix;
-      yield* content.blocks();
-    },
-  };
-}
-
 /** Everything in one buffer. */
 export async function readWhole(content: OutgoingContent): Promise<Buffer> {
   if (content.memory !== undefined) return content.memory;

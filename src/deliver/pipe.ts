@@ -9,6 +9,7 @@
 
 import { type ChildProcess, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { type Readable, type Writable } from 'node:stream';
+import { errorText } from '../lib/error-text.ts';
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Outcome } from '../mail/outcome.ts';
 import { formatMailbox } from '../mail/path.ts';
@@ -64,7 +65,7 @@ export async function deliverToPipe(
 }
 
 /** The program and its arguments for one recipient. Undefined: an address with NUL, which no argument can carry. */
-export function argumentsFor(dispatch: PipeDispatch, { forwardPath }: EntryRecipient): readonly string[] | undefined {
+function argumentsFor(dispatch: PipeDispatch, { forwardPath }: EntryRecipient): readonly string[] | undefined {
   const { reversePath } = dispatch.sender;
   const values = {
     recipient: formatMailbox(forwardPath),
@@ -115,7 +116,7 @@ function start(program: string, args: readonly string[]): Program | string {
     child.on('error', () => {}); // `watch` listens too, unless there is nothing to watch.
     return hasPipes(child) ? child : 'too many open files';
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorText(error);
   }
 }
 

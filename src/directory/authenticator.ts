@@ -7,6 +7,7 @@
  */
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { errorText } from '../lib/error-text.ts';
 import { Lru } from '../lib/lru.ts';
 import { type Identity } from '../mail/identity.ts';
 import { type CredentialRecord, type DirectoryReader, type ScramSecret } from './directory.ts';
@@ -121,5 +122,5 @@ export class DirectoryAuthenticator {
 }
 
 function unavailable(error: unknown): Known {
-  return { kind: 'unavailable', reason: error instanceof Error ? error.message : String(error) };
+  return { kind: 'unavailable', reason: errorText(error) };
 }

@@ -18,7 +18,7 @@ interface Cost {
 const COST: Cost = { ln: 15, r: 8, p: 1 };
 const HASH_OCTETS = 32;
 export const SALT_OCTETS = 16;
-export const SCRAM_ITERATIONS = 4096;
+const SCRAM_ITERATIONS = 4096;
 /** A stored cost above this is not paid: it would take a gigabyte. */
 const MAX_LN = 20;
 const FORM = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{8,128})\$([A-Za-z0-9+/]{20,128})$/;

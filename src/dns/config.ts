@@ -2,7 +2,7 @@
 
 import { canonicalIp } from '../lib/ip.ts';
 import { type Parsed, parsed, unparsed } from '../lib/parsed.ts';
-import { checkedText, choice, count, duration, list, octets, type Values } from '../lib/schema.ts';
+import { checkedText, choice, count, duration, list, octets } from '../lib/schema.ts';
 
 export interface DnsServer {
   readonly address: string;
@@ -39,5 +39,3 @@ export const DNS_OPTIONS = {
   cache: octets('8MiB', 'Memory for answers, for each worker; some 16,000 of them.', { min: 65_536 }),
   maxTtl: duration('1d', 'An answer is not kept longer than this, whatever it says.'),
 };
-
-export type DnsOptions = Values<typeof DNS_OPTIONS>;

@@ -1,6 +1,6 @@
 /** The options of the event log. */
 
-import { duration, octets, optional, text, type Values } from '../lib/schema.ts';
+import { duration, octets, optional, text } from '../lib/schema.ts';
 
 export const EVENTS_OPTIONS = {
   folder: optional(
@@ -10,5 +10,3 @@ export const EVENTS_OPTIONS = {
   segmentOctets: octets('64MiB', 'A segment that would grow past this is followed by another.', { min: 65_536 }),
   segmentAge: duration('1d', 'The same for its age.', { min: 1000 }),
 };
-
-export type EventsOptions = Values<typeof EVENTS_OPTIONS>;

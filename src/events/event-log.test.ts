@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { EventLog, EventLogError, type EventLogOptions } from './event-log.ts';
-import { LogReader, readLog } from './log-reader.ts';
+import { LogReader } from './log-reader.ts';
 import { openSegmentFile, type SegmentFile, segmentName, timeOfSegment } from './segments.ts';
 
 let folder: string;
@@ -30,7 +30,7 @@ const stored = () =>
   segments()
     .map((name) => readFileSync(join(folder, name), 'utf8'))
     .join('');
-const allLines = async () => (await readLog(folder, undefined, 1e6)).lines;
+const allLines = async () => (await new LogReader(folder).read(undefined, 1e6)).lines;
 
 /** Segment files that count, and fail as told. */
 function watched(fail: { append?: string; sync?: string; open?: string } = {}) {
@@ -294,13 +294,13 @@ describe('the reader', () => {
     const events = await openLog({ maxSegmentOctets: 10 });
     for (let i = 0; i < 3; i++) await events.append(i, lineOf(i));
     await events.close();
-    const first = await readLog(folder, undefined, 1);
+    const first = await new LogReader(folder).read(undefined, 1);
     rmSync(join(folder, segments()[0]!));
-    assert.equal((await readLog(folder, first.position, 1)).lines[0]?.sequence, 1);
+    assert.equal((await new LogReader(folder).read(first.position, 1)).lines[0]?.sequence, 1);
   });
 
   test('an empty folder has nothing', async () => {
-    assert.deepEqual(await readLog(folder, undefined, 10), {
+    assert.deepEqual(await new LogReader(folder).read(undefined, 10), {
       lines: [],
       position: undefined,
       more: false,
@@ -326,7 +326,7 @@ describe('the reader', () => {
       },
     );
     appendFileSync(join(folder, `${segmentName(START + 100)}.jsonl`), lineOf(1));
-    const page = await readLog(folder, undefined, 10);
+    const page = await new LogReader(folder).read(undefined, 10);
     assert.deepEqual(
       page.lines.map(({ line }) => line),
       [lineOf(1).trimEnd()],

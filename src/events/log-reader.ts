@@ -98,10 +98,6 @@ export class LogReader {
   }
 }
 
-export function readLog(folder: string, after: LogPosition | undefined, limit: number): Promise<LogPage> {
-  return new LogReader(folder).read(after, limit);
-}
-
 async function unpacked(path: string): Promise<Buffer | undefined> {
   const octets = await readFile(path);
   try {

@@ -6,15 +6,22 @@
  * certificate is found valid for the name in the URL, by an alternative name (RFC 9525 §6.3: a common name is none). It
  * never rejects: what went wrong is told apart, so that the caller can say it in words of its own.
  *
- * Leaves out: kept connections, compression, HTTP/2, clear text.
+ * Clear text is asked only where the caller says that it may be. Leaves out: kept connections, compression, HTTP/2.
  */
 
-import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { request } from 'node:https';
+import {
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestInClear,
+} from 'node:http';
+import { request as requestSecurely } from 'node:https';
 import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { type TLSSocket } from 'node:tls';
+import { errorCode, errorText } from '../lib/error-text.ts';
 import { type Duration } from '../lib/time.ts';
 import { type Timers } from '../ports/timers.ts';
+import { checkHostName, NoAltName } from '../tlspolicy/host-name.ts';
 
 export interface Asking {
   readonly method: 'GET' | 'HEAD' | 'POST';
@@ -29,6 +36,8 @@ export interface Asking {
   readonly ca?: string | readonly string[] | undefined;
   /** Whether what is behind a header section is worth reading; not given: it is. */
   readonly wants?: (head: AnswerHead) => boolean;
+  /** Whether a URL may begin with `http:`; not given: it may not. */
+  readonly inClear?: boolean;
   /** The time is up. */
   readonly signal: AbortSignal;
 }
@@ -69,7 +78,8 @@ export async function within<T>(
 
 export function exchange(asking: Asking): Promise<Answer | NoAnswer> {
   const { signal, url } = asking;
-  if (url.protocol !== 'https:') return Promise.resolve(none('unreached', `${url.host}: only https: is asked`));
+  if (url.protocol !== 'https:' && !asking.inClear)
+    return Promise.resolve(none('unreached', `${url.host}: only https: is asked`));
   return new Promise((resolve) => {
     const asked = begun(asking);
     const done = (outcome: Answer | NoAnswer): void => {
@@ -77,8 +87,9 @@ export function exchange(asking: Asking): Promise<Answer | NoAnswer> {
       asked.destroy();
     };
     asked.on('error', (error) => {
-      if (isDistrusted(asked)) done(none('untrusted', `the certificate of ${url.host} is not valid: ${codeOf(error)}`));
-      else done(none('unreached', `${url.host}: ${codeOf(error)}`));
+      const why = error instanceof NoAltName ? errorText(error) : errorCode(error);
+      if (isDistrusted(asked)) done(none('untrusted', `the certificate of ${url.host} is not valid: ${why}`));
+      else done(none('unreached', `${url.host}: ${why}`));
     });
     // One that is turned into another protocol is closed without an error.
     const closed = (): void => done(none('unreached', `${url.host}: the connection was closed`));
@@ -93,24 +104,24 @@ export function exchange(asking: Asking): Promise<Answer | NoAnswer> {
 }
 
 function begun({ method, url, address, headers, body, ca, signal }: Asking): ClientRequest {
+  const isSecure = url.protocol === 'https:';
   const hostname = url.hostname.replace(/^\[|\]$/g, '');
-  return request({
-    ...{ method, host: address ?? hostname, port: url.port === '' ? 443 : Number(url.port) },
-    ...{ path: `${url.pathname}${url.search}`, agent: false, signal, minVersion: 'TLSv1.2' },
+  const asked = {
+    ...{ method, host: address ?? hostname, port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port) },
+    ...{ path: `${url.pathname}${url.search}`, agent: false, signal },
     headers: {
       ...{ host: url.host, ...headers },
       ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
     },
+  };
+  if (!isSecure) return requestInClear(asked);
+  return requestSecurely({
+    ...{ ...asked, minVersion: 'TLSv1.2' },
     // An address is no name that could be asked for (RFC 6066 §3).
     servername: isIP(hostname) === 0 ? hostname : '',
-    checkServerIdentity: (_name, certificate) => checkName(hostname, certificate),
+    checkServerIdentity: (_name, certificate) => checkHostName(hostname, certificate),
     ...(ca !== undefined && { ca: [ca].flat() }),
   });
-}
-
-function checkName(host: string, certificate: PeerCertificate): Error | undefined {
-  if (certificate.subjectaltname === undefined) return new Error('it has no alternative name');
-  return checkServerIdentity(host, certificate);
 }
 
 /** Node ends a connection for its certificate with an error like any other, and notes it there. */
@@ -144,8 +155,4 @@ function receive(
 
 function none(why: NoAnswer['why'], reason: string): NoAnswer {
   return { kind: 'none', why, reason };
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message || String(error);
 }

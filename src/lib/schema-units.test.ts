@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { formatDuration, formatOctets, formatRate, parseDuration, parseOctets, parseRate } from './schema-units.ts';
+import { type Rate } from './gcra.ts';
+import { formatDuration, formatOctets, parseDuration, parseOctets, parseRate } from './schema-units.ts';
 import { DAY, HOUR, MINUTE, SECOND } from './time.ts';
 
 describe('durations', () => {
@@ -81,3 +82,7 @@ describe('rates', () => {
     );
   });
 });
+
+function formatRate({ amount, period, burst }: Rate): string {
+  return `${amount}/${formatDuration(period)}${burst === 1 ? '' : ` burst ${burst}`}`;
+}

@@ -81,7 +81,3 @@ export function parseRate(text: string): Parsed<Rate> {
     return unparsed('not a rate like 100/1h');
   return parsed({ amount: Number(amount), period: period.value, burst: Number(burst) });
 }
-
-export function formatRate({ amount, period, burst }: Rate): string {
-  return `${amount}/${formatDuration(period)}${burst === 1 ? '' : ` burst ${burst}`}`;
-}

@@ -36,11 +36,6 @@ export function parseDomain(text: string): Parsed<Domain> {
   return problem === undefined ? parsed(name.value as Domain) : unparsed(problem);
 }
 
-/** The name as people read it. */
-export function displayDomain(domain: Domain): string {
-  return domainToUnicode(domain) || domain;
-}
-
 function toAsciiLabels(text: string): Parsed<string> {
   if (!INTERNATIONAL.test(text) || !text.isWellFormed()) return unparsed('domain has a character that none may have');
   if (INVISIBLE.test(text)) return unparsed('domain has an invisible character');

@@ -43,7 +43,7 @@ const BY_FIELD: ReadonlyMap<string, OptionName> = new Map(
   Object.entries(OPTIONS).map(([name, { field }]) => [field.toLowerCase(), name as OptionName]),
 );
 
-export const MAX_TAGS = 10;
+const MAX_TAGS = 10;
 const MAX_WORD = 128;
 
 /** `field` in lower case. */

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import {
   addressOf,
   formatMailbox,
-  formatPath,
   isAddressLiteral,
   isAscii,
   needsSmtpUtf8,
@@ -228,12 +227,7 @@ describe('formatMailbox', () => {
       const mailbox = parseMailbox(text);
       assert.ok(mailbox.ok);
       assert.equal(formatMailbox(mailbox.value), want);
-      assert.equal(formatPath(mailbox.value), `<${want}>`);
     });
-  test('the null path and the postmaster', () => {
-    assert.equal(formatPath(null), '<>');
-    assert.equal(formatPath({ localPart: 'Postmaster', domain: '' }), '<Postmaster>');
-  });
 });
 
 test('only the local part asks for SMTPUTF8', () => {

@@ -79,11 +79,6 @@ export function formatMailbox({ localPart, domain }: Mailbox): string {
   return domain === '' ? local : `${local}@${domain}`;
 }
 
-/** With angle brackets; `<>` for the null reverse-path. */
-export function formatPath(path: ReversePath): string {
-  return path === null ? '<>' : `<${formatMailbox(path)}>`;
-}
-
 /** The local part alone decides: domains are kept as A-labels. */
 export function isAscii({ localPart }: Mailbox): boolean {
   return ASCII.test(localPart);

@@ -4,8 +4,6 @@
  * Campaign and tenant may be empty: `:@example.com` is the queue of plain mail to example.com.
  */
 
-import { type Parsed, parsed, unparsed } from '../lib/parsed.ts';
-
 declare const queueNameBrand: unique symbol;
 
 export type QueueName = string & { readonly [queueNameBrand]: true };
@@ -17,19 +15,10 @@ export interface QueueNameParts {
 }
 
 /** Octets of an encoded campaign or tenant: keeps spool keys under their limit. */
-export const MAX_PART_OCTETS = 128;
-
-const SHAPE = /^([^:@]*):([^:@]*)@([^:@]*)$/;
+const MAX_PART_OCTETS = 128;
 
 export function queueName({ campaign, tenant, domain }: QueueNameParts): QueueName {
   return `${encode(campaign)}:${encode(tenant)}@${encode(domain)}` as QueueName;
-}
-
-export function parseQueueName(text: string): Parsed<QueueName> {
-  const parts = SHAPE.exec(text);
-  if (parts === null) return unparsed('a queue name looks like campaign:tenant@domain');
-  if (parts.slice(1).some((part) => !isEncoded(part ?? ''))) return unparsed('a part is not percent-encoded');
-  return parsed(text as QueueName);
 }
 
 export function partsOf(name: QueueName): QueueNameParts {
@@ -50,13 +39,4 @@ export function fitsQueueName(part: string): boolean {
 /** RFC 3986 unreserved characters stay; a domain keeps its dots, an address literal its brackets are encoded. */
 function encode(part: string): string {
   return encodeURIComponent(part).replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-}
-
-function isEncoded(part: string): boolean {
-  try {
-    return encode(decodeURIComponent(part)) === part;
-  } catch {
-    // decodeURIComponent throws on a malformed escape: then it is not an encoded part.
-    return false;
-  }
 }

@@ -1,5 +1,8 @@
 /** What a domain asks of those who send to it: an MTA-STS policy as a value (RFC 8461 §3.2). Read in `tlspolicy/mta-sts.ts`. */
 
+/** At `https://mta-sts.<domain>` (RFC 8461 §3.3). */
+export const STS_POLICY_PATH = '/.well-known/mta-sts.txt';
+
 /** `testing` never blocks; `none` says that there is no policy any more. */
 export type StsMode = 'enforce' | 'testing' | 'none';
 

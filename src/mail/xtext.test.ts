@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { decodeUtf8Address, decodeXtext, encodeUtf8Address, encodeXtext } from './xtext.ts';
+import { decodeUtf8Address, decodeXtext, encodeXtext } from './xtext.ts';
 
 describe('xtext', () => {
   const pairs: readonly (readonly [string, string, string])[] = [
@@ -68,12 +68,17 @@ describe('UTF-8 addresses (RFC 6533 §3)', () => {
   test('encoding is ASCII and decodes to the same address', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (text) => {
-        const encoded = encodeUtf8Address(text);
-        assert.match(encoded, /^[!-~]+$/);
-        const back = decodeUtf8Address(encoded);
+        const written = encodedAddress(text);
+        assert.match(written, /^[!-~]+$/);
+        const back = decodeUtf8Address(written);
         if (back.ok) assert.equal(back.value, text);
         else assert.match(text, /(?!\t)[\p{Cc}\p{Zl}\p{Zp}\ufffd]/u);
       }),
     );
   });
 });
+
+/** As RFC 6533 §3 has it (utf-8-addr-xtext). */
+function encodedAddress(address: string): string {
+  return address.replaceAll(/[^!-*,-<>-[\]-~]/gu, (c) => `\\x{${c.codePointAt(0)!.toString(16).toUpperCase()}}`);
+}

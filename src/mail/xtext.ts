@@ -28,11 +28,6 @@ export function decodeXtext(text: string): Parsed<string> {
   return decoded(octets.toString('utf8'));
 }
 
-/** An address as `utf-8-addr-xtext`: ASCII only, so that it passes where SMTPUTF8 is not offered. */
-export function encodeUtf8Address(address: string): string {
-  return address.replaceAll(/[^!-*,-<>-[\]-~]/gu, (character) => `\\x{${hex(character.codePointAt(0) ?? 0)}}`);
-}
-
 /** What stands behind `utf-8;` in ORCPT, in either of its encoded forms. */
 export function decodeUtf8Address(text: string): Parsed<string> {
   if (!UTF8_ADDRESS.test(text)) return unparsed('not an encoded UTF-8 address');

@@ -1,5 +1,6 @@
 /** Tokens of any form, about which the OAuth server is asked (RFC 7662). */
 
+import { errorText } from '../lib/error-text.ts';
 import { type Duration, SECOND } from '../lib/time.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Checked, type ClaimRules, type Claims, refused, userIn } from './claims.ts';
@@ -38,7 +39,7 @@ export class IntrospectionCheck {
     try {
       return this.#judged(await this.#asked(token));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorText(error);
       return { kind: 'unavailable', reason: `the OAuth server cannot be asked: ${reason}` };
     } finally {
       this.#underWay -= 1;

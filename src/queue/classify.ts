@@ -10,7 +10,7 @@ import { DAY, HOUR, MINUTE, SECOND, type Duration } from '../lib/time.ts';
 import { type HoldReason } from '../mail/hold-reason.ts';
 import { type Undelivered } from '../mail/outcome.ts';
 
-export const OWN_WORDS = 'postrider:';
+const OWN_WORDS = 'postrider:';
 
 const MOST_CHARACTERS = 1000;
 

@@ -82,7 +82,7 @@ function classRetry(defaults: ClassRetry, doc: string) {
   );
 }
 
-export const RETRY_OPTIONS = {
+const RETRY_OPTIONS = {
   general: schedule(DEFAULT_RETRY.general, 'For every kind of refusal that has no schedule of its own.'),
   schedules: schedules(
     DEFAULT_RETRY.schedules,
@@ -222,6 +222,4 @@ export const QUEUE_OPTIONS = {
   ),
 };
 
-export type QueueOptions = Values<typeof QUEUE_OPTIONS>;
-export type RetryConfig = Values<typeof RETRY_OPTIONS>;
 export type PaceConfig = Values<typeof PACE_OPTIONS>;

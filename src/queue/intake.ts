@@ -56,7 +56,7 @@ const MOST_PAGE = 128;
 /** Lanes that are remembered at a site that may not be tried; the agenda names the others again. */
 const MOST_PARKED = 64;
 /** Ready entries of one tenant at one site and class beyond which new mail waits on disk. */
-export const MOST_READY = 64;
+const MOST_READY = 64;
 /** Resolutions under way beyond which no new lane is opened: a slow DNS must not fill the memory. */
 const MOST_ASKING = 512;
 const TYPICAL_OCTETS = 1500;

@@ -111,7 +111,7 @@ function warningAttempt({ warnAt: at, now, wait }: RetryInput): Instant {
   return at === undefined || at <= now || wait !== undefined ? Number.POSITIVE_INFINITY : at;
 }
 
-export function scheduleFor(options: RetryOptions, { class: priority, reason }: ClassAndReason): Schedule {
+function scheduleFor(options: RetryOptions, { class: priority, reason }: ClassAndReason): Schedule {
   return options.classes[priority].schedules[reason] ?? options.schedules[reason] ?? options.general;
 }
 

@@ -51,7 +51,7 @@ export interface SchedulerOptions {
   readonly maxSlots: number;
 }
 
-export const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
+const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
   memory: 32 * 1024 * 1024,
   pacing: DEFAULT_PACING,
   retry: DEFAULT_RETRY,

@@ -286,12 +286,7 @@ export const PICKUP_OPTIONS = {
 };
 
 export type ListenerOptions = Values<typeof LISTENER>;
-export type TlsOptions = Values<typeof TLS_OPTIONS>;
-export type RelayOptions = Values<typeof RELAY_OPTIONS>;
-export type LocalOptions = Values<typeof LOCAL_OPTIONS>;
-export type PickupOptions = Values<typeof PICKUP_OPTIONS>;
 export type SubmissionOptions = Values<typeof SUBMISSION_OPTIONS>;
-export type LimitsOptions = Values<typeof LIMITS_OPTIONS>;
 
 export type RepairedRules = NonNullable<SubmissionOptions['repairIf']>;
 

@@ -26,7 +26,7 @@ const MAX_LINE = MAX_LINE_OCTETS + 2;
 const SIGNATURES = new Set(['dkim-signature', 'arc-message-signature', 'arc-seal']);
 
 export const EIGHT_BIT = reply(554, '5.6.1', 'The content is not 7-bit (submission.refuseIf: eightBit)');
-export const LONG_LINE = reply(
+const LONG_LINE = reply(
   554,
   '5.6.0',
   `A line is longer than ${MAX_LINE_OCTETS} octets (submission.refuseIf: longLine)`,

@@ -16,7 +16,7 @@ export const REPAIRABLE_RULES = [
 export const FORM_RULES = [...REPAIRABLE_RULES, 'returnPath', 'severalFrom', 'repeatedField'] as const;
 
 export type FormRule = (typeof FORM_RULES)[number];
-export type RepairableRule = (typeof REPAIRABLE_RULES)[number];
+
 export type RuleOutcome = 'refuse' | 'repair' | 'leave';
 export type FormRules = Readonly<Record<FormRule, RuleOutcome>>;
 

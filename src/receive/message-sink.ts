@@ -13,6 +13,7 @@
 
 import { isAscii } from 'node:buffer';
 import { join } from 'node:path';
+import { errorText } from '../lib/error-text.ts';
 import { OctetCollector } from '../lib/octet-collector.ts';
 import { joinedPieces, OctetPieces } from '../lib/octet-pieces.ts';
 import { hasLoneLineEnd, headerEnd } from '../mail/header.ts';
@@ -337,7 +338,7 @@ export class MessageSink implements ContentSink {
     try {
       return await signing.finish();
     } catch (error) {
-      this.#refuse(notSigned({ reason: error instanceof Error ? error.message : String(error), lasting: false }));
+      this.#refuse(notSigned({ reason: errorText(error), lasting: false }));
       return undefined;
     }
   }

@@ -7,6 +7,7 @@
  */
 
 import { type KeyObject, sign } from 'node:crypto';
+import { errorText } from '../lib/error-text.ts';
 import { parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, hasStrayLine, headerEnd, type HeaderField, headerFields } from '../mail/header.ts';
 import { parseMailbox, formatMailbox } from '../mail/path.ts';
@@ -85,7 +86,7 @@ export class Signer {
       if (obstacle !== undefined) return { kind: 'fault', reason: obstacle, lasting: true };
       return new Signing(section, fields, this.#plans.planFor(fields, keys, rule ?? this.#settings.form, now));
     } catch (error) {
-      return { kind: 'fault', reason: reasonOf(error), lasting: false };
+      return { kind: 'fault', reason: errorText(error), lasting: false };
     }
   }
 
@@ -161,7 +162,7 @@ async function signed({ algorithm, domain, key }: SigningKey, octets: Buffer): P
   try {
     return algorithm === 'rsa-sha256' ? await onPool(input, key) : sign(null, input, key);
   } catch (error) {
-    throw new Error(`signing for ${domain} failed: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`signing for ${domain} failed: ${errorText(error)}`, { cause: error });
   }
 }
 
@@ -193,8 +194,4 @@ function anybody(): boolean {
 
 function notTheirs(author: string): string {
   return `its From address${author === '' ? '' : `, ${author},`} is none that the user may send as`;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

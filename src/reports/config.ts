@@ -1,6 +1,6 @@
 /** The options of reports on encryption (RFC 8460), sent and received. */
 
-import { duration, flag, optional, text, type Values } from '../lib/schema.ts';
+import { duration, flag, optional, text } from '../lib/schema.ts';
 import { address } from '../mail/config.ts';
 
 export const TLS_REPORT_OPTIONS = {
@@ -21,5 +21,3 @@ export const TLS_REPORT_OPTIONS = {
     ),
   ),
 };
-
-export type TlsReportOptions = Values<typeof TLS_REPORT_OPTIONS>;

@@ -1,5 +1,6 @@
 /** Asking another thread and waiting for its one answer. */
 
+import { errorText } from '../lib/error-text.ts';
 import { Refusal } from '../api/contract.ts';
 import { type Ask, type Answer, type CallId } from './messages.ts';
 
@@ -47,7 +48,7 @@ export async function answerAsk(methods: Methods, { call, method, argument }: As
 
 function refusal(call: CallId, error: unknown): Answer {
   const fault = error instanceof Refusal ? error.kind : undefined;
-  return { kind: 'refusal', call, reason: error instanceof Error ? error.message : String(error), fault };
+  return { kind: 'refusal', call, reason: errorText(error), fault };
 }
 
 /** The value of an answer; throws what the other thread refused with. */

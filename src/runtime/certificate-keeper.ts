@@ -7,6 +7,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import { errorText } from '../lib/error-text.ts';
 import { acmeFiles } from '../acme/files.ts';
 import { type CertificateView } from '../api/certificate-view.ts';
 import { type Config } from '../config/config.ts';
@@ -144,7 +145,7 @@ export class CertificateKeeper {
   }
 
   #complain(file: string, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     if (this.#complaints.get(file) === reason) return;
     this.#complaints.set(file, reason);
     this.#log.warn('a changed certificate is not taken, the one before stays in use', { file, reason });

@@ -8,6 +8,7 @@ import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
+import { errorText } from '../lib/error-text.ts';
 import { DAY, type Instant } from '../lib/time.ts';
 import { type CertificatePair } from '../receive/certificate-choice.ts';
 
@@ -24,7 +25,7 @@ export async function readCertificates(certificateFile: string, keyFile: string)
     if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)))
       throw new Error('key values mismatch');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new Error(`tls: the certificate ${certificateFile} and the key ${keyFile} do not work together: ${reason}`, {
       cause: error,
     });
@@ -76,7 +77,7 @@ export async function readPem(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new Error(`tls: ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new Error(`tls: ${file} cannot be read: ${errorText(error)}`, {
       cause: error,
     });
   }

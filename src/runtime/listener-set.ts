@@ -51,7 +51,7 @@ interface Prepared {
 
 const NOTHING: Prepared = { opened: [], changes: [] };
 // Sessions of a listener that a reload has closed may end their transactions within this.
-const DRAIN_AFTER_RELOAD: Duration = 5 * 60_000;
+const SESSIONS_AFTER_RELOAD: Duration = 5 * 60_000;
 
 export class ListenerSet {
   readonly #deps: ListenerSetDeps;
@@ -129,7 +129,7 @@ export class ListenerSet {
 
   async #leave(listener: Listener): Promise<void> {
     this.#leaving.add(listener);
-    await listener.drain(DRAIN_AFTER_RELOAD);
+    await listener.drain(SESSIONS_AFTER_RELOAD);
     this.#leaving.delete(listener);
   }
 

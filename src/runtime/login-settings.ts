@@ -1,6 +1,7 @@
 /** Turns the options of logins into what listeners and receiving take; reads the files for checking tokens. */
 
 import { readFileSync } from 'node:fs';
+import { errorText } from '../lib/error-text.ts';
 import { type Config } from '../config/config.ts';
 import { type ClientUsers } from '../receive/client-users.ts';
 import { checksTokens, type OAuthSettings } from '../oauth/make-tokens.ts';
@@ -51,7 +52,7 @@ function checkKeys(jwks: string, file = ''): void {
   try {
     keysIn(jwks);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new Error(`oauth.jwksFile: ${file} cannot be used: ${why}; write the issuer's keys (RFC 7517)`, {
       cause: error,
     });
@@ -62,7 +63,7 @@ function fileOf(path: string, file: string | undefined): string | undefined {
   try {
     return file === undefined ? undefined : readFileSync(file, 'utf8');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new Error(`${path}: cannot be read: ${why}`, { cause: error });
   }
 }

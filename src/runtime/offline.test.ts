@@ -14,7 +14,7 @@ import { EVENTS } from '../events/samples.ts';
 import { segmentName, segmentPath } from '../events/segments.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { idOf } from '../spool/spool.fixtures.contract.ts';
-import { checkOffline, compactOffline, openOffline } from './offline.ts';
+import { compactOffline, openOffline } from './offline.ts';
 import { takeSpoolLock } from './spool-lock.ts';
 import { systemTimers } from './timers.ts';
 
@@ -98,15 +98,13 @@ describe('the queue of a stopped server', () => {
     const queue = await openOffline(folder);
     await assert.rejects(openOffline(folder), refused('conflict'));
     await assert.rejects(compactOffline(folder), refused('conflict'));
-    await assert.rejects(checkOffline(folder), refused('conflict'));
     assert.equal(await takeSpoolLock(folder), undefined);
     await queue.close();
     (await takeSpoolLock(folder))!.release();
   });
 
-  test('is checked, copied and compacted', async (t) => {
+  test('is copied and compacted', async (t) => {
     const folder = await stopped(t);
-    assert.deepEqual((await checkOffline(folder)).problems, []);
     assert.ok((await compactOffline(folder)).octetsAfter > 0);
     const queue = await openOffline(folder);
     const copy = join(folder, '..', `${folder.split('/').at(-1)}-copy`);
@@ -140,7 +138,6 @@ describe('a folder without a spool', () => {
       t.after(() => rm(parent, { recursive: true }));
       const folder = join(parent, 'spool');
       if (make) await mkdir(folder);
-      for (const work of [openOffline, compactOffline, checkOffline])
-        await assert.rejects(work(folder), refused('notFound'));
+      for (const work of [openOffline, compactOffline]) await assert.rejects(work(folder), refused('notFound'));
     });
 });

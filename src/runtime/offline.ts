@@ -80,16 +80,6 @@ export async function compactOffline(folder: string): Promise<CompactReport> {
   }
 }
 
-/** The same as `postrider check` on a stopped server; the store is not opened for anything else meanwhile. */
-export async function checkOffline(folder: string): ReturnType<typeof checkSpool> {
-  const lock = await lockExisting(folder);
-  try {
-    return await checkSpool(folder);
-  } finally {
-    lock.release();
-  }
-}
-
 async function lockExisting(folder: string): Promise<SpoolLock> {
   if (!existsSync(join(folder, 'store')))
     throw new Refusal('notFound', `${folder} holds no spool; name the right one with --spool or --config`);

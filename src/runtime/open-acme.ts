@@ -1,6 +1,7 @@
 /** ACME in a running server: joined to its clock, its timers and its spool. */
 
 import { readFileSync } from 'node:fs';
+import { errorText } from '../lib/error-text.ts';
 import { Acme } from '../acme/acme.ts';
 import { type AcmeOptions } from '../acme/config.ts';
 import { acmeFiles } from '../acme/files.ts';
@@ -42,7 +43,7 @@ export function openAcme(before: RunningAcme | undefined, { config, clock, log, 
     acme.start();
     return { acme, options };
   } catch (error) {
-    log.error('no certificate is ordered', { error: error instanceof Error ? error.message : String(error) });
+    log.error('no certificate is ordered', { error: errorText(error) });
     return undefined;
   }
 }

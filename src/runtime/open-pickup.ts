@@ -1,6 +1,7 @@
 /** The pickup folder of a running server, joined to its threads. */
 
 import { join } from 'node:path';
+import { errorText } from '../lib/error-text.ts';
 import { type Config } from '../config/config.ts';
 import { type Log } from '../ports/log.ts';
 import { type PickupFile, type TakenIn } from '../receive/local-message.ts';
@@ -32,7 +33,7 @@ export async function openPickup({ config, threads, log }: OpenPickupOptions): P
     return pickup;
   } catch (error) {
     log.error('mail from local programs is not picked up', {
-      error: error instanceof Error ? error.message : String(error),
+      error: errorText(error),
     });
     return undefined;
   }

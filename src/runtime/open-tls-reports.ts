@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorText } from '../lib/error-text.ts';
 import { type Config } from '../config/config.ts';
 import { openPolicyFolder } from '../deliver/sts/policy-folder.ts';
 import { StubResolver } from '../dns/stub-resolver.ts';
@@ -53,7 +54,7 @@ export async function openTlsReports(options: OpenTlsReportsOptions): Promise<Tl
   try {
     return await open(options);
   } catch (error) {
-    options.log.error('no TLS reports are sent', { error: error instanceof Error ? error.message : String(error) });
+    options.log.error('no TLS reports are sent', { error: errorText(error) });
     return undefined;
   }
 }

@@ -28,7 +28,7 @@ const BAD_MODE = 0o700;
 const GROUP_BIT = 0o2000;
 const PERMISSIONS = 0o7777;
 
-export function pickupFolders(folder: string): PickupFolders {
+function pickupFolders(folder: string): PickupFolders {
   return { drop: join(folder, 'drop'), bad: join(folder, 'bad') };
 }
 

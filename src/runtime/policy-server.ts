@@ -8,10 +8,11 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo, type Socket } from 'node:net';
+import { type AddressInfo } from 'node:net';
 import { type SecureContext } from 'node:tls';
 import { policyAnswer, type PolicyOf } from '../api/own-policy.ts';
 import { type Config } from '../config/config.ts';
+import { OpenSockets } from '../lib/open-sockets.ts';
 import { tlsParameters } from '../lib/tls-profile.ts';
 import { type Log } from '../ports/log.ts';
 import { serverContext, type ServerContext } from '../receive/certificate-choice.ts';
@@ -34,7 +35,7 @@ type Options = Pick<Config['mtaSts'], 'httpsHost' | 'httpsPort'>;
 export class PolicyServer {
   readonly #deps: PolicyServerDeps;
   #open: { readonly server: Server; readonly options: Options } | undefined;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new OpenSockets();
   #context: ServerContext | undefined;
 
   constructor(deps: PolicyServerDeps) {
@@ -90,7 +91,7 @@ export class PolicyServer {
     open.server.close();
     open.server.closeAllConnections();
     // Those in their handshake are none of its connections yet.
-    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.destroy();
     await closed;
   }
 
@@ -108,10 +109,7 @@ export class PolicyServer {
       (request, response) => this.#answer(request, response),
     );
     server.maxConnections = MAX_CONNECTIONS;
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
+    server.on('connection', (socket) => this.#sockets.add(socket));
     server.headersTimeout = REQUEST_TIME;
     server.requestTimeout = REQUEST_TIME;
     server.keepAliveTimeout = IDLE_TIME;

@@ -7,6 +7,7 @@
  */
 
 import { createServer } from 'node:net';
+import { errorText } from '../lib/error-text.ts';
 import { type Config } from '../config/config.ts';
 
 type Listener = Config['listeners'][number];
@@ -46,5 +47,5 @@ function reasonOf(error: unknown): string {
   if (code === 'EACCES')
     return 'ports below 1024 need CAP_NET_BIND_SERVICE (packaging/postrider.service gives it); or choose a higher one';
   if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
-  return error instanceof Error ? error.message : String(error);
+  return errorText(error);
 }

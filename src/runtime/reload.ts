@@ -3,6 +3,7 @@
  * could, all swap. Otherwise the old one stays, everywhere.
  */
 
+import { errorText } from '../lib/error-text.ts';
 import { type Reloaded } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { type Certificates } from './boot.ts';
@@ -92,7 +93,7 @@ async function orAbandon(workers: readonly ReloadThread[], step: Promise<unknown
 
 function problemsOf(error: unknown): readonly string[] {
   if (error instanceof ConfigProblems) return error.problems;
-  return [error instanceof Error ? error.message : String(error)];
+  return [errorText(error)];
 }
 
 /** Options that are read once, at the start. */

@@ -190,7 +190,7 @@ function submissionSettings({ submission }: Config): SubmissionSettings {
 }
 
 /** Of mail from programs of this machine. */
-export function localSettings({ pickup }: Config): LocalSettings {
+function localSettings({ pickup }: Config): LocalSettings {
   const trusted = new Set(pickup.trustedUsers);
   return {
     domain: pickup.domain,

@@ -1,6 +1,7 @@
 /** Turns the options of signing into what the signer takes; reads the files with keys. */
 
 import { readFileSync } from 'node:fs';
+import { errorText } from '../lib/error-text.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
 import { type SigningOptions } from '../mailauth/config.ts';
 import { type Canonicalization } from '../mailauth/dkim/canonical-body.ts';
@@ -49,7 +50,7 @@ function contentOf(file: string, i: number): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new Error(`signing.keys[${i}].file: cannot be read: ${why}`, { cause: error });
   }
 }

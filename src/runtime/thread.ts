@@ -17,7 +17,7 @@ export interface ThreadEvents {
 
 // Sources run as they are, releases are compiled: a thread's script has the ending of this file.
 const ENDING = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-export const HEARTBEAT_MS = 1000;
+const HEARTBEAT_MS = 1000;
 
 export class Thread {
   readonly #worker: Worker;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LOOK_EVERY, MAX_SILENCE, Watchdog } from './watchdog.ts';
+import { MAX_SILENCE } from '../observe/health.ts';
+import { LOOK_EVERY, Watchdog } from './watchdog.ts';
 
 /** Looks every second from one time to the other, with signs of life from those who are named. */
 function watch(dog: Watchdog<string>, [from, to]: readonly [number, number], alive: readonly string[] = []): string[] {

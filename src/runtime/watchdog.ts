@@ -6,8 +6,8 @@
  */
 
 import { type Duration, type Instant, SECOND } from '../lib/time.ts';
+import { MAX_SILENCE } from '../observe/health.ts';
 
-export const MAX_SILENCE: Duration = 10 * SECOND;
 /** `silent` is to be asked about this often. */
 export const LOOK_EVERY: Duration = SECOND;
 const HELD_UP = 3 * LOOK_EVERY;

@@ -286,7 +286,7 @@ export class WorkerRuntime {
 
   async #leave({ agent, resolver }: { readonly agent: Agent; readonly resolver: StubResolver }): Promise<void> {
     this.#leaving.add(agent);
-    await agent.drain(DRAIN_AFTER_RELOAD);
+    await agent.drain(REMEMBERED_AFTER_RELOAD);
     this.#leaving.delete(agent);
     resolver.close();
   }
@@ -473,4 +473,4 @@ const OUT_SHARE = 0.25;
 const REPORT_TIME = 500;
 const REPORT_PAUSE = 5;
 // Deliveries that began before a reload end on their own; this only bounds how long they are remembered.
-const DRAIN_AFTER_RELOAD = 10 * 60_000;
+const REMEMBERED_AFTER_RELOAD = 10 * 60_000;

@@ -6,6 +6,7 @@
  */
 
 import process from 'node:process';
+import { errorText } from '../lib/error-text.ts';
 import { type CertificatesView } from '../api/certificate-view.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { Refusal, type Reloaded, type SandboxPort } from '../api/contract.ts';
@@ -75,7 +76,7 @@ function failedStart(error: unknown, log: Log): number {
     for (const problem of error.problems) log.error(problem);
     return EXIT.configuration;
   }
-  log.error(error instanceof Error ? error.message : String(error));
+  log.error(errorText(error));
   return EXIT.failed;
 }
 

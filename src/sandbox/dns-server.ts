@@ -3,6 +3,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { OpenSockets } from '../lib/open-sockets.ts';
 import { SECOND } from '../lib/time.ts';
 import { decodeQuery, encodeAnswer } from '../wire/dns/message.ts';
 import { answerFrom, type Zone } from './zone.ts';
@@ -22,13 +23,13 @@ const MAX_QUERY = 1024;
 const LENGTH_OCTETS = 2;
 
 export async function startDnsServer(zone: Zone): Promise<DnsServer> {
-  const sockets = new Set<Socket>();
+  const sockets = new OpenSockets();
   const { tcp, udp, port } = await openBoth(zone, sockets);
   return {
     address: ADDRESS,
     port,
     close: async () => {
-      for (const socket of sockets) socket.destroy();
+      sockets.destroy();
       const closed = [once(tcp, 'close'), once(udp, 'close')];
       tcp.close();
       udp.close();
@@ -43,11 +44,10 @@ interface Both {
   readonly port: number;
 }
 
-async function openBoth(zone: Zone, sockets: Set<Socket>): Promise<Both> {
+async function openBoth(zone: Zone, sockets: OpenSockets): Promise<Both> {
   for (let tries = 1; ; tries += 1) {
     const tcp = createServer((socket) => {
       sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
       answerByTcp(socket, zone);
     });
     tcp.maxConnections = MAX_CONNECTIONS;

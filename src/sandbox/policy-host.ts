@@ -6,6 +6,7 @@ import { createServer } from 'node:https';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { STS_POLICY_PATH } from '../mail/sts-policy.ts';
 import { type Instant } from '../lib/time.ts';
 import { receiverCertificate } from './certificate.ts';
 
@@ -17,14 +18,15 @@ export interface PolicyHost {
 }
 
 const ADDRESS = '127.0.0.1';
-const PATH = '/.well-known/mta-sts.txt';
 const MAX_CONNECTIONS = 32;
 
 export async function startPolicyHost(domain: string, mx: string, now: Instant): Promise<PolicyHost> {
   const { pem } = await receiverCertificate(`mta-sts.${domain}`, now);
   const policy = `version: STSv1\r\nmode: enforce\r\nmx: ${mx}\r\nmax_age: 86400\r\n`;
   const server = createServer(pem, ({ url }, response) => {
-    response.writeHead(url === PATH ? 200 : 404, { 'content-type': 'text/plain' }).end(url === PATH ? policy : '');
+    response
+      .writeHead(url === STS_POLICY_PATH ? 200 : 404, { 'content-type': 'text/plain' })
+      .end(url === STS_POLICY_PATH ? policy : '');
   });
   const folder = await mkdtemp(join(tmpdir(), 'postrider-sandbox-'));
   const authority = join(folder, 'authority.pem');

@@ -4,8 +4,9 @@
  */
 
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { type SecureContext } from 'node:tls';
+import { OpenSockets } from '../lib/open-sockets.ts';
 import { type Behaviour, type Reception } from './behaviour.ts';
 import { ownHost, sharedHost } from './host.ts';
 import { receiveMail, type ReceiverDeps } from './receiver-session.ts';
@@ -48,7 +49,7 @@ export async function startReceivers(
   deps: ReceiverDeps,
   separate = true,
 ): Promise<Receivers> {
-  const sockets = new Set<Socket>();
+  const sockets = new OpenSockets();
   const plan = separate ? separatePlan(domains) : sharedPlan(domains);
   const opened = await openAll(plan.places, deps, sockets);
   if (opened === 'noAddress') {
@@ -59,7 +60,7 @@ export async function startReceivers(
     port: opened.port,
     addresses: plan.addresses,
     close: async () => {
-      for (const socket of sockets) socket.destroy();
+      sockets.destroy();
       await Promise.all(opened.servers.map(closeServer));
     },
   };
@@ -113,7 +114,7 @@ interface Opened {
 async function openAll(
   places: readonly Place[],
   deps: ReceiverDeps,
-  sockets: Set<Socket>,
+  sockets: OpenSockets,
 ): Promise<Opened | 'noAddress'> {
   for (let tries = 1; ; tries += 1) {
     const servers: Server[] = [];
@@ -138,11 +139,10 @@ async function listen(
   { address, hostname, secureContext, receive }: Place,
   port: number,
   deps: ReceiverDeps,
-  sockets: Set<Socket>,
+  sockets: OpenSockets,
 ): Promise<Server> {
   const server = createServer((socket) => {
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
     // The client may be gone already, and then it has no address.
     receiveMail(socket, { hostname, secureContext }, receive(socket.remoteAddress ?? ''), deps);
   });

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { certify, newKeys } from '../../test/lib/pki.ts';
 import { type TlsaRecord } from '../ports/resolver.ts';
 import { publicKeyInfoOf } from './certificate.ts';
-import { checkDane, recordName, usableRecords } from './dane.ts';
+import { checkDane, usableRecords } from './dane.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
 const at = { now: NOW };
@@ -195,3 +195,7 @@ describe('the key of a certificate', () => {
     );
   });
 });
+
+function recordName({ usage, selector, matchingType }: TlsaRecord): string {
+  return `${usage} ${selector} ${matchingType}`;
+}

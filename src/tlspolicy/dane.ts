@@ -62,11 +62,6 @@ function isUsable({ usage, selector, matchingType, data }: TlsaRecord): boolean 
   return selector === WHOLE ? certificateOf(data) !== undefined : keyOf(data) !== undefined;
 }
 
-/** `3 1 1`, as a person would name it. */
-export function recordName({ usage, selector, matchingType }: TlsaRecord): string {
-  return `${usage} ${selector} ${matchingType}`;
-}
-
 /** `sent`: the server's certificate, and whatever it sent behind it, in any order. */
 export function checkDane(
   records: readonly TlsaRecord[],

@@ -33,8 +33,6 @@ export function stsPolicyHost(domain: string): string {
   return `mta-sts.${domain}`;
 }
 
-export const STS_POLICY_PATH = '/.well-known/mta-sts.txt';
-
 /** All TXT records of `_mta-sts.<domain>`. */
 export function parseStsRecord(texts: readonly string[]): StsRecord {
   const records = texts.filter((text) => /^v=STSv1[ \t]*(?:;|$)/.test(text));

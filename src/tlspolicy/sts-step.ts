@@ -29,7 +29,7 @@ export interface StsKnowledge {
 }
 
 /** RFC 8461 §3.3 suggests five minutes at the least. */
-export const RETRY_FETCH_AFTER = 5 * MINUTE;
+const RETRY_FETCH_AFTER = 5 * MINUTE;
 /** §10.2 suggests to refresh once a day. */
 const FRESH_FOR = DAY;
 

@@ -5,6 +5,7 @@
  * count as nothing. What does not have the form of a report is refused with the reason.
  */
 
+import { jsonObject } from '../lib/json-object.ts';
 import { type Parsed, parsed, unparsed } from '../lib/parsed.ts';
 import { type Instant, SECOND } from '../lib/time.ts';
 import { parseMailbox, formatMailbox } from '../mail/path.ts';
@@ -189,7 +190,7 @@ const MAX_TEXT = 200;
 
 /** `json`: bounded by whoever read it. */
 export function parseTlsReport(json: string): Parsed<ReceivedReport> {
-  const report = fieldsOf(json);
+  const report = jsonObject(json);
   if (report === undefined) return unparsed('it is not JSON');
   const range = asFields(report['date-range']);
   const begin = instantOf(range['start-datetime']);
@@ -226,16 +227,6 @@ function receivedPolicy(fields: Fields): ReceivedPolicy {
       };
     }),
   };
-}
-
-function fieldsOf(json: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-  } catch {
-    // Not JSON: whoever asked is told so.
-    return undefined;
-  }
 }
 
 /** Whatever is no object has no fields. */

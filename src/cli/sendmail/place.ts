@@ -12,7 +12,7 @@ import type { Config } from '../../config/config.ts';
 import { SendmailFailure } from './failure.ts';
 
 /** Where the package of a distribution has it; see packaging/. */
-export const USUAL_PICKUP = '/var/spool/postrider';
+const USUAL_PICKUP = '/var/spool/postrider';
 
 export interface PlaceOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -7,6 +7,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { errorText } from '../../lib/error-text.ts';
 import type { QueueAdmin } from '../../api/contract.ts';
 import { parseSendmail, type SendmailCommand, type SendmailName } from '../../wire/sendmail/options.ts';
 import type { Terminal } from '../terminal.ts';
@@ -37,7 +38,7 @@ export async function runSendmail(name: SendmailName, words: readonly string[], 
     await RUN[command.value.mode](command.value, io);
     return SENDMAIL_EXIT.ok;
   } catch (error) {
-    err(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    err(`${name}: ${errorText(error)}\n`);
     const exit = exitOf(error);
     if (exit === 'software' && error instanceof Error && error.stack !== undefined) err(`${error.stack}\n`);
     return SENDMAIL_EXIT[exit];

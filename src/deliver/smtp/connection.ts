@@ -11,6 +11,7 @@
 
 import { type Socket } from 'node:net';
 import { type TLSSocket } from 'node:tls';
+import { errorCode } from '../../lib/error-text.ts';
 import { assertNever } from '../../lib/assert-never.ts';
 import { isLoopback } from '../../lib/ip.ts';
 import { type Outcome } from '../../mail/outcome.ts';
@@ -30,7 +31,7 @@ import { type AgentOptions, type DeliveryTimeouts } from '../options.ts';
 import { type Proof, type TlsProof } from './proof.ts';
 import { type Resumption, resumptionFor } from './resumption.ts';
 import { wantedTls } from './session-policy.ts';
-import { checkTls, type Dialled, dialSocket, startTls, whyOf } from './socket.ts';
+import { checkTls, type Dialled, dialSocket, startTls } from './socket.ts';
 
 /** What is written in one go, and so how far ahead of the socket the content is read: this and one block. */
 const GATHERED_OCTETS = 262_144;
@@ -218,7 +219,7 @@ export class SmtpConnection {
 
   #listen(socket: Socket): void {
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
-    socket.on('error', (error) => this.#lost(`the connection failed: ${whyOf(error)}`));
+    socket.on('error', (error) => this.#lost(`the connection failed: ${errorCode(error)}`));
     socket.on('end', () => this.#lost('the server closed the connection'));
     socket.on('close', () => this.#lost('the connection was closed'));
     socket.on('drain', () => this.#drained?.());
@@ -379,7 +380,7 @@ export class SmtpConnection {
       return this.#sendChunk(memory, 'last');
     const sending = framing === 'data' ? this.#stream(transaction.content) : this.#nextChunk(transaction.content);
     // Reading the content is all that can fail: writing reports to the socket's listeners.
-    sending.catch((error: unknown) => this.#lost(`the content cannot be read: ${whyOf(error)}`, '4.3.0', 'local'));
+    sending.catch((error: unknown) => this.#lost(`the content cannot be read: ${errorCode(error)}`, '4.3.0', 'local'));
   }
 
   #sendAll(octets: Buffer): void {

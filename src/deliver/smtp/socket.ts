@@ -2,8 +2,10 @@
 
 import { type X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, isIPv6, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { errorCode } from '../../lib/error-text.ts';
 import { checkDane, type DaneResult } from '../../tlspolicy/dane.ts';
+import { checkHostName } from '../../tlspolicy/host-name.ts';
 import { Deadline } from '../deadline.ts';
 import { type ConnectionOptions, type Opened, type Target } from './connection.ts';
 import { type TlsResultType } from '../../mail/tls-result.ts';
@@ -73,7 +75,7 @@ export function dialSocket(target: Target, options: ConnectionOptions): Promise<
     const fail = (text: string): void =>
       done({ kind: 'failed', refused: refusedBy(target, text, { reached, result: 'validation-failure' }) });
     deadline.set(options.timeouts.connect);
-    socket.once('error', (error) => fail(whyOf(error)));
+    socket.once('error', (error) => fail(errorCode(error)));
     socket.once('close', () => fail('the connection was closed'));
     socket.once('connect', () => {
       reached = true;
@@ -129,7 +131,7 @@ function tlsProof(socket: TLSSocket, target: Target, { clock }: ConnectionOption
 }
 
 function errorOf({ authorizationError }: TLSSocket, pinned: boolean | undefined): string {
-  return pinned === false ? 'it has none of the fingerprints of the route' : whyOf(authorizationError);
+  return pinned === false ? 'it has none of the fingerprints of the route' : errorCode(authorizationError);
 }
 
 function daneResult(socket: TLSSocket, { demand, names }: Target, now: number): DaneResult {
@@ -150,12 +152,6 @@ function sentCertificates(socket: TLSSocket): readonly X509Certificate[] {
     next = next.issuerCertificate;
   }
   return sent;
-}
-
-/** What an error says in few words: its code, which is stable, before its text. */
-export function whyOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
 }
 
 function connectTo(target: Target, options: ConnectionOptions, incoming: Incoming): Socket {
@@ -189,24 +185,10 @@ function tlsOptions({ host, demand: { serverName }, tlsOptions: route }: Target,
     // RFC 6066 §3: an IP address is no server name.
     ...(isIP(host) === 0 ? { servername: serverName } : { host }),
     // RFC 7672 §8.1: where the TLSA records are found is asked for; what is checked by name is the host.
-    checkServerIdentity: checkedAs(host),
+    checkServerIdentity: (_: string, certificate: PeerCertificate) => checkHostName(host, certificate),
     rejectUnauthorized: false,
     secureContext: contextFor(route, tls),
   };
-}
-
-/** A common name is no name of a host (RFC 8461 §4.1, RFC 9525 §2); Node would fall back on it. */
-class NoAltName extends Error {
-  readonly code = 'ERR_TLS_CERT_ALTNAME_INVALID';
-
-  constructor() {
-    super('it has no alternative name');
-  }
-}
-
-function checkedAs(host: string): typeof checkServerIdentity {
-  return (_, certificate) =>
-    certificate.subjectaltname === undefined ? new NoAltName() : checkServerIdentity(host, certificate);
 }
 
 function refusedBy(

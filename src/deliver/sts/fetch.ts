@@ -7,10 +7,10 @@
 
 import { type AnswerHead, exchange, within } from '../../https/exchange.ts';
 import { type Duration } from '../../lib/time.ts';
-import { type StsPolicy } from '../../mail/sts-policy.ts';
+import { STS_POLICY_PATH, type StsPolicy } from '../../mail/sts-policy.ts';
 import { type Resolver } from '../../ports/resolver.ts';
 import { type Timers } from '../../ports/timers.ts';
-import { MAX_POLICY_OCTETS, parseStsPolicy, STS_POLICY_PATH, stsPolicyHost } from '../../tlspolicy/mta-sts.ts';
+import { MAX_POLICY_OCTETS, parseStsPolicy, stsPolicyHost } from '../../tlspolicy/mta-sts.ts';
 import { type AddressFamily, addressesOf } from '../smtp/addresses.ts';
 
 export interface FetchOptions {

@@ -8,6 +8,7 @@
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
+import { errorText } from '../../lib/error-text.ts';
 
 /** `PRAGMA application_id`: "PRdr". */
 const APPLICATION_ID = 0x50_52_64_72;
@@ -100,7 +101,7 @@ function numberOf(database: DatabaseSync, pragma: string): number {
 }
 
 function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
   // SQLITE_CORRUPT and SQLITE_NOTADB.
   return code === 11 || code === 26 ? `${text}; restore it from a backup, or move it away to begin anew` : text;

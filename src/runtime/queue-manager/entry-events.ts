@@ -12,7 +12,6 @@ import {
   type DeliveredEvent,
   type Delays,
   type DroppedEvent,
-  type Event,
   type ExpiredEvent,
   type FailedEvent,
   type HeldEvent,
@@ -162,5 +161,3 @@ export function releasedEvent(entry: Entry, by: string, at: Instant): ReleasedEv
 export function removedEvent(entry: Entry, how: { by: string; told: boolean }, at: Instant): RemovedEvent {
   return { kind: 'removed', ...entryFields(entry, entry.recipients, at), ...how };
 }
-
-export type EventSink = (event: Event) => void;

@@ -13,6 +13,7 @@ import { type NewMessage, SpoolError } from '../../spool/spool.ts';
 import { countAccepted, countCommit, countNotTaken } from './flow-metrics.ts';
 import { type QueueManagerContext } from './ports.ts';
 import { type RecentMessages } from './recent-messages.ts';
+import { EPOCH } from './settler.ts';
 
 export interface IntakeSinks {
   /** Whether the scheduler takes the entries in memory. */
@@ -30,7 +31,6 @@ interface Arrival {
   readonly answer: (result: Submitted, kept: boolean) => void;
 }
 
-const EPOCH = 1;
 /** A crash finds the entry due again within the minute, so nobody is hammered. */
 const FAST_PATH_AHEAD = MINUTE;
 

@@ -5,6 +5,7 @@
 
 import { open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
+import { errorText } from '../../lib/error-text.ts';
 import {
   type BackedUp,
   type Changed,
@@ -128,7 +129,7 @@ export class QueueOperations implements QueueAdmin {
       return await this.#deps.maintenance.backup(folder);
     } catch (error) {
       // A folder that is not empty, or may not be written, is for the operator to mend.
-      throw new Refusal('conflict', `the backup failed: ${error instanceof Error ? error.message : String(error)}`);
+      throw new Refusal('conflict', `the backup failed: ${errorText(error)}`);
     }
   }
 

@@ -28,7 +28,8 @@ interface Part {
 }
 
 const RETRY_WHEN_FULL: Duration = SECOND;
-const EPOCH: Epoch = 1;
+/** One process has the spool alone, so that its commits are all of one. */
+export const EPOCH: Epoch = 1;
 
 export class Settler {
   readonly #deps: SettlerDeps;

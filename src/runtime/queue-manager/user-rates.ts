@@ -1,5 +1,6 @@
 /** Whether a logged-in user, and its tenant, may send one more message now; by the limits that the directory has. */
 
+import { errorText } from '../../lib/error-text.ts';
 import { type DirectoryReader } from '../../directory/directory.ts';
 import { type Sending, SendingRates } from '../../queue/sending-rates.ts';
 import { type Submitted } from '../../receive/ports.ts';
@@ -26,7 +27,7 @@ export class UserRates {
       return excess && { kind: 'tooMuch', of: excess.of, limit: excess.limit };
     } catch (error) {
       // Mail that waits must not suffer from a directory that cannot be read.
-      return { kind: 'unavailable', reason: error instanceof Error ? error.message : String(error) };
+      return { kind: 'unavailable', reason: errorText(error) };
     }
   }
 

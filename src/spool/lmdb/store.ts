@@ -11,6 +11,7 @@
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RootDatabase, open } from 'lmdb';
+import { errorText } from '../../lib/error-text.ts';
 import { SpoolError } from '../spool.ts';
 import { type KeyRange } from './keys.ts';
 import { type Need, type Pages, Room } from './room.ts';
@@ -188,7 +189,7 @@ export class Store {
   async #failure(error: unknown, octets: number): Promise<SpoolError> {
     const cause = await causeOf(error);
     const code = codeOf(cause);
-    const text = cause instanceof Error ? cause.message : String(cause);
+    const text = errorText(cause);
     if (code === ENOSPC || code === MDB_MAP_FULL || code === MDB_TXN_FULL)
       return new SpoolError('full', `no room for a commit: ${text}`, { cause });
     if (!isPanic(cause) && (await this.#isFull(octets)))

@@ -14,9 +14,9 @@ import { isEncodable } from './name.ts';
 import { Malformed, Reader } from './reader.ts';
 import { readRecord, RECORD_TYPES, type RecordType, recordTypeOf, type ResourceRecord } from './record.ts';
 
-export const MAX_ANSWER_RECORDS = 100;
+const MAX_ANSWER_RECORDS = 100;
 /** RFC 1035 §4.2.1: what fits into UDP without EDNS. */
-export const PLAIN_UDP_OCTETS = 512;
+const PLAIN_UDP_OCTETS = 512;
 
 export const RCODE = { noError: 0, formErr: 1, servFail: 2, nxDomain: 3, notImp: 4, refused: 5 } as const;
 

@@ -7,6 +7,7 @@
  * content, so that a file that was cut short is not taken for a message; it is of one length, to be filled in last.
  */
 
+import { jsonObject } from '../../lib/json-object.ts';
 import { type Parsed, parsed, unparsed } from '../../lib/parsed.ts';
 import { parseEnvid, parseNotify, parseRet } from '../../mail/dsn-parameters.ts';
 import { type Notify } from '../../mail/envelope.ts';
@@ -32,7 +33,7 @@ export interface PickupHead {
 
 export const MAX_PICKUP_RECIPIENTS = 1000;
 /** The envelope at most: addresses of 254 characters, as JSON may write them. */
-export const MAX_ENVELOPE_OCTETS = 1024 * 1024;
+const MAX_ENVELOPE_OCTETS = 1024 * 1024;
 const MAX_ADDRESS = 1000;
 const MAX_NAME = 1000;
 
@@ -66,7 +67,7 @@ export function decodeHead(octets: Buffer): Parsed<PickupHead> {
 type Fields = Readonly<Record<string, unknown>>;
 
 function decodeEnvelope(json: string): Parsed<PickupEnvelope> {
-  const from = fieldsOf(json);
+  const from = jsonObject(json);
   if (from === undefined) return unparsed('its envelope is not JSON');
   const { sender, fullName, recipients, notify, ret, envid } = from;
   if (!isList(recipients, MAX_PICKUP_RECIPIENTS, MAX_ADDRESS) || recipients.length === 0)
@@ -99,17 +100,6 @@ function dsnOf({ notify, ret, envid }: Fields): Parsed<Pick<PickupEnvelope, 'not
 
 function given<T>(value: unknown, parse: (value: unknown) => Parsed<T>): Parsed<T | undefined> {
   return value === undefined ? parsed(undefined) : parse(value);
-}
-
-function fieldsOf(json: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    // Any object can be asked for names; each answer is checked.
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-  } catch {
-    // Not JSON: whoever wrote it is told so.
-    return undefined;
-  }
 }
 
 function isText(value: unknown, max: number): value is string | undefined {

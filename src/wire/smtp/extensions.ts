@@ -23,7 +23,7 @@ export type ExtensionName =
   | 'MT-PRIORITY' // RFC 6710
   | 'HELP'; // RFC 5321 §4.1.1.8
 
-export const EXTENSION_NAMES: readonly ExtensionName[] = [
+const EXTENSION_NAMES: readonly ExtensionName[] = [
   'PIPELINING',
   'SIZE',
   '8BITMIME',
