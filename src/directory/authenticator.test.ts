@@ -142,6 +142,14 @@ describe('SCRAM', () => {
     assert.equal(Buffer.from(secret.serverKey).toString('base64'), 'wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=');
   });
 
+  test('is of the password as clients prepare it (RFC 4013; figures of libgsasl)', async () => {
+    const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
+    const { storedKey, serverKey } = await scramSecretOf('pass\u2168wo\u00adrd \ufb01 x', salt);
+    assert.equal(Buffer.from(storedKey).toString('base64'), '9onl4XevMwFsrfx99rcYSkrZhOKV1U2eg5i/i1xvXQY=');
+    assert.equal(Buffer.from(serverKey).toString('base64'), 'X1NsxXXZ0FpMba8bsD2FeHisxYyri46GaNcK6P+q6/o=');
+    assert.deepEqual((await scramSecretOf('passIXword fi\u00a0x', salt)).storedKey, storedKey);
+  });
+
   test('made up: differs with the pepper', () => {
     assert.notDeepEqual(madeUpSecret('eve', PEPPER), madeUpSecret('eve', Buffer.alloc(32)));
   });

@@ -54,7 +54,7 @@ export async function scramSecretOf(
   iterations = SCRAM_ITERATIONS,
 ): Promise<ScramSecret> {
   const salted = await new Promise<Buffer>((resolve, reject) => {
-    pbkdf2(normalized(password), salt, iterations, 32, 'sha256', (error, key) =>
+    pbkdf2(saslPrepared(password), salt, iterations, 32, 'sha256', (error, key) =>
       error ? reject(error) : resolve(key),
     );
   });
@@ -78,7 +78,20 @@ export function madeUpSecret(user: string, pepper: Uint8Array): ScramSecret {
   };
 }
 
-/** As both ends of SCRAM prepare it (RFC 8265 §4.2): other forms of the same letters are the same password. */
+// RFC 3454, tables C.1.2 and B.1.
+const SPACES = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g;
+// oxlint-disable-next-line no-misleading-character-class -- each of them is taken out by itself
+const NOTHING = /[\u00ad\u034f\u1806\u180b-\u180d\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]/g;
+
+/**
+ * As clients of SCRAM prepare it (RFC 5802 §2.2, RFC 4013 §2). What they refuse as prohibited nobody can log in with by
+ * SCRAM, so that it needs no check here.
+ */
+function saslPrepared(password: string): string {
+  return password.replaceAll(SPACES, ' ').replaceAll(NOTHING, '').normalize('NFKC');
+}
+
+/** For passwords that come as they are (RFC 8265 §4.2): other forms of the same letters are the same password. */
 function normalized(password: string): string {
   return password.replaceAll(/\p{Zs}/gu, ' ').normalize('NFC');
 }

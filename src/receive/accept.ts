@@ -43,16 +43,20 @@ export function acceptSink(deps: ReceiveDeps, transaction: Transaction, refuse: 
     binary: transaction.sender.body === 'BINARYMIME',
     trace: traceOf(deps, transaction, id),
     ...submissionForm(deps, transaction, id),
-    ...signing(deps, transaction),
-    ...timed(deps, transaction, id),
+    ...submitted(deps, transaction, id),
     refused: (why) => answerTo(transaction, refuse(why)),
   });
 }
 
-/** The times are decided once the header section is known, and hold from then on. */
-function timed(deps: ReceiveDeps, transaction: Transaction, id: QueueId): Pick<SinkOptions, 'check' | 'commit'> {
+/** The times are decided once the header section is known, and hold from then on: for the signatures, too. */
+function submitted(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  id: QueueId,
+): Pick<SinkOptions, 'check' | 'sign' | 'commit'> {
   let times = transaction.times;
   return {
+    ...signing(deps, transaction, () => times.releaseAt),
     check: ({ options }) => {
       const decided = timesOf(deps, transaction.settings, { options, asked: times });
       if ('code' in decided) return decided;
@@ -80,11 +84,17 @@ function timesOf(
 }
 
 /** Only the mail of our own: of clients that may send anything to anybody through us. */
-function signing({ signer, clock }: ReceiveDeps, { settings, peer }: Transaction): Pick<SinkOptions, 'sign'> {
+function signing(
+  { signer, signsOnlyOf, clock }: ReceiveDeps,
+  { settings, peer }: Transaction,
+  sentFrom: () => Instant | undefined,
+): Pick<SinkOptions, 'sign'> {
   const active = signer();
   if (active === undefined || (peer.identity === undefined && !settings.relay.isTrusted(peer.address))) return {};
   const may = peer.identity && senderTest(peer.identity);
-  return { sign: (section) => active.begin(section, clock.now(), may) };
+  return {
+    sign: (section) => active.begin(section, clock.now(), { may, onlyOf: signsOnlyOf, sentFrom: sentFrom() }),
+  };
 }
 
 interface Arrival {

@@ -18,6 +18,7 @@ import { type LocalIntakeDeps, takeIn, tellRefused } from './local-intake.ts';
 import { type TakenIn, whyUnfit } from './local-message.ts';
 import { OctetBudget } from './octet-budget.ts';
 import { type IntakeState, type Submitted } from './ports.ts';
+import { type SignedMail, type Signer } from './signer.ts';
 
 const folder = mkdtempSync('/tmp/local-intake-');
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -143,6 +144,25 @@ function contentOf({ submitted }: World): string {
   assert.ok(content.kind === 'octets');
   return Buffer.from(content.octets).toString('latin1');
 }
+
+describe('a signature', () => {
+  const cases: readonly (readonly [string, boolean, readonly boolean[]])[] = [
+    ['is for the own address alone of who may not name another', false, [true, true, false]],
+    ['is for whomever who may name any', true, [true, true, true]],
+  ];
+  for (const [name, mayNameSender, wanted] of cases)
+    test(name, async () => {
+      const w = world({ mayNameSender });
+      const asked: boolean[] = [];
+      const begin = (_section: Buffer, _now: number, { onlyOf }: SignedMail) => {
+        for (const author of ['ann@here.test', 'Ann@here.test', 'ceo@here.test']) asked.push(onlyOf!(author));
+      };
+      const receive = { ...w.deps.receive, signer: () => ({ begin }) as unknown as Signer };
+      const deps = { ...w.deps, receive };
+      assert.deepEqual(await takeIn({ path: fileOf(message({})), id: ID }, deps), { kind: 'accepted' });
+      assert.deepEqual(asked, wanted);
+    });
+});
 
 describe('a header section that is too long', () => {
   test('is refused whole where it ends in a field, and nothing of a Bcc goes out', async () => {

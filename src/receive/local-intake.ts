@@ -161,6 +161,12 @@ class LocalIntake {
     };
   }
 
+  /** Who may not name another reverse-path is not signed as another author either: the domain would answer for it. */
+  #mayBe(author: string): boolean {
+    const { user, own } = this.#message;
+    return this.#deps.settings().mayNameSender(user.name) || author.toLowerCase() === formatMailbox(own).toLowerCase();
+  }
+
   /** `keep`: the file, until whose end the message is known. */
   #receiver(keep: string | undefined): SessionReceiver {
     const { receive } = this.#deps;
@@ -174,6 +180,7 @@ class LocalIntake {
         optionsFrom: () => this.#deps.settings().mayGiveOptions(this.#message.user.name),
       }),
       nextId: () => this.#file.id,
+      signsOnlyOf: (author) => this.#mayBe(author),
       // Nobody waits for the reply of a stateless relay, or of a route that refuses: the message is kept, and goes there.
       routeOf: (recipient, facts) => {
         const route = receive.routeOf(recipient, facts);

@@ -7,6 +7,7 @@ import { type Identity } from '../mail/identity.ts';
 import { parseMailbox } from '../mail/path.ts';
 import { type Authenticated } from './authenticator.ts';
 import { FailureCounts, failureTable } from './failure-counts.ts';
+import { KnownClients, knownTable } from './known-clients.ts';
 import { Logins } from './logins.ts';
 import { maySendAs, PeerLogins } from './session-logins.ts';
 import { type Peer } from './transaction.ts';
@@ -21,10 +22,11 @@ function world(answer: Authenticated = { kind: 'refused' }) {
   const asked: string[] = [];
   const logins = new Logins({
     failures: new FailureCounts(failureTable(), () => clock.monotonic()),
+    known: new KnownClients(knownTable(), () => clock.monotonic()),
     authenticator: {
-      password: (user) => {
+      password: (user, password) => {
         asked.push(user);
-        return Promise.resolve(answer);
+        return Promise.resolve(password === 'right' ? { kind: 'identity', identity: ANN } : answer);
       },
       user: () => Promise.resolve(answer),
       token: () => Promise.resolve(answer),
@@ -36,8 +38,8 @@ function world(answer: Authenticated = { kind: 'refused' }) {
     refused: (peer, user, why) => void told.push(`${peer.address} ${user} ${why.code}`),
     clientUsers: () => ({ from: 'address', byFingerprint: new Map() }),
   });
-  const attempt = (address: string, user = 'ann') =>
-    peers.check({ ...PEER, address }, { kind: 'password', user, password: 'x' });
+  const attempt = (address: string, user = 'ann', password = 'x') =>
+    peers.check({ ...PEER, address }, { kind: 'password', user, password });
   return { clock, asked, told, attempt, peers };
 }
 
@@ -95,6 +97,21 @@ describe('failures', () => {
     assert.ok(typeof last === 'object' && 'code' in last && last.code === 454);
     clock.advance(61_000);
     assert.equal(await attempt('198.51.100.1'), 'refused');
+  });
+
+  test('of strangers do not lock a name where its user has logged in before', async () => {
+    const { attempt, clock } = world();
+    assert.equal(await attempt('198.51.100.1', 'ann', 'right'), ANN);
+    for (let n = 0; n < 50; n += 1) await attempt(`192.0.2.${n}`);
+    for (const address of ['198.51.100.2', '192.0.2.200'])
+      assert.equal(((await attempt(address, 'ann', 'right')) as { code: number }).code, 454);
+    assert.equal(await attempt('198.51.100.1', 'ann', 'right'), ANN);
+    // Not without end there either: the address has its own count.
+    for (let n = 0; n < 20; n += 1) assert.equal(await attempt('198.51.100.1'), 'refused');
+    assert.equal(((await attempt('198.51.100.1', 'ann', 'right')) as { code: number }).code, 421);
+    clock.advance(8 * 86_400_000);
+    for (let n = 0; n < 50; n += 1) await attempt(`192.0.2.${n}`);
+    assert.equal(((await attempt('198.51.100.1', 'ann', 'right')) as { code: number }).code, 454);
   });
 
   test('of who may not even try are not counted: one more each minute stays one more each minute', async () => {

@@ -2,7 +2,8 @@
  * The logins of one session's client: asks who knows, counts failures, and tells of them.
  *
  * Failures are counted for a client's address (IPv6: its /64) and for the name that it tries, each with a number that may
- * come at once and then one a minute. What a client sent as a password stands nowhere.
+ * come at once and then one a minute. From where a user has logged in lately nobody else's failures count. What a
+ * client sent as a password stands nowhere.
  */
 
 import { type Rate } from '../lib/gcra.ts';
@@ -12,6 +13,7 @@ import { type Reply, reply } from '../mail/reply.ts';
 import { type SaslCheck } from '../wire/sasl/sasl.ts';
 import { type Authenticated, type Authenticator } from './authenticator.ts';
 import { type FailureCounts } from './failure-counts.ts';
+import { type KnownClients } from './known-clients.ts';
 import { clientKey } from './limits.ts';
 
 /** Whom a certificate names is known before. */
@@ -21,6 +23,7 @@ export type LoginAnswer = Identity | 'refused' | 'unavailable' | Reply;
 export interface LoginsDeps {
   readonly authenticator: Authenticator;
   readonly failures: FailureCounts;
+  readonly known: KnownClients;
 }
 
 /** A person who mistypes never meets these. */
@@ -39,9 +42,10 @@ export class Logins {
 
   /** Before anything is looked up: whether this client may try at all. */
   obstacle(address: string, user: string | undefined): Reply | undefined {
-    const { failures } = this.#deps;
+    const { failures, known } = this.#deps;
     if (failures.isSpent(addressKey(address), PER_ADDRESS)) return TOO_MANY;
-    return user !== undefined && failures.isSpent(userKey(user), PER_USER) ? LOCKED : undefined;
+    if (user === undefined || !failures.isSpent(userKey(user), PER_USER)) return undefined;
+    return known.has(clientOf(user, address)) ? undefined : LOCKED;
   }
 
   check(check: LoginCheck): Promise<Authenticated> {
@@ -65,6 +69,10 @@ export class Logins {
     return this.#deps.authenticator.scram(user);
   }
 
+  succeeded(address: string, user: string): void {
+    this.#deps.known.add(clientOf(user, address));
+  }
+
   failed(address: string, user: string | undefined): void {
     const { failures } = this.#deps;
     failures.add(addressKey(address), PER_ADDRESS);
@@ -74,6 +82,10 @@ export class Logins {
 
 function addressKey(address: string): string {
   return `address ${clientKey(address)}`;
+}
+
+function clientOf(user: string, address: string): string {
+  return `${clientKey(address)} ${user}`;
 }
 
 function userKey(user: string): string {

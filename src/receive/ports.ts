@@ -114,6 +114,8 @@ export interface ReceiveDeps {
   readonly incoming: string;
   /** Undefined: nobody's mail is signed. */
   readonly signer: () => Signer | undefined;
+  /** Authors whose mail is signed; that of others goes out as it is. Absent: everybody's. */
+  readonly signsOnlyOf?: (author: string) => boolean;
   /** The way a recipient would go; undefined when no route matches. */
   readonly routeOf: (recipient: Mailbox, facts: RouteFacts) => Route | undefined;
   readonly entriesOf: (message: PlannedMessage, recipients: readonly EntryRecipient[]) => readonly Entry[];

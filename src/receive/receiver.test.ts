@@ -11,6 +11,7 @@ import { type NewMessage } from '../spool/spool.ts';
 import { Aliases } from './aliases.ts';
 import { type Authenticated, type Authenticator } from './authenticator.ts';
 import { FailureCounts, failureTable } from './failure-counts.ts';
+import { KnownClients, knownTable } from './known-clients.ts';
 import { KeptContents } from './kept-contents.ts';
 import { Logins } from './logins.ts';
 import { OctetBudget } from './octet-budget.ts';
@@ -21,7 +22,7 @@ import {
   type RelayTransaction,
   type Submitted,
 } from './ports.ts';
-import { type Signer } from './signer.ts';
+import { type SignedMail, type Signer } from './signer.ts';
 import { ALL_REPAIRED, formRules } from './form-rule-names.ts';
 import { SessionReceiver } from './receiver.ts';
 import { type ContentSink, type Peer } from './transaction.ts';
@@ -206,6 +207,19 @@ describe('signing', () => {
       assert.equal(answer.code, code);
       if (code === 451) assert.match(String((w.events[0] as { reply?: string }).reply), /^451 4\.7\.5 .*no key/);
     });
+});
+
+test('a signature is counted from when the message is sent', async () => {
+  const asked: (number | undefined)[] = [];
+  const signer = { begin: (_section: Buffer, _now: number, { sentFrom }: SignedMail) => void asked.push(sentFrom) };
+  const identity = { user: 'app', tenant: '', senders: ['sender.test'], limits: {} };
+  for (const field of ['', 'X-Postrider-Send-At: 1970-01-01T12:00:00Z\r\n']) {
+    const w = world({ signer: () => signer as unknown as Signer });
+    await begin(w, { identity });
+    await w.receiver.recipient(to('ann@local.test'));
+    await send(w, `From: ann@sender.test\r\n${field}\r\nx\r\n`);
+  }
+  assert.deepEqual(asked, [undefined, 12 * 3_600_000]);
 });
 
 describe('soft bounce', () => {
@@ -572,7 +586,8 @@ describe('a client that has logged in', () => {
     const changed = (answer: Authenticated) => {
       const authenticator = { user: () => Promise.resolve(answer) } as unknown as Authenticator;
       const failures = new FailureCounts(failureTable(), () => 0);
-      return world({ logins: new Logins({ authenticator, failures }) });
+      const known = new KnownClients(knownTable(), () => 0);
+      return world({ logins: new Logins({ authenticator, failures, known }) });
     };
 
     test('may not begin anything any more, when it was disabled since', async () => {

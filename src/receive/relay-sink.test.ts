@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { type Event } from '../events/event.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type RelayRoute } from '../mail/route.ts';
-import { type Reply, reply } from '../mail/reply.ts';
+import { type Reply, reply, replyText } from '../mail/reply.ts';
 import { parseMailbox } from '../mail/path.ts';
 import { OctetBudget } from './octet-budget.ts';
 import { type ReceiveDeps, type RelayTransaction } from './ports.ts';
@@ -32,7 +32,10 @@ function mailbox(text: string) {
   return read.value;
 }
 
-function world(changes: Partial<RelayTransaction> = {}, { protocol = 'ESMTP', room = 10_000 } = {}): World {
+function world(
+  changes: Partial<RelayTransaction> = {},
+  { protocol = 'ESMTP', room = 10_000, trusted = false } = {},
+): World {
   const passed: Buffer[] = [];
   let aborted = 0;
   const events: Event[] = [];
@@ -63,7 +66,7 @@ function world(changes: Partial<RelayTransaction> = {}, { protocol = 'ESMTP', ro
     peer: { address: '192.0.2.1', port: 9, listener: 'in', helloName: 'c.test', protocol, tls: undefined },
     sender: { reversePath: mailbox('ann@sender.test'), smtpUtf8: false },
     recipients: [],
-    accepted: 2,
+    ...{ accepted: 2, trusted },
   } as unknown as Transaction;
   const route: RelayRoute = { name: 'edge', kind: 'relay', match: {}, host: 'next.test', port: 25, tls: 'none' };
   const refuse = (why: Reply): Reply => {
@@ -85,6 +88,24 @@ async function send(w: World, chunks: readonly string[]): Promise<Reply | readon
 }
 
 const TRACE = /^Received: from c\.test [^]*?today\r\n/;
+
+describe('an option field', () => {
+  const later = 'X-Postrider-Send-At: 2030-01-01T00:00:00Z\r\n';
+  const cases: readonly (readonly [string, boolean, string, string])[] = [
+    ['that has mail wait is refused of who may give it', true, later, '550 5.6.0 X-Postrider-Send-At: the route edge'],
+    ['that names a pool is too', true, 'X-Postrider-Pool: a\r\n', '550 5.6.0 X-Postrider-Pool: the route edge'],
+    ['that cannot be read is too', true, 'X-Postrider-Send-At: soon\r\n', '550 5.6.0 X-Postrider-Send-At:'],
+    ['that is met by passing on at once is taken', true, 'X-Postrider-Expires: 1h\r\n', '250'],
+    ['is nothing but taken out of the mail of others', false, later, '250'],
+  ];
+  for (const [name, trusted, field, want] of cases)
+    test(name, async () => {
+      const w = world({}, { trusted });
+      const answer = (await send(w, [`${field}Subject: x\r\n\r\nx\r\n`])) as Reply;
+      assert.ok(replyText(answer).startsWith(want), replyText(answer));
+      assert.doesNotMatch(w.passed(), /X-Postrider/);
+    });
+});
 
 describe('content', () => {
   test('goes on behind one trace field, however it is cut, and nothing of it stays in memory', async () => {

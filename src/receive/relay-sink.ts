@@ -9,6 +9,7 @@
 
 import { OctetCollector } from '../lib/octet-collector.ts';
 import { headerEnd } from '../mail/header.ts';
+import { fieldOfOption, type OptionName } from '../mail/message-options.ts';
 import { formatMailbox } from '../mail/path.ts';
 import { type Reply, reply, replyText } from '../mail/reply.ts';
 import { editHeader } from './header-edits.ts';
@@ -40,6 +41,13 @@ export async function relaySink(
 }
 
 const NO_SENSE = reply(451, '4.5.0', 'The next hop answered out of turn');
+
+/** Of those that may give options: what needs the message to be kept, or another route. */
+const UNMET = ['sendAt', 'pool'] as const satisfies readonly OptionName[];
+
+function cannotBeMet(option: OptionName, route: string): Reply {
+  return reply(550, '5.6.0', `${fieldOfOption(option)}: the route ${route} passes mail on at once and keeps none`);
+}
 
 interface Way {
   readonly relaying: Relaying;
@@ -101,8 +109,10 @@ class RelaySink implements ContentSink {
     const { maxHeaderOctets, maxHops } = this.#settings;
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
     const octets = this.#drop();
-    const header = editHeader(octets.subarray(0, end), 'untrusted');
+    const header = editHeader(octets.subarray(0, end), this.#transaction.trusted ? 'trusted' : 'untrusted');
     if ('code' in header) return this.#refuse(header);
+    const unmet = UNMET.find((option) => header.options[option] !== undefined);
+    if (unmet !== undefined) return this.#refuse(cannotBeMet(unmet, this.#way.relaying.route.name));
     if (header.hops > maxHops) return this.#refuse(tooManyHops(maxHops));
     this.#passing = 'body';
     const trace = Buffer.from(traceOf(this.#deps, this.#transaction, this.#deps.nextId()), 'utf8');

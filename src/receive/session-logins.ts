@@ -49,7 +49,11 @@ export class PeerLogins implements SessionLogins {
     if (obstacle !== undefined) return obstacle;
     const check = asked.kind === 'certificate' ? this.#byCertificate(peer, asked.user) : asked;
     const found: Authenticated = check === undefined ? NOT_NAMED : await this.#logins.check(check);
-    if (found.kind === 'identity') return found.identity;
+    if (found.kind === 'identity') {
+      // By the name that failures are counted for.
+      this.#logins.succeeded(peer.address, asked.user ?? found.identity.user);
+      return found.identity;
+    }
     if (found.kind === 'refused') this.failed(peer, check?.user ?? asked.user, found.reason);
     return found.kind;
   }

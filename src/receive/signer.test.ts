@@ -152,11 +152,18 @@ describe('a user', () => {
   ];
   for (const [name, from, wanted] of cases)
     test(name, () => {
-      const begun = new Signer(settings()).begin(messageFrom(from, ''), NOW, may);
+      const begun = new Signer(settings()).begin(messageFrom(from, ''), NOW, { may });
       if (begun?.kind !== 'fault') return assert.equal(begun?.kind, wanted);
       assert.match(begun.reason, wanted as RegExp);
       return assert.ok(begun.lasting);
     });
+});
+
+test('mail of other authors than those that are signed goes out as it is', () => {
+  const onlyOf = (author: string): boolean => author === 'ann@example.com';
+  const begun = (from: string) => new Signer(settings()).begin(messageFrom(from, ''), NOW, { onlyOf, may: onlyOf });
+  assert.equal(begun('eve@example.com'), undefined);
+  assert.equal(begun('ann@example.com')?.kind, 'signing');
 });
 
 describe('the signatures', () => {

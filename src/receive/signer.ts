@@ -55,6 +55,16 @@ export function activeSigner(settings: SigningSettings, directory?: KeyDirectory
   return active ? new Signer(settings, directory) : undefined;
 }
 
+/** What is known of a message beside its header section. */
+export interface SignedMail {
+  /** Whether who sends it may do so as this author; a signature says that the domain answers for it. Absent: he may. */
+  readonly may?: ((author: string) => boolean) | undefined;
+  /** Mail of other authors goes out as it is. Absent: of none. */
+  readonly onlyOf?: ((author: string) => boolean) | undefined;
+  /** Later than now where it is to be sent later: `x=` is counted from then. */
+  readonly sentFrom?: Instant | undefined;
+}
+
 // Of a From field with more, none could be shown to a reader.
 const MAX_AUTHORS = 100;
 
@@ -69,22 +79,24 @@ export class Signer {
     this.#plans = new Plans(settings.expireAfter);
   }
 
-  /**
-   * `section`: the header section as it will be stored, with its empty line. `may`: whether who sends it may do so as this author; a
-   * signature says that the domain answers for it. Undefined: nobody signs.
-   */
-  begin(section: Buffer, now: Instant, may: (author: string) => boolean = anybody): Signing | SigningFault | undefined {
+  /** `section`: the header section as it will be stored, with its empty line. Undefined: nobody signs. */
+  begin(section: Buffer, now: Instant, mail: SignedMail = {}): Signing | SigningFault | undefined {
+    const { may, onlyOf, sentFrom } = completed(mail, now);
     const fields = headerFields(section, Infinity);
     const authors = fields.filter(({ name }) => name === 'from');
     const author = authorOf(section, authors);
     const rule = this.#settings.rules.find(({ matches }) => matches(author));
-    if (rule?.sign === false) return undefined;
+    if (rule?.sign === false || !onlyOf(author)) return undefined;
     try {
       const keys = this.#keysFor(author, rule?.domains);
       if (keys.length === 0) return undefined;
       const obstacle = obstacleIn(section, fields, authors.length) ?? (may(author) ? undefined : notTheirs(author));
       if (obstacle !== undefined) return { kind: 'fault', reason: obstacle, lasting: true };
-      return new Signing(section, fields, this.#plans.planFor(fields, keys, rule ?? this.#settings.form, now));
+      return new Signing(
+        section,
+        fields,
+        this.#plans.planFor(fields, keys, rule ?? this.#settings.form, { now, sentFrom }),
+      );
     } catch (error) {
       return { kind: 'fault', reason: errorText(error), lasting: false };
     }
@@ -186,6 +198,10 @@ function obstacleIn(section: Buffer, fields: readonly HeaderField[], authors: nu
   if (authors > 1) return 'it has more than one From field';
   if (authors === 0) return 'it has no From field';
   return hasStrayLine(section, fields) ? 'a line of its header section is no header field' : undefined;
+}
+
+function completed({ may = anybody, onlyOf = anybody, sentFrom }: SignedMail, now: Instant) {
+  return { may, onlyOf, sentFrom: sentFrom ?? now };
 }
 
 function anybody(): boolean {

@@ -30,6 +30,12 @@ export interface Plan extends Pick<SignatureTags, 'canonicalization' | 'names'> 
   readonly by: string;
 }
 
+interface Times {
+  readonly now: Instant;
+  /** Not before: later than now where the message is to be sent later. */
+  readonly sentFrom: Instant;
+}
+
 /** Plans of one second; whoever sends other header sections all the time has each of them made for itself. */
 const MAX_PLANS = 100;
 /** Of all names of a header section; more than that is not kept. */
@@ -45,34 +51,37 @@ export class Plans {
     this.#expireAfter = expireAfter;
   }
 
-  planFor(fields: readonly HeaderField[], keys: readonly SigningKey[], form: SigningForm, now: Instant): Plan {
-    const second = Math.floor(now / SECOND);
+  planFor(fields: readonly HeaderField[], keys: readonly SigningKey[], form: SigningForm, times: Times): Plan {
+    const second = Math.floor(times.now / SECOND);
+    const from = Math.max(second, Math.floor(times.sentFrom / SECOND));
     if (second !== this.#second) this.#made.clear();
     this.#second = second;
-    let id = keys[0]?.domain ?? '';
+    let id = from === second ? '' : `${from} `;
+    id += keys[0]?.domain ?? '';
     for (const { name } of fields) id += `:${name}`;
     const known = this.#made.get(id);
     if (known !== undefined && known.form === form && isFor(known, keys)) return known;
-    const plan = this.#make(fields, keys, form);
+    const plan = this.#make(fields, keys, form, from);
     if (this.#made.size >= MAX_PLANS) this.#made.clear();
     if (id.length <= MAX_NAMES) this.#made.set(id, plan);
     return plan;
   }
 
-  #make(fields: readonly HeaderField[], keys: readonly SigningKey[], form: SigningForm): Plan {
+  #make(fields: readonly HeaderField[], keys: readonly SigningKey[], form: SigningForm, from: number): Plan {
     const { canonicalization, fields: more } = form;
     const names = signedNames(fields, more);
-    const tags = { canonicalization, names, ...this.#times() };
+    const tags = { canonicalization, names, ...this.#times(from) };
     const signatures = keys.map((key) => ({ key, beginning: fieldBeginning({ ...key, ...tags }) }));
     const octets = signatures.reduce((sum, { key, beginning }) => sum + signedFieldOctets(beginning, key.octets), 0);
     const by = keys.map(({ domain, selector }) => `d=${domain} s=${selector}`).join(', ');
     return { form, signatures, canonicalization, names, octets, by };
   }
 
-  #times(): Pick<SignatureTags, 'signedAt' | 'expiresAt'> {
+  /** `from`: the second from which the message may be sent; a signature must not end before. */
+  #times(from: number): Pick<SignatureTags, 'signedAt' | 'expiresAt'> {
     const expireAfter = this.#expireAfter;
-    const signedAt = this.#second;
-    return { signedAt, expiresAt: expireAfter === undefined ? undefined : signedAt + Math.ceil(expireAfter / SECOND) };
+    const expiresAt = expireAfter === undefined ? undefined : from + Math.ceil(expireAfter / SECOND);
+    return { signedAt: this.#second, expiresAt };
   }
 }
 

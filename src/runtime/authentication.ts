@@ -11,6 +11,7 @@ import { type Log } from '../ports/log.ts';
 import { type Timers } from '../ports/timers.ts';
 import { type Authenticated, type Authenticator } from '../receive/authenticator.ts';
 import { type FailureCounts } from '../receive/failure-counts.ts';
+import { type KnownClients } from '../receive/known-clients.ts';
 import { Logins } from '../receive/logins.ts';
 
 export interface LoginDeps {
@@ -19,6 +20,7 @@ export interface LoginDeps {
   readonly clock: Clock;
   /** Of logins, over all workers. */
   readonly failures: FailureCounts;
+  readonly known: KnownClients;
   readonly timers: Timers;
   readonly log: Log;
 }
@@ -29,13 +31,13 @@ export class WorkerLogins {
   #tokens: Tokens | undefined;
 
   constructor(deps: LoginDeps, oauth: OAuthSettings) {
-    const { directory, failures } = deps;
+    const { directory, failures, known } = deps;
     this.#deps = deps;
     this.configure(oauth);
     if (directory === undefined) return;
     const users = new DirectoryAuthenticator({ directory, key: randomBytes(32) });
     const authenticator = withTokens(users, (token) => this.#check(token));
-    this.logins = new Logins({ authenticator, failures });
+    this.logins = new Logins({ authenticator, failures, known });
   }
 
   configure(oauth: OAuthSettings): void {

@@ -18,6 +18,7 @@ export interface WorkerBoot extends Boot {
   readonly counts: SharedArrayBuffer;
   /** Failed logins, likewise. */
   readonly failures: SharedArrayBuffer;
+  readonly known: SharedArrayBuffer;
   readonly reusePort: boolean;
   /** To the queue manager. */
   readonly port: MessagePort;

@@ -81,6 +81,29 @@ describe('a report that is handed in', () => {
     });
   }
 
+  test('comes by the address that can be reached', async (t) => {
+    const resolver = zoneResolver({ 'reports.b.test': { A: ['127.0.0.2', '127.0.0.1'] } });
+    let asked = 0;
+    const port = await serve(t, (_request, response) => {
+      asked += 1;
+      response.writeHead(200).end();
+    });
+    const posted = await postReport(`https://reports.b.test:${port}/`, Buffer.from('x'), { ...OPTIONS, resolver });
+    assert.deepEqual([posted, asked], [undefined, 1]);
+  });
+
+  test('is not tried at further addresses once there was an answer', async (t) => {
+    const resolver = zoneResolver({ 'reports.b.test': { A: ['127.0.0.1', '127.0.0.1'] } });
+    let asked = 0;
+    const port = await serve(t, (_request, response) => {
+      asked += 1;
+      response.writeHead(500).end();
+    });
+    const posted = await postReport(`https://reports.b.test:${port}/`, Buffer.from('x'), { ...OPTIONS, resolver });
+    assert.match(posted ?? '', /answered 500/);
+    assert.equal(asked, 1);
+  });
+
   test('one that is not answered is given up', async (t) => {
     const clock = new HandClock();
     let begun = (): void => {};

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { entryOf, recipientOf } from '../../test/lib/entries.ts';
 import { parseEvent } from '../events/format.ts';
@@ -86,8 +89,31 @@ describe('reports that come by mail', () => {
     });
   }
 
-  test('one that is large enough for a file is not read', async () => {
-    const given = { ...mail(''), content: { kind: 'file', path: '/none', octets: 1 } } as const;
-    assert.equal(await withReport(given, { error: () => {}, warn: () => {}, info: () => {} }), given);
-  });
+  const files: readonly (readonly [string, (path: string) => NewMessage['content'], number, RegExp | undefined])[] = [
+    ['that is in a file is read', (path) => ({ kind: 'file', path, octets: 4000 }), 3, undefined],
+    [
+      'in a file without bound is not',
+      (path) => ({ kind: 'file', path, octets: 2 ** 21 + 1 }),
+      1,
+      /larger than 2097152/,
+    ],
+    ['in a file that is gone is told of', () => ({ kind: 'file', path: '/none', octets: 1 }), 1, /ENOENT/],
+  ];
+  for (const [name, contentOf, events, says] of files)
+    test(`one ${name}`, async (t) => {
+      const folder = await mkdtemp(join(tmpdir(), 'report-'));
+      t.after(() => rm(folder, { recursive: true }));
+      const path = join(folder, 'content');
+      await writeFile(path, `Content-Type: application/tlsrpt+json\r\n\r\n${JSON.stringify(REPORT)}`);
+      const logged: string[] = [];
+      const log = {
+        error: () => {},
+        warn: () => {},
+        info: (_: string, more?: object) => void logged.push(JSON.stringify(more)),
+      };
+      const read = await withReport({ ...mail(''), content: contentOf(path) }, log);
+      assert.equal(read.events.length, events);
+      if (says === undefined) assert.deepEqual(logged, []);
+      else assert.match(logged[0] ?? '', says);
+    });
 });

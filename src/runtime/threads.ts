@@ -9,6 +9,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { SECOND } from '../lib/time.ts';
 import { type Log } from '../ports/log.ts';
 import { failureTable } from '../receive/failure-counts.ts';
+import { knownTable } from '../receive/known-clients.ts';
 import { connectionCounts } from '../receive/limits.ts';
 import { type Boot, type Certificates, type Joining, type WorkerBoot } from './boot.ts';
 import { restartDelay } from './restart-delay.ts';
@@ -55,6 +56,7 @@ export class Threads {
   #archivist: Thread | undefined;
   readonly #counts: SharedArrayBuffer;
   readonly #failures = failureTable();
+  readonly #known = knownTable();
   #stopping = false;
 
   constructor(options: ThreadsOptions) {
@@ -155,7 +157,15 @@ export class Threads {
     const { reusePort } = this.#options;
     const startedAt = performance.now();
     const data: WorkerBoot = {
-      ...{ ...this.#boot, id: slot.id, counts: this.#counts, failures: this.#failures, reusePort, port },
+      ...{
+        ...this.#boot,
+        id: slot.id,
+        counts: this.#counts,
+        failures: this.#failures,
+        known: this.#known,
+        reusePort,
+        port,
+      },
       ...{ incoming: this.#incoming, certificates: this.#certificates },
     };
     return new Thread(

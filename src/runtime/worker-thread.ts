@@ -10,6 +10,7 @@ import { type DnsType } from '../ports/resolver.ts';
 import { type WorkerBoot } from './boot.ts';
 import { type PickupFile } from '../receive/local-message.ts';
 import { FailureCounts } from '../receive/failure-counts.ts';
+import { KnownClients } from '../receive/known-clients.ts';
 import { SharedCounts } from '../receive/limits.ts';
 import { processClock, steadyClock, SystemClock } from './clock.ts';
 import { type ConfigSource, loadSource } from './config-source.ts';
@@ -56,6 +57,7 @@ serveAsks({
         incoming,
         counts,
         failures: new FailureCounts(boot.failures, processClock),
+        known: new KnownClients(boot.known, processClock),
         directory,
         reusePort,
         settings,

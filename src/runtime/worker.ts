@@ -23,6 +23,7 @@ import { formatDate } from '../mail/date.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type FailureCounts } from '../receive/failure-counts.ts';
+import { type KnownClients } from '../receive/known-clients.ts';
 import { type DnsAnswer, type DnsRecords, type DnsType } from '../ports/resolver.ts';
 import { type OAuthSettings } from '../oauth/make-tokens.ts';
 import { type Random } from '../ports/random.ts';
@@ -96,6 +97,7 @@ type AgentPorts = Pick<
 
 export interface WorkerDeps extends Pick<ListenerSetDeps, 'counts' | 'reusePort'> {
   readonly failures: FailureCounts;
+  readonly known: KnownClients;
   readonly id: WorkerId;
   readonly link: Link<WorkerToQueueManager, QueueManagerToWorker>;
   readonly clock: Clock;

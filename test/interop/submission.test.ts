@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { scramSecretOf } from '../../src/directory/passwords.ts';
 
 import { createTransport } from 'nodemailer';
 
@@ -281,6 +282,28 @@ describe('gsasl', { skip: noClients }, () => {
       assert.match(output, /535 5\.7\.8/, output);
     });
   }
+
+  test('makes the same keys of a password as we do', async () => {
+    const salt = Buffer.alloc(16, 7);
+    for (const password of [
+      'correct horse',
+      'caf\u00e9',
+      'cafe\u0301',
+      'pass\u2168wo\u00adrd',
+      'a\u3000b\u200bc',
+      '\ufb01\u2126',
+    ]) {
+      const make = ['--mkpasswd', '--mechanism=SCRAM-SHA-256', '--iteration-count=4096'];
+      const { output } = await packaged('gsasl', [
+        ...make,
+        `--password=${password}`,
+        `--salt=${salt.toString('base64')}`,
+      ]);
+      const { storedKey, serverKey } = await scramSecretOf(password, salt);
+      const keys = [storedKey, serverKey].map((key) => Buffer.from(key).toString('base64'));
+      assert.ok(output.includes(keys.join(',')), `${password}: ${output}`);
+    }
+  });
 
   test('SCRAM-SHA-256 of a client that cannot bind', async () => {
     assert.match((await login('SCRAM-SHA-256', PASSWORD, '--no-cb')).output, /235 2\.7\.0/);
