@@ -66,7 +66,8 @@ function commandLinePage(): string {
   ];
   return `# Command line
 
-\`--json\` makes every command answer in JSON. \`--config\` and \`--spool\` say which server is meant: else it is the one of
+\`--json\` makes every command answer in JSON, but for \`sendmail\`, \`mailq\` and \`newaliases\`, which answer as other
+programs expect. \`--config\` and \`--spool\` say which server is meant: else it is the one of
 \`./postrider.config.ts\`, then of \`/etc/postrider/\`, then the sandbox started in this folder.
 
 | Exit code | |
@@ -115,19 +116,21 @@ const noWiring: Wiring = {
 // ── the rest ──
 
 function apiPage(): string {
-  const rows = Object.values(CALLS).map(({ method, path, argument, doc }) => {
+  const rows = Object.values(CALLS).map(({ method, path, argument, access, doc }) => {
     const names = Object.keys(argument.properties).map((name) =>
       argument.required?.includes(name) ? `**${name}**` : name,
     );
-    return `| \`${method} ${API_PREFIX}${path}\` | ${doc} | ${names.join(', ')} |`;
+    const mark = access === undefined ? '' : ' *socket*';
+    return `| \`${method} ${API_PREFIX}${path}\`${mark} | ${doc} | ${names.join(', ')} |`;
   });
   return `# HTTP API
 
-The same calls are answered on the control socket (\`control.sock\` in the spool folder) and on the HTTP listener. There
-is no login yet: the listener is on loopback, refuses requests for names that are not its own, and takes changes only as
+All calls are answered on the control socket (\`control.sock\` in the spool folder), and those without a mark on the HTTP
+listener too. Those marked *socket* give and take secrets, and over HTTP there is no login yet: there they are 404. The
+HTTP listener is on loopback, refuses requests for names that are not its own, and takes changes only as
 \`content-type: application/json\` and not from other web sites. With GET what is asked stands in the query, with POST in
-the body. What is required is bold. An error is \`{ "error": { "kind", "message" } }\` with status 400, 403, 404, 409, 415
-or 500.
+the body of at most 64 KiB. What is required is bold. An error is \`{ "error": { "kind", "message" } }\` with status 400,
+403, 404, 409, 413, 415 or 500.
 
 | Call | | Asks for |
 | --- | --- | --- |
@@ -137,6 +140,7 @@ ${rows.join('\n')}
 | \`GET /health/live\` | 200, or 503 when only a restart helps. | |
 | \`GET /health/ready\` | 200 while new mail is taken, else 503 with the reason. | |
 | \`GET /\` | A page for people. | |
+| \`GET /.well-known/mta-sts.txt\` | The MTA-STS policy of a domain of ours, where the name asked for is \`mta-sts.\` and the domain (\`mtaSts\`). Nothing else is served by such a name. | |
 
 Only in the sandbox:
 

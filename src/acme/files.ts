@@ -41,6 +41,17 @@ export async function writeWhole(file: string, text: string): Promise<void> {
   await rename(draft, file);
 }
 
+/** Everything that is there, into another spool. */
+export async function copyAcmeFiles(spoolFolder: string, target: string): Promise<void> {
+  const from = acmeFiles(spoolFolder);
+  const to = acmeFiles(target);
+  // The next key comes before the certificate: one that comes into use meanwhile is then in both, and none is lost.
+  for (const name of ['accountKey', 'nextKey', 'certificate', 'state'] as const) {
+    const text = await readIfThere(from[name]);
+    if (text !== undefined) await writeWhole(to[name], text);
+  }
+}
+
 /** Undefined: there is none. */
 export async function readIfThere(file: string): Promise<string | undefined> {
   try {

@@ -44,6 +44,8 @@ const TARGET = object({
 });
 const CHANGE = { select: object(FILTER), all: { type: 'boolean' }, by: TEXT, reason: TEXT } as const;
 const PAUSE = object({ what: { type: 'string', enum: ['intake', 'delivery', 'all'] }, by: TEXT }, 'what');
+const CHECK_DOC =
+  'Refused: a running server cannot look at its own spool. `postrider check` looks at that of a stopped one, or at a backup.';
 const NOTHING = object({});
 const BY_ID = object({ id: NAME }, 'id');
 
@@ -60,8 +62,13 @@ export const CALLS: { readonly [K in keyof Admin]: Call } = {
   message: get('/messages/:id', BY_ID, 'What became of a message so far.'),
   content: get('/messages/:id/content', BY_ID, 'The message itself.'),
   rules: get('/rules', NOTHING, 'Suspensions, holds and reroutes that stand.'),
-  check: { ...get('/check', NOTHING, 'Looks for what does not belong together in the spool.'), patience: LONG },
-  backup: post('/backup', object({ folder: NAME }, 'folder'), 'Copies the spool into a new folder.', LONG),
+  check: { ...get('/check', NOTHING, CHECK_DOC), patience: LONG },
+  backup: post(
+    '/backup',
+    object({ folder: NAME }, 'folder'),
+    'Copies the spool into a new folder, with the directory and what ACME has brought.',
+    LONG,
+  ),
   explain: get('/explain', object({ target: NAME }, 'target'), 'Where mail goes, and why it waits.'),
   suspend: post(
     '/suspend',

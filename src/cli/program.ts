@@ -2,7 +2,7 @@
  * The command line: reads arguments, runs one command, gives an exit code.
  *
  * 0: done. 1: it could not be done, and the text says why. 2: the command line was wrong. 69: no server is running.
- * 78: the configuration is not valid.
+ * 74: the spool can no longer be trusted. 78: the configuration is not valid.
  */
 
 import { Command, CommanderError } from 'commander';

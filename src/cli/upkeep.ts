@@ -18,7 +18,9 @@ export function addUpkeep(program: Command, context: Context, compact: Compact):
     });
   program
     .command('backup')
-    .description('copy the spool into a new folder, while the server runs or not')
+    .description(
+      'copy the spool into a new folder, with the directory and the certificate of ACME, while the server runs or not',
+    )
     .argument('<folder>', 'a folder that does not exist yet')
     .action((folder: string) =>
       context.withQueue(async ({ admin }) => {
@@ -33,7 +35,9 @@ export function addUpkeep(program: Command, context: Context, compact: Compact):
     );
   program
     .command('check')
-    .description('look for what does not belong together in the spool; changes nothing')
+    .description(
+      'look for what does not belong together in the spool of a stopped server, or in a backup; changes nothing',
+    )
     .action(() =>
       context.withQueue(async ({ admin }) => {
         const checked = await admin.check();

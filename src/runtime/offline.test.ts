@@ -1,12 +1,14 @@
 /** The queue of a stopped server: the same operations, on the same lock. */
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { entryOf } from '../../test/lib/entries.ts';
 import { logInto, messageOf } from '../../test/lib/queue-parts.ts';
+import { acmeFiles, writeWhole } from '../acme/files.ts';
 import { Refusal } from '../api/contract.ts';
 import { Archivist } from '../events/archivist.ts';
 import { eventLine, parseEvent } from '../events/format.ts';
@@ -111,6 +113,7 @@ describe('the queue of a stopped server', () => {
     t.after(() => rm(copy, { recursive: true, force: true }));
     await queue.addCredential({ user: 'ann', password: 'correct horse' });
     assert.equal((await queue.backup({ folder: copy })).messages, 2);
+    assert.equal(existsSync(join(copy, 'acme')), false);
     await queue.close();
     const copied = await openOffline(copy);
     assert.equal((await copied.list({})).entries.length, 2);
@@ -119,6 +122,25 @@ describe('the queue of a stopped server', () => {
       ['ann'],
     );
     await copied.close();
+  });
+
+  test('is copied with what ACME has brought, for its owner only', async (t) => {
+    const folder = await stopped(t);
+    const copy = `${folder}-copy`;
+    t.after(() => rm(copy, { recursive: true, force: true }));
+    const from = acmeFiles(folder);
+    for (const file of [from.accountKey, from.certificate, from.state]) await writeWhole(file, `this is ${file}`);
+    const queue = await openOffline(folder);
+    await queue.backup({ folder: copy });
+    await queue.close();
+    const to = acmeFiles(copy);
+    assert.deepEqual((await readdir(to.folder)).sort(), ['account-key.pem', 'certificate.pem', 'state.json']);
+    for (const name of ['accountKey', 'certificate', 'state'] as const) {
+      assert.equal(await readFile(to[name], 'utf8'), `this is ${from[name]}`);
+      assert.equal((await stat(to[name])).mode & 0o777, 0o600);
+    }
+    assert.equal((await stat(to.folder)).mode & 0o777, 0o700);
+    assert.deepEqual((await checkOffline(copy)).problems, []);
   });
 
   test('checks itself too, and can be closed afterwards', async (t) => {

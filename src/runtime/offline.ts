@@ -15,13 +15,14 @@ import {
   Refusal,
 } from '../api/contract.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
-import { backupDirectory, checkDirectory } from '../directory/sqlite/sqlite-directory.ts';
+import { checkDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { openHistory } from '../events/history.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type Log } from '../ports/log.ts';
-import { backupSpool, checkSpool, compactSpool, type CompactReport } from '../spool/lmdb/maintenance.ts';
+import { checkSpool, compactSpool, type CompactReport } from '../spool/lmdb/maintenance.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { type Spool } from '../spool/spool.ts';
+import { backUp } from './backup.ts';
 import { SystemClock } from './clock.ts';
 import { openDirectory } from './directory-care.ts';
 import { directoryCalls, directoryFile, DirectoryOperations } from './directory-operations.ts';
@@ -110,11 +111,7 @@ function operationsOf(folder: string, spool: OpenSpool, changes: QueueChanges): 
           problems: [...problems, ...checkDirectory(directoryFile(folder))],
         };
       },
-      backup: async (target) => {
-        const report = await backupSpool(spool, target);
-        backupDirectory(directoryFile(folder), directoryFile(target));
-        return report;
-      },
+      backup: (target) => backUp(spool, folder, target),
     },
     story: async (id) => storyIn(historyOf(folder), id),
   });

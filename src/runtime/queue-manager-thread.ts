@@ -5,7 +5,6 @@ import { type PageQuery, type QueueFilter, Refusal } from '../api/contract.ts';
 import { EventLog } from '../events/event-log.ts';
 import { lastLoggedAt } from '../events/last-logged.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
-import { backupDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { type Entry } from '../mail/entry.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { queueName } from '../mail/queue-name.ts';
@@ -16,11 +15,11 @@ import { type SigningSettings } from '../receive/signer.ts';
 import { Scheduler } from '../queue/scheduler.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { endingReason } from '../spool/lmdb/store.ts';
-import { backupSpool } from '../spool/lmdb/maintenance.ts';
+import { backUp } from './backup.ts';
 import { type Boot, type Joining } from './boot.ts';
 import { SystemClock } from './clock.ts';
 import { loadSource } from './config-source.ts';
-import { directoryFile, readDirectory } from './directory-operations.ts';
+import { readDirectory } from './directory-operations.ts';
 import { PortLink } from './link.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { operatorLog } from './operator-log.ts';
@@ -208,11 +207,7 @@ async function start(): Promise<{ readonly incoming: string }> {
       check: async () => {
         throw new Refusal('conflict', CHECK_A_COPY);
       },
-      backup: async (target) => {
-        const report = await backupSpool(store, target);
-        backupDirectory(directoryFile(folder), directoryFile(target));
-        return report;
-      },
+      backup: (target) => backUp(store, folder, target),
     },
     story: async () => [], // The archivist has it; the main thread joins both.
   });
