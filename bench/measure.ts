@@ -6,7 +6,7 @@ import { untilIdle } from './postfix-tools.ts';
 import { machineBusy, usageOf } from './processes.ts';
 import { type MeasuredServer } from './servers.ts';
 
-/** Figures of one run by their names; the names are those of `figures.ts`. */
+/** Figures of one run by their names. */
 export type Figures = Readonly<Record<string, number>>;
 
 /**

@@ -33,13 +33,13 @@ export function returnedPart(
   { whole, utf8 }: { readonly whole: boolean; readonly utf8: boolean },
 ): ReturnedPart | undefined {
   const octets = bufferOf(content.octets);
-  const headers = sendableLines(headerSectionOf(octets));
-  const global = utf8 && hasEightBit(headers) && isUtf8(headers);
+  const headerSection = sendableLines(headerSectionOf(octets));
+  const global = utf8 && hasEightBit(headerSection) && isUtf8(headerSection);
   if (whole && content.complete && isSendable(octets))
     return { type: global ? 'message/global' : 'message/rfc822', octets, eightBit: hasEightBit(octets) };
-  if (headers.length === 0) return undefined;
+  if (headerSection.length === 0) return undefined;
   const type = global ? 'message/global-headers' : 'text/rfc822-headers';
-  return { type, octets: headers, eightBit: hasEightBit(headers) };
+  return { type, octets: headerSection, eightBit: hasEightBit(headerSection) };
 }
 
 /** The same memory as a `Buffer`. */

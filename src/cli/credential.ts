@@ -1,4 +1,4 @@
-/** `postrider credential`: who may log in, by SMTP or with a key for the API. Also with the server down. */
+/** `postrider credential`: who may log in by SMTP; also keys for the HTTP API, which asks for none yet. Also with the server down. */
 
 import { readFileSync } from 'node:fs';
 import { type Command } from 'commander';

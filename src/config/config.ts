@@ -68,7 +68,7 @@ export const OPTIONS = {
   http: group(HTTP_OPTIONS, 'API, metrics, health and console.'),
   mtaSts: group(
     MTA_STS_OPTIONS,
-    'The MTA-STS policy of the local and relay domains, served by HTTP at `mta-sts.` and the domain.',
+    'The MTA-STS policy of the local and relay domains, served at `mta-sts.` and the domain: by HTTPS, or by HTTP for a web server in front.',
   ),
   tlsReports: group(TLS_REPORT_OPTIONS, 'Reports on encryption (TLS-RPT, RFC 8460), sent and received.'),
   memory: group(MEMORY_OPTIONS, 'How much memory is taken.'),

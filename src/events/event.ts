@@ -1,6 +1,6 @@
 /**
- * Everything that can happen, as one typed catalogue. Log lines, webhooks, the API and the command line
- * are views of it; `docs/reference/events.md` is made from the comments here.
+ * Everything that can happen, as one typed catalogue. Log lines, the API and the command line are
+ * views of it; `docs/reference/events.md` is made from the comments here.
  *
  * An event is one JSON object on one line. Times are milliseconds since 1970; delays are milliseconds.
  * Strings longer than 1,000 characters are cut, and of more than 1,000 recipients the rest is only counted, in a
@@ -165,7 +165,7 @@ export interface ExpiredEvent extends EntryFields {
   readonly status: string;
 }
 
-/** Not sent, because the recipient is on a suppression list. */
+/** Not sent, because the recipient is on a suppression list. Kept for later: nothing emits it yet. */
 export interface SuppressedEvent extends EntryFields {
   readonly kind: 'suppressed';
   readonly reason: string;
@@ -208,7 +208,7 @@ export interface ResumedEvent extends EventBase {
   readonly by: string;
 }
 
-/** A rule sends waiting mail another way. */
+/** A rule sends waiting mail another way. Kept for later: no call makes such a rule yet. */
 export interface ReroutedEvent extends EventBase {
   readonly kind: 'rerouted';
   readonly rule: string;

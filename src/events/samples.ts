@@ -1,4 +1,4 @@
-/** One event of each kind, as the documentation shows them and as tests use them. */
+/** One event of each kind, for tests. */
 
 import { type Event, type EventKind } from './event.ts';
 

@@ -3,7 +3,7 @@
  * together lie together on disk.
  *
  * 20 characters of lower-case Crockford base 32: 10 of time (48 bits of milliseconds), 2 of the
- * maker (worker slot, 1023 for the queue manager), 4 of a counter, 4 of chance.
+ * maker (worker slot; 1022 for the pickup folder, 1023 for the queue manager), 4 of a counter, 4 of chance.
  */
 
 import { type Instant } from '../lib/time.ts';

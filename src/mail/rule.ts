@@ -1,5 +1,5 @@
 /**
- * Rules set by an operator or by automation while the product runs: suspensions, holds, reroutes.
+ * Rules set by an operator while the product runs: suspensions, holds, reroutes.
  *
  * A rule applies to mail that waits and to mail still to come. It is evaluated when a window opens and
  * at dispatch; entries are never rewritten for it, except that a held entry moves to lane `held`.

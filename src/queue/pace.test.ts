@@ -36,13 +36,13 @@ describe('pacingFor', () => {
   test('the first rule that matches decides', () => {
     const own: PacingRule = {
       name: 'own',
-      by: 'shaping.rules[0]',
+      by: 'queue.pace.rules[0]',
       match: { domains: ['shop.test', '.shop.test'] },
       limits: { connections: 1 },
     };
     const bySite: PacingRule = {
       name: 'one',
-      by: 'shaping.rules[1]',
+      by: 'queue.pace.rules[1]',
       match: { sites: ['mx.b.test'] },
       limits: { depth: 1 },
     };

@@ -31,7 +31,7 @@ export interface PathLimits {
 
 export interface PacingRule {
   readonly name: string;
-  /** Where it was written, for people: `shaping.rules[2]`. */
+  /** Where it was written, for people: `queue.pace.rules[2]`. */
   readonly by: string;
   /** One of the lists given must match. */
   readonly match: PacingMatch;

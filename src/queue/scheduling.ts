@@ -1,6 +1,6 @@
 /**
  * What goes into the scheduler and what comes out: the contract between the machine in
- * `scheduler.ts` and the driver in `runtime/queue-manager.ts`.
+ * `scheduler.ts` and the driver in `runtime/queue-manager/queue-manager.ts`.
  *
  * The scheduler holds a bounded window of what waits, decides what is tried when, on which egress path,
  * over how many connections, and never performs anything: every call returns the actions to perform, in

@@ -114,7 +114,7 @@ export const TLS_OPTIONS = {
       'A certificate.',
     ),
     [],
-    'More certificates, chosen by the name that the client asks for (SNI). A name may have one with an RSA key and one with an ECDSA key. Who asks for none, or for another name, is shown `tls.certificate`; without that the first of these.',
+    'More certificates, chosen by the name that the client asks for (SNI). A name may have one with an RSA key and one with an ECDSA key. Who asks for none, or for another name, is shown `tls.certificate`, else the certificate of ACME, else the first of these.',
   ),
   clientCa: optional(
     text(
@@ -214,7 +214,7 @@ export const LIMITS_OPTIONS = {
     max: 2 ** 40,
   }),
   headerOctets: octets('512KiB', 'Largest header section; beyond it 552.', { min: 16_384 }),
-  lineOctets: octets(SERVER_DEFAULTS.maxLineOctets, 'Longest line of content; beyond it 554.', { min: 1000 }),
+  lineOctets: octets(SERVER_DEFAULTS.maxLineOctets, 'Longest line of content; beyond it 550.', { min: 1000 }),
   commandOctets: octets(SERVER_DEFAULTS.maxCommandOctets, 'Longest command; beyond it 500.', { min: 512, max: 65_536 }),
   recipients: count(SERVER_DEFAULTS.maxRecipients, 'Recipients of one message; beyond it 452.', {
     min: 100,

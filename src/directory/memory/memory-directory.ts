@@ -1,4 +1,4 @@
-/** The directory in memory: the twin of the one in SQLite, for tests and for what has no disk. */
+/** The directory in memory: the twin of the one in SQLite, for tests. */
 
 import { randomBytes } from 'node:crypto';
 import { type Domain } from '../../mail/domain.ts';
