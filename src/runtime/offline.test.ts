@@ -140,7 +140,9 @@ describe('the queue of a stopped server', () => {
       assert.equal((await stat(to[name])).mode & 0o777, 0o600);
     }
     assert.equal((await stat(to.folder)).mode & 0o777, 0o700);
-    assert.deepEqual((await checkOffline(copy)).problems, []);
+    const copied = await openOffline(copy);
+    assert.deepEqual((await copied.check()).problems, []);
+    await copied.close();
   });
 
   test('checks itself too, and can be closed afterwards', async (t) => {
