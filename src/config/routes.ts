@@ -107,7 +107,7 @@ const ARGV = refine(
 
 const MAILDIR_PATH = checkedText(
   '/var/mail/{domain}/{user}',
-  'Absolute; `{user}` and `{domain}` are the parts of the recipient.',
+  'Absolute; `{user}` and `{domain}` are the parts of the recipient, in lower case.',
   {
     expected: 'an absolute path',
     parse: (value) => {

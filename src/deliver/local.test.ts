@@ -69,6 +69,12 @@ describe('Maildir', () => {
     assert.match(readFileSync(join(folder, 'box/new', name), 'utf8'), /^Return-Path: <>\n/);
   });
 
+  test('a user has one mailbox, however the address is written', async (t) => {
+    const folder = folderFor(t);
+    await deliver(t, maildir(join(folder, '{domain}/{user}')), { to: ['Bob@X.test', 'BOB@x.test'] });
+    assert.deepEqual(readdirSync(join(folder, 'x.test')), ['bob']);
+  });
+
   const hostile = [
     '..',
     '.',

@@ -12,6 +12,7 @@
 import { constants, mkdir, lstat, open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { Lru } from '../lib/lru.ts';
+import { maildirParts } from '../mail/maildir-path.ts';
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Outcome } from '../mail/outcome.ts';
 import { type MaildirRoute } from '../mail/route.ts';
@@ -29,9 +30,6 @@ export interface MaildirDeps {
   readonly helloName: string;
   readonly pid: number;
 }
-
-// A limit of every file system in use; a longer name would fail later and with less to say.
-const MAX_ELEMENT_OCTETS = 255;
 
 /** Of folders. One that is forgotten is synced once more. */
 const SYNCED_NAMES = 10_000;
@@ -70,18 +68,11 @@ interface Folder {
 
 /** Undefined: the recipient's address does not make a path of one element for each placeholder. */
 export function maildirOf(template: string, { forwardPath }: Pick<EntryRecipient, 'forwardPath'>): Folder | undefined {
-  const values = { user: forwardPath.localPart, domain: forwardPath.domain };
-  const used = Object.entries(values).filter(([name]) => template.includes(`{${name}}`));
-  if (!used.every(([, value]) => isElement(value))) return undefined;
+  const values = maildirParts(template, forwardPath);
+  if (values === undefined) return undefined;
   const fixed = template.slice(0, (template.indexOf('{') + 1 || template.length + 1) - 1);
   const base = fixed.includes(sep) ? fixed.slice(0, fixed.lastIndexOf(sep)) || sep : sep;
-  return { path: filledIn(template, values), base: used.length === 0 ? dirname(template) : base };
-}
-
-function isElement(value: string): boolean {
-  if (value === '' || value.startsWith('.') || value.includes('..')) return false;
-  if (/[/\\\p{Cc}]/u.test(value)) return false;
-  return Buffer.byteLength(value) <= MAX_ELEMENT_OCTETS;
+  return { path: filledIn(template, values), base: template.includes('{') ? base : dirname(template) };
 }
 
 /** Makes what is missing below the base, and refuses to pass through a link. */

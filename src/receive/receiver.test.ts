@@ -209,6 +209,17 @@ describe('signing', () => {
     });
 });
 
+test('a name that no Maildir can have is refused at once: a report of it would go to whoever stands in MAIL', async () => {
+  const route: Route = { name: 'boxes', kind: 'maildir', match: {}, path: '/var/mail/{domain}/{user}' };
+  const answers: number[] = [];
+  for (const recipient of ['ann@local.test', '"../../evil"@local.test', '"."@local.test']) {
+    const w = world({ routeOf: () => route }, { mailboxExists: () => true });
+    await begin(w);
+    answers.push((await w.receiver.recipient(to(recipient))).code);
+  }
+  assert.deepEqual(answers, [250, 550, 550]);
+});
+
 test('a signature is counted from when the message is sent', async () => {
   const asked: (number | undefined)[] = [];
   const signer = { begin: (_section: Buffer, _now: number, { sentFrom }: SignedMail) => void asked.push(sentFrom) };

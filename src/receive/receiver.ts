@@ -5,6 +5,7 @@
  * to the session's questions. A transaction keeps the settings it began with.
  */
 
+import { maildirParts } from '../mail/maildir-path.ts';
 import { type EntryRecipient } from '../mail/entry.ts';
 import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
 import { formatMailbox, type Mailbox } from '../mail/path.ts';
@@ -139,7 +140,7 @@ export class SessionReceiver implements Receiver {
     if (targets.some((target) => !exists(settings, target)))
       return this.#rejected('recipient', NO_SUCH_USER, { recipient });
     const routes = targets.map((target) => this.#routeOf(transaction, target));
-    const refusal = refusalOf(routes);
+    const refusal = refusalOf(targets, routes);
     if (refusal !== undefined) return this.#rejected('recipient', refusal, { recipient });
     const [target] = targets;
     const [route] = routes;
@@ -306,9 +307,14 @@ function exists({ aliases, mailboxExists }: ReceiveSettings, target: Mailbox): b
   return !aliases.isLocal(target) || mailboxExists(target);
 }
 
-/** What to answer when a target has no route, or a route that refuses. */
-function refusalOf(routes: readonly (Route | undefined)[]): Reply | undefined {
+/** What to answer when a target has no route, a route that refuses, or a name that no mailbox can have. */
+function refusalOf(targets: readonly Mailbox[], routes: readonly (Route | undefined)[]): Reply | undefined {
   if (routes.includes(undefined)) return NO_ROUTE;
   const fail = routes.find((route): route is FailRoute => route?.kind === 'fail');
-  return fail === undefined ? undefined : reply(fail.code, fail.status as EnhancedStatus, fail.text);
+  if (fail !== undefined) return reply(fail.code, fail.status as EnhancedStatus, fail.text);
+  const isNobody = routes.some((route, i) => {
+    const target = targets[i];
+    return route?.kind === 'maildir' && target !== undefined && maildirParts(route.path, target) === undefined;
+  });
+  return isNobody ? NO_SUCH_USER : undefined;
 }
