@@ -69,11 +69,11 @@ function inherited(): Record<string, string> {
 
 /** Its folder. */
 async function installed(): Promise<string> {
-  const home = join(CACHE, 'node_modules', 'Haraka');
+  const home = join(CACHE, 'node_modules', 'haraka');
   if (existsSync(join(home, 'bin', 'haraka'))) return home;
   mkdirSync(CACHE, { recursive: true });
   writeFileSync(join(CACHE, 'package.json'), '{"private":true}\n');
-  const argv = ['npm', 'install', '--no-audit', '--no-fund', '--omit=optional', 'Haraka'] as const;
+  const argv = ['npm', 'install', '--no-audit', '--no-fund', '--omit=optional', 'haraka'] as const;
   try {
     await run({ argv: [...argv], cwd: CACHE, env: inherited() });
   } catch (error) {
