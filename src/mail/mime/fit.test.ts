@@ -4,7 +4,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decodedLeaves, renderTree, treeArbitrary } from '../../../test/lib/mime-trees.ts';
 import { ContentEditor } from './edits.ts';
-import { ContentFit, type Fit, type FitRules } from './fit.ts';
+import { ContentFit, type Fit, type FitRules, MAX_FOLDS } from './fit.ts';
+import { type LongHeader, MimeWalk } from './walk.ts';
 
 const ALL: FitRules = { eightBit: 'repair', longLines: 'repair' };
 const LONG = 'x'.repeat(1200);
@@ -207,6 +208,31 @@ describe('rules', () => {
     const content = multipart('mixed', ...part(`X-A: ${LONG}`, '', 'x'));
     assert.deepEqual(fitOf(Buffer.from(content), ALL), { edits: [], unfoldable: true, obstacle: undefined });
     assert.equal(fitOf(Buffer.from(content), { ...ALL, longLines: 'leave' }).unfoldable, false);
+  });
+
+  const foldable = part(`X-A: ${`${'y'.repeat(45)} `.repeat(1300)}end`, '', 'x');
+  const foldsOfOne = fitOf(Buffer.from(multipart('mixed', ...foldable)), ALL).edits.length;
+  const many = Array.from({ length: MAX_FOLDS / foldsOfOne + 1 }, () => foldable).flat();
+
+  test('header sections with more folds than anybody needs stay as they are', () => {
+    const { edits, unfoldable, obstacle } = fitOf(Buffer.from(multipart('mixed', ...many)), ALL, 65_536);
+    assert.deepEqual([edits.length, unfoldable, obstacle?.status], [0, false, '5.6.1']);
+  });
+
+  test('behind a line that has nowhere to be folded, nothing is folded', () => {
+    const content = multipart('mixed', ...foldable, ...part(`X-A: ${LONG}`, '', 'x'), ...many);
+    assert.deepEqual(fitOf(Buffer.from(content), ALL, 65_536), { edits: [], unfoldable: true, obstacle: undefined });
+  });
+
+  test('a long line of a header section is told of when the section is over, not at the end of the content', () => {
+    const told: LongHeader[] = [];
+    const walk = new MimeWalk((header) => told.push(header));
+    const section = `X-A: ${LONG}\r\n\r\n`;
+    const before = lines('Content-Type: multipart/mixed; boundary=b', '', '--b');
+    for (const octets of split(Buffer.from(`${before}${section}x\r\n`), 1000)) walk.push(octets);
+    assert.deepEqual(told, [{ section: Buffer.from(section), start: before.length }]);
+    walk.end();
+    assert.equal(told.length, 1);
   });
 });
 

@@ -13,7 +13,7 @@ import { type Edit } from './edits.ts';
 import { encodingEdits, type Entity } from './entity.ts';
 import { type Mending } from './encoders.ts';
 import { foldingEdits } from './fold.ts';
-import { type Found, isPlain, MimeWalk, type WalkResult } from './walk.ts';
+import { type Found, isPlain, type LongHeader, MimeWalk, type WalkResult } from './walk.ts';
 
 export interface FitRules {
   readonly eightBit: 'repair' | 'leave';
@@ -36,30 +36,52 @@ export interface Obstacle {
 
 const TOO_MUCH: Fit = {
   ...{ edits: [], unfoldable: false },
-  obstacle: { status: '5.6.1', reason: 'the MIME structure is too deep or has too many parts to be converted' },
+  obstacle: {
+    status: '5.6.1',
+    reason: 'the MIME structure is too deep, or has too many parts or long lines, to be converted',
+  },
 };
 const HEADER_NOT_ASCII: Obstacle = { status: '5.6.7', reason: 'the header section is not ASCII' };
 
+/** Of all header sections: more stand in no message of a person, and each is kept until the content is stored. */
+export const MAX_FOLDS = 100_000;
+
 /** Takes the whole content, header section and all, in blocks. */
 export class ContentFit {
-  readonly #walk = new MimeWalk();
+  readonly #walk = new MimeWalk((header) => this.#fold(header));
   readonly #rules: FitRules;
+  readonly #folds: Edit[] = [];
+  #unfoldable = false;
 
   constructor(rules: FitRules) {
     this.#rules = rules;
   }
 
   push(block: Buffer): void {
-    this.#walk.push(block);
+    if (!this.#tooMuch) this.#walk.push(block);
   }
 
   end(): Fit {
     const walked = this.#walk.end();
-    return walked.kind === 'tooMuch' ? TOO_MUCH : fitOf(walked, this.#rules);
+    if (walked.kind === 'tooMuch' || this.#tooMuch) return TOO_MUCH;
+    return fitOf(walked, this.#rules, this.#unfoldable ? undefined : this.#folds);
+  }
+
+  get #tooMuch(): boolean {
+    return this.#folds.length > MAX_FOLDS;
+  }
+
+  #fold({ section, start }: LongHeader): void {
+    if (this.#rules.longLines === 'leave' || this.#unfoldable || this.#tooMuch) return;
+    const edits = foldingEdits(section, start);
+    this.#unfoldable = edits === undefined;
+    // Where one line stays too long, folds in others are of no use.
+    if (edits === undefined) this.#folds.length = 0;
+    else for (const edit of edits) this.#folds.push(edit);
   }
 }
 
-function fitOf(walked: WalkResult, rules: FitRules): Fit {
+function fitOf(walked: WalkResult, rules: FitRules, folds: readonly Edit[] | undefined): Fit {
   const ways = walked.found.map(wayOf);
   const blocked = walked.found.find(({ facts }, i) => ways[i] === undefined && facts.isEightBit);
   const obstacle = walked.asciiHeaders ? blocked && obstacleOf(blocked) : HEADER_NOT_ASCII;
@@ -68,7 +90,6 @@ function fitOf(walked: WalkResult, rules: FitRules): Fit {
   const changes = walked.found.map(({ facts }, i) =>
     (facts.isEightBit && eightBit) || (facts.hasLongLine && longLines) ? ways[i] : undefined,
   );
-  const folds = longLines ? foldsOf(walked) : [];
   const edits = [...partEdits(walked.found, changes), ...containerEdits(walked, changes), ...(folds ?? [])];
   return { edits: inOrder(edits), unfoldable: folds === undefined, obstacle };
 }
@@ -151,9 +172,4 @@ function editsOf({ kind, entity, facts, start, end }: Found, how: Mending): read
 
 function isDeclared({ encoding }: Entity): boolean {
   return encoding === '8bit' || encoding === 'binary';
-}
-
-function foldsOf({ longHeaders }: WalkResult): readonly Edit[] | undefined {
-  const folds = longHeaders.map(({ section, start }) => foldingEdits(section, start));
-  return folds.every((edits) => edits !== undefined) ? folds.flat() : undefined;
 }

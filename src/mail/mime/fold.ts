@@ -1,6 +1,6 @@
 /** Folds lines of a header section that are too long (RFC 5322 §2.1.1, §2.2.3). */
 
-import { type Edit, splice } from './edits.ts';
+import { type Edit } from './edits.ts';
 import { MAX_LINE_OCTETS } from './body-facts.ts';
 
 // RFC 5322 §2.1.1: no longer than that, where it can be.
@@ -11,7 +11,13 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
 
-/** Line ends put in before white space; undefined where a line has none to fold it at. `start`: of the section in the whole content. */
+/** One for all of them: there may be very many. */
+const LINE_END = Buffer.from('\r\n');
+
+/**
+ * Line ends put in before white space; undefined where a line has none to fold it at. `start`: of the section in the whole content.
+ * Time is linear in the section.
+ */
 export function foldingEdits(section: Buffer, start = 0): readonly Edit[] | undefined {
   const edits: Edit[] = [];
   for (let at = 0; at < section.length;) {
@@ -21,7 +27,8 @@ export function foldingEdits(section: Buffer, start = 0): readonly Edit[] | unde
     if (end - at > MAX_LINE_OCTETS) {
       const folds = foldsOf(section, at, end);
       if (folds === undefined) return undefined;
-      edits.push(...folds.map((fold) => splice(start + fold, start + fold, '\r\n')));
+      for (const fold of folds)
+        edits.push({ kind: 'splice', start: start + fold, end: start + fold, octets: LINE_END });
     }
     at = next;
   }
@@ -30,9 +37,10 @@ export function foldingEdits(section: Buffer, start = 0): readonly Edit[] | unde
 
 function foldsOf(section: Buffer, start: number, end: number): readonly number[] | undefined {
   const folds: number[] = [];
+  const last = lastText(section, start, end);
   let line = start;
   while (end - line > GOOD_LINE_OCTETS) {
-    const fold = foldIn(section, line, end);
+    const fold = foldIn(section, line, last);
     if (fold === undefined) return end - line > MAX_LINE_OCTETS ? undefined : folds;
     folds.push(fold);
     line = fold;
@@ -42,20 +50,16 @@ function foldsOf(section: Buffer, start: number, end: number): readonly number[]
 
 /**
  * White space with something on both sides of it: the last in a good line, or else the first in one that is allowed;
- * behind the field name only where there is no other.
+ * behind the field name only where there is no other. `last`: behind the last text of the whole line.
  */
-function foldIn(section: Buffer, line: number, end: number): number | undefined {
-  const last = lastText(section, end);
+function foldIn(section: Buffer, line: number, last: number): number | undefined {
   let found: number | undefined;
   let behindName: number | undefined;
   for (let at = textFrom(section, line, last); at < last && at - line <= MAX_LINE_OCTETS; at += 1) {
-    if (!isBlank(section[at]) || isBlank(section[at - 1])) continue;
-    if (section[at - 1] === COLON && behindName === undefined) {
-      behindName = at;
-      continue;
-    }
     if (found !== undefined && at - line > GOOD_LINE_OCTETS) break;
-    found = at;
+    if (!isBlank(section[at]) || isBlank(section[at - 1])) continue;
+    if (section[at - 1] === COLON && behindName === undefined) behindName = at;
+    else found = at;
   }
   return found ?? behindName;
 }
@@ -66,9 +70,9 @@ function textFrom(section: Buffer, from: number, end: number): number {
   return at;
 }
 
-function lastText(section: Buffer, end: number): number {
+function lastText(section: Buffer, start: number, end: number): number {
   let last = end;
-  while (last > 0 && isBlank(section[last - 1])) last -= 1;
+  while (last > start && isBlank(section[last - 1])) last -= 1;
   return last;
 }
 

@@ -30,11 +30,11 @@ export interface WalkResult {
   /** What has octets or lines that are not fit, in order; the octets beside them are fit. */
   readonly found: readonly Found[];
   readonly containers: readonly Container[];
-  /** Header sections: one that is not ASCII, and those with long lines. */
+  /** All header sections are. */
   readonly asciiHeaders: boolean;
-  readonly longHeaders: readonly LongHeader[];
 }
 
+/** A header section with a line that is too long. */
 export interface LongHeader {
   readonly section: Buffer;
   readonly start: number;
@@ -85,13 +85,18 @@ export class MimeWalk {
   readonly #levels: Level[] = [];
   readonly #found: Found[] = [];
   readonly #containers: Container[] = [];
-  readonly #longHeaders: LongHeader[] = [];
   #asciiHeaders = true;
   #header: OpenHeader | undefined = openHeader('message', 0, 'text/plain');
   #parts = 1;
   /** Of the line end before this line: it belongs to a boundary that stands here. */
   #lineEnd = 0;
   #tooMuch = false;
+  readonly #takeLong: (header: LongHeader) => void;
+
+  /** `takeLong` is given each as it has come: work that waited for the end would be done in one turn. */
+  constructor(takeLong: (header: LongHeader) => void) {
+    this.#takeLong = takeLong;
+  }
 
   push(block: Buffer): void {
     if (!this.#tooMuch) this.#lines.push(block);
@@ -102,10 +107,8 @@ export class MimeWalk {
     if (this.#header !== undefined) this.#headerDone(end);
     this.#close(0, end, true);
     if (this.#tooMuch) return { kind: 'tooMuch' };
-    return {
-      ...{ kind: 'walked', found: this.#found, containers: this.#containers },
-      ...{ asciiHeaders: this.#asciiHeaders, longHeaders: this.#longHeaders },
-    };
+    const asciiHeaders = this.#asciiHeaders;
+    return { kind: 'walked', found: this.#found, containers: this.#containers, asciiHeaders };
   }
 
   #line(piece: LinePiece): void {
@@ -138,7 +141,7 @@ export class MimeWalk {
     const section = Buffer.concat(header.pieces);
     const entity = entityOf(section, header);
     this.#asciiHeaders &&= entity.ascii;
-    if (header.longLine) this.#longHeaders.push({ section, start: header.start });
+    if (header.longLine) this.#takeLong({ section, start: header.start });
     this.#open(entity, at);
   }
 
