@@ -10,6 +10,7 @@
 import { BodyFacts, MAX_LINE_OCTETS } from './body-facts.ts';
 import { type Entity, entityOf } from './entity.ts';
 import { LineReader, type LinePiece } from './line-reader.ts';
+import { type Delimiting, OpenBoundaries } from './open-boundaries.ts';
 
 /** A stretch of content that is not a container. */
 export interface Found {
@@ -60,8 +61,8 @@ const MAX_DELIMITER_OCTETS = 1000;
 interface Level {
   readonly entity: Entity;
   readonly kind: 'leaf' | 'multipart' | 'message';
-  /** `--` and the boundary. */
-  readonly delimiter: Buffer | undefined;
+  /** Of a multipart. */
+  readonly boundary: string | undefined;
   readonly container: Container | undefined;
   /** Of the body, or of the gap that is open. */
   start: number;
@@ -83,6 +84,7 @@ interface OpenHeader {
 export class MimeWalk {
   readonly #lines = new LineReader((piece) => this.#line(piece));
   readonly #levels: Level[] = [];
+  readonly #boundaries = new OpenBoundaries();
   readonly #found: Found[] = [];
   readonly #containers: Container[] = [];
   #asciiHeaders = true;
@@ -149,9 +151,10 @@ export class MimeWalk {
     const kind = kindOf(entity);
     const container = kind === 'leaf' ? undefined : { entity, from: this.#found.length, to: this.#found.length };
     if (container !== undefined) this.#containers.push(container);
+    const boundary = kind === 'multipart' ? entity.boundary : undefined;
+    if (boundary !== undefined) this.#boundaries.open(boundary, this.#levels.length);
     this.#levels.push({
-      ...{ entity, kind, container, start: at, facts: new BodyFacts(), parts: 'none', doubtful: false },
-      delimiter: kind === 'multipart' ? Buffer.from(`--${entity.boundary ?? ''}`, 'utf8') : undefined,
+      ...{ entity, kind, boundary, container, start: at, facts: new BodyFacts(), parts: 'none', doubtful: false },
     });
     if (kind === 'message') this.#begin('message', at, 'text/plain');
   }
@@ -165,27 +168,25 @@ export class MimeWalk {
   /** Whether the line is the boundary of a multipart that is open. */
   #delimiter(line: Buffer, at: number): boolean {
     if (line.length > MAX_DELIMITER_OCTETS) return false;
-    for (let i = this.#levels.length - 1; i >= 0; i -= 1) {
-      const level = this.#levels[i];
-      const how = level?.delimiter && matches(line, level.delimiter);
-      if (level === undefined || how === undefined) continue;
-      if (level.parts === 'all') {
-        // Some go on reading parts here.
-        level.doubtful = true;
-        continue;
+    for (let found = this.#boundaries.find(line); found !== undefined;) {
+      const level = this.#levels[found.level];
+      if (level === undefined) return false;
+      if (level.parts !== 'all') {
+        this.#toDelimiter(level, found.level, at);
+        this.#delimited(level, found.how, at + line.length);
+        return true;
       }
-      this.#toDelimiter(level, i, at);
-      this.#lineEnd = 0;
-      if (how === 'closes') this.#reopenGap(level, at + line.length);
-      else
-        this.#begin(
-          'part',
-          at + line.length,
-          level.entity.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain',
-        );
-      return true;
+      // Some go on reading parts here.
+      level.doubtful = true;
+      found = this.#boundaries.find(line, found.level);
     }
     return false;
+  }
+
+  #delimited(level: Level, how: Delimiting['how'], end: number): void {
+    this.#lineEnd = 0;
+    if (how === 'closes') this.#reopenGap(level, end);
+    else this.#begin('part', end, level.entity.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain');
   }
 
   /** Ends what stands before the boundary of this level. */
@@ -213,6 +214,7 @@ export class MimeWalk {
     while (this.#levels.length > downTo) {
       const level = this.#levels.pop();
       if (level === undefined) return;
+      if (level.boundary !== undefined) this.#boundaries.close(level.boundary);
       // Without any boundary it is no gap to all readers.
       if (level.parts === 'none') level.doubtful = true;
       this.#give(level, { end, last });
@@ -241,12 +243,4 @@ function kindOf({ type, clear, encoding }: Entity): Level['kind'] {
 /** RFC 2045 §6.4: nothing that has parts may be in another. */
 export function isPlain(encoding: Entity['encoding']): boolean {
   return encoding === 'none' || encoding === '7bit' || encoding === '8bit' || encoding === 'binary';
-}
-
-function matches(line: Buffer, delimiter: Buffer): 'opens' | 'closes' | undefined {
-  if (line.length < delimiter.length || line.compare(delimiter, 0, delimiter.length, 0, delimiter.length) !== 0)
-    return undefined;
-  const rest = line.toString('latin1', delimiter.length).replace(/[ \t]*\r?\n?$/, '');
-  if (rest === '') return 'opens';
-  return rest === '--' ? 'closes' : undefined;
 }
