@@ -14,7 +14,8 @@ export interface ContentType {
 }
 
 const TYPE = /^\s*([a-z0-9!#$%&'*+.^_`|{}~-]+\/[a-z0-9!#$%&'*+.^_`|{}~-]+)\s*(?=;|$)/i;
-const PARAMETER = /\s*;\s*(?:([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]*)\s*(?=;|$))?/y;
+// White space behind the `=` is taken whole: before a value that is empty it could be parted in as many ways as it is long.
+const PARAMETER = /\s*;\s*(?:([^\s=;"]+)\s*=(?=(\s*))\2("(?:[^"\\]|\\.)*"|[^\s;"]*)\s*(?=;|$))?/y;
 /** RFC 2046 §5.1.1 has 70; longer ones occur, and readers take them. */
 const MAX_BOUNDARY = 256;
 
@@ -36,7 +37,7 @@ function boundaryIn(text: string, from: number): string | undefined {
   for (let at = from; at < text.length; at = PARAMETER.lastIndex) {
     const match = PARAMETER.exec(text);
     if (match === null) return undefined;
-    const [, name = '', value = ''] = match;
+    const [, name = '', , value = ''] = match;
     if (/^boundary\*/i.test(name)) return undefined;
     if (name.toLowerCase() === 'boundary') found.push(unquoted(value).trimEnd());
   }
