@@ -44,8 +44,8 @@ class StdioSession {
 
   constructor(options: SmtpOptions) {
     this.#options = options;
-    // What is said of each recipient, and octets that are no lines, have no place in a pickup file.
-    const withheld = ['DSN', 'CHUNKING', 'BINARYMIME'] as const;
+    // What is said of each recipient, octets that are no lines, times and priorities have no place in a pickup file.
+    const withheld = ['DSN', 'CHUNKING', 'BINARYMIME', 'DELIVERBY', 'MT-PRIORITY'] as const;
     const { hostname } = options;
     this.#machine = new SmtpServer(serverOptions({ hostname, withheld, earlyTalk: 'tolerate' }), 'absent');
   }
