@@ -57,9 +57,15 @@ describe('date-times of RFC 3339', () => {
 
 describe('HOLDFOR and HOLDUNTIL', () => {
   test('seconds', () => assert.deepEqual(parseHoldFor('3600'), { ok: true, value: { kind: 'for', duration: HOUR } }));
+  for (const [value, duration] of [
+    ['1', SECOND],
+    ['999999999', 999_999_999 * SECOND],
+  ] as const)
+    test(`HOLDFOR=${value}`, () =>
+      assert.deepEqual(parseHoldFor(value), { ok: true, value: { kind: 'for', duration } }));
   test('a time', () =>
     assert.deepEqual(parseHoldUntil('2026-12-24T18:00:00Z'), { ok: true, value: { kind: 'until', at: EVE } }));
-  for (const value of [undefined, '', '-1', '1.5', '1234567890', '1h'])
+  for (const value of [undefined, '', '0', '00', '060', '-1', '1.5', '1234567890', '1h'])
     test(`HOLDFOR=${String(value)} is refused`, () => assert.equal(parseHoldFor(value).ok, false));
   for (const value of [undefined, '', '3600', 'tomorrow'])
     test(`HOLDUNTIL=${String(value)} is refused`, () => assert.equal(parseHoldUntil(value).ok, false));

@@ -30,7 +30,9 @@ export interface DeliverBy {
 }
 
 export function parseHoldFor(value: string | undefined): Parsed<Hold> {
-  if (value === undefined || !/^\d{1,9}$/.test(value)) return unparsed('1 to 9 digits, in seconds');
+  // RFC 4865 §4: future-release-integer.
+  if (value === undefined || !/^[1-9]\d{0,8}$/.test(value))
+    return unparsed('1 to 9 digits, the first not 0, in seconds');
   return parsed({ kind: 'for', duration: Number(value) * SECOND });
 }
 
