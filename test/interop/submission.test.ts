@@ -235,6 +235,69 @@ client.quit()
   });
 });
 
+/**
+ * What binds to the session is OpenSSL's as Python's `ssl` gives it: `tls-unique` is of a full handshake what the client sent
+ * first, of a resumed one what the server did (RFC 5929 §3.1).
+ */
+describe('SCRAM-SHA-256-PLUS by tls-unique, written in Python', { skip: noPython }, () => {
+  const SCRIPT = String.raw`
+import base64, hashlib, hmac, os, socket, ssl, sys
+port, authority, password = int(sys.argv[1]), sys.argv[2], sys.argv[3].encode()
+context = ssl.create_default_context(cafile=authority)
+context.maximum_version = ssl.TLSVersion.TLSv1_2
+b64 = lambda octets: base64.b64encode(octets).decode()
+mac = lambda key, text: hmac.digest(key, text.encode(), 'sha256')
+
+class Client:
+    def __init__(self, session=None):
+        self.socket = context.wrap_socket(socket.create_connection(('127.0.0.1', port)), server_hostname='localhost', session=session)
+        self.lines = self.socket.makefile('rb')
+        self.reply()
+        self.say('EHLO client.test')
+    def reply(self):
+        while True:
+            line = self.lines.readline().decode().rstrip()
+            if line[3:4] != '-':
+                return line
+    def say(self, line):
+        self.socket.sendall((line + '\r\n').encode())
+        return self.reply()
+    def login(self, binding):
+        bare = 'n=ann,r=' + b64(os.urandom(18))
+        first = base64.b64decode(self.say('AUTH SCRAM-SHA-256-PLUS ' + b64(('p=tls-unique,,' + bare).encode()))[4:]).decode()
+        given = dict(part.split('=', 1) for part in first.split(','))
+        final = 'c=' + b64(b'p=tls-unique,,' + binding) + ',r=' + given['r']
+        salted = hashlib.pbkdf2_hmac('sha256', password, base64.b64decode(given['s']), int(given['i']))
+        key, whole = mac(salted, 'Client Key'), bare + ',' + first + ',' + final
+        proof = bytes(a ^ b for a, b in zip(key, mac(hashlib.sha256(key).digest(), whole)))
+        answer = self.say(b64((final + ',p=' + b64(proof)).encode()))
+        if not answer.startswith('334'):
+            return answer[:9]
+        assert base64.b64decode(answer[4:]).decode() == 'v=' + b64(mac(mac(salted, 'Server Key'), whole))
+        return self.say('')[:9]
+
+full = Client()
+print(full.socket.version(), full.socket.session_reused, full.login(full.socket.get_channel_binding('tls-unique')))
+stranger = full.socket.get_channel_binding('tls-unique')
+for ours in (True, False):
+    # Whichever thread takes the connection, one of them has made the session.
+    client = next(each for each in (Client(full.socket.session) for _ in range(200)) if each.socket.session_reused)
+    print(client.socket.version(), client.socket.session_reused, client.login(client.socket.get_channel_binding('tls-unique') if ours else stranger))
+`;
+
+  test('of a full session, of a resumed one, and not of another', async () => {
+    const script = join(folder, 'tls-unique.py');
+    await writeFile(script, SCRIPT);
+    const authority = join(folder, 'authority.pem');
+    const said = await run({ argv: ['python3', script, String(ports.submissions), authority, PASSWORD] });
+    assert.deepEqual(said.trim().split('\n'), [
+      'TLSv1.2 False 235 2.7.0',
+      'TLSv1.2 True 235 2.7.0',
+      'TLSv1.2 True 535 5.7.8',
+    ]);
+  });
+});
+
 /** A program of the packages, with its libraries. */
 function packaged(program: string, args: readonly string[], input = '') {
   return runPackaged(program, args, { folder, input });
@@ -302,6 +365,22 @@ describe('gsasl', { skip: noClients }, () => {
       const { storedKey, serverKey } = await scramSecretOf(password, salt);
       const keys = [storedKey, serverKey].map((key) => Buffer.from(key).toString('base64'));
       assert.ok(output.includes(keys.join(',')), `${password}: ${output}`);
+    }
+  });
+
+  test('SCRAM-SHA-256-PLUS by tls-unique below TLS 1.3', async () => {
+    for (const [password, reply] of [
+      [PASSWORD, /235 2\.7\.0/],
+      ['wrong horse', /535 5\.7\.8/],
+    ] as const) {
+      const below = '--priority=NORMAL:-VERS-ALL:+VERS-TLS1.2';
+      const { output } = await login('SCRAM-SHA-256-PLUS', password, below);
+      assert.match(output, reply, output);
+      const sent = output.split('\n').map((line) => Buffer.from(line, 'base64').toString('latin1'));
+      assert.ok(
+        sent.some((each) => /^p=tls-unique,a?=?,n=ann,/.test(each)),
+        output,
+      );
     }
   });
 
