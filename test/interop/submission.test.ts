@@ -188,22 +188,39 @@ with smtplib.SMTP('localhost', int(sys.argv[1]), source_address=('127.0.0.1', 0)
 });
 
 describe('curl', { skip: noCurl }, () => {
-  for (const [scheme, name] of [
-    ['smtp', 'submission'],
-    ['smtps', 'submissions'],
-  ] as const)
-    test(scheme, async () => {
-      const file = join(folder, `${scheme}.eml`);
-      await writeFile(file, CONTENT);
-      await run({
-        argv: [
-          ...(['curl', '--silent', '--show-error', '--insecure', '--ssl-reqd'] as const),
-          ...['--url', `${scheme}://127.0.0.1:${ports[name]}/client.test`, '--user', `ann:${PASSWORD}`],
-          ...['--mail-from', 'ann@client.test', '--mail-rcpt', `curl-${scheme}@far.test`, '--upload-file', file],
-        ],
-      });
-      await arrived(`curl-${scheme}`);
+  async function send(to: string, scheme: 'smtp' | 'smtps', ...more: readonly string[]): Promise<string> {
+    const file = join(folder, `${to}.eml`);
+    await writeFile(file, CONTENT);
+    const port = ports[scheme === 'smtp' ? 'submission' : 'submissions'];
+    const running = startProcess({
+      argv: [
+        ...(['curl', '--silent', '--show-error', '--verbose', '--insecure', '--ssl-reqd'] as const),
+        ...['--url', `${scheme}://127.0.0.1:${port}/client.test`, '--user', `ann:${PASSWORD}`],
+        ...['--mail-from', 'ann@client.test', '--mail-rcpt', `${to}@far.test`, '--upload-file', file, ...more],
+      ],
     });
+    assert.equal(await running.exited, 0, running.output());
+    await arrived(to);
+    return running.output();
+  }
+
+  for (const scheme of ['smtp', 'smtps'] as const) {
+    test(`as it likes, by ${scheme}`, async () => void (await send(`curl-${scheme}`, scheme)));
+    for (const mechanism of ['PLAIN', 'LOGIN'])
+      for (const more of [[], ['--sasl-ir']])
+        test(`${[mechanism, ...more].join(' ')} by ${scheme}`, async () => {
+          const to = `curl-${[scheme, mechanism, ...more].join('')}`.toLowerCase();
+          const said = await send(to, scheme, '--login-options', `AUTH=${mechanism}`, ...more);
+          assert.match(said, new RegExp(`^> AUTH ${mechanism}${more.length === 0 ? '' : ' \\S+'}\\r?$`, 'm'));
+        });
+  }
+
+  test('SCRAM-SHA-256 where its build knows it, and a refusal of its own where not', async () => {
+    const knows = / gsasl\b/.test(await run({ argv: ['curl', '--version'] }));
+    const sent = send('curl-scram', 'smtp', '--login-options', 'AUTH=SCRAM-SHA-256');
+    if (knows) assert.match(await sent, /^> AUTH SCRAM-SHA-256/m);
+    else await assert.rejects(sent, (error: Error) => !/^.*> AUTH/m.test(error.message));
+  });
 });
 
 describe('nodemailer', () => {
@@ -221,17 +238,41 @@ describe('nodemailer', () => {
 });
 
 describe('smtplib', { skip: noPython }, () => {
-  test('logs in as it likes', async () => {
-    const script = `
-import smtplib, ssl
-client = smtplib.SMTP('127.0.0.1', ${ports.submission})
+  const LOGINS = {
+    'as it likes': `client.login('ann', password)`,
+    PLAIN: `client.auth('PLAIN', client.auth_plain)`,
+    'PLAIN without an initial response': `client.auth('PLAIN', client.auth_plain, initial_response_ok=False)`,
+    LOGIN: `client.auth('LOGIN', client.auth_login)`,
+    'LOGIN without an initial response': `client.auth('LOGIN', client.auth_login, initial_response_ok=False)`,
+  };
+  const script = (login: string, more = ''): string => `
+import smtplib, ssl, sys
+password = sys.argv[2]
+client = smtplib.SMTP('127.0.0.1', int(sys.argv[1]))
 client.starttls(context=ssl._create_unverified_context())
-client.login('ann', '${PASSWORD}')
-client.sendmail('ann@client.test', ['smtplib@far.test'], ${JSON.stringify(CONTENT)})
+client.ehlo()
+client.user, client.password = 'ann', password
+${login}
+${more}
 client.quit()
 `;
-    await run({ argv: ['python3', '-c', script] });
-    await arrived('smtplib');
+  const python = (text: string) => run({ argv: ['python3', '-c', text, String(ports.submission), PASSWORD] });
+
+  for (const [at, [name, login]] of Object.entries(LOGINS).entries())
+    test(name, async () => {
+      const to = `smtplib-${at}`;
+      await python(script(login, `client.sendmail('ann@client.test', ['${to}@far.test'], ${JSON.stringify(CONTENT)})`));
+      await arrived(to);
+    });
+
+  test('CRAM-MD5 is neither offered nor taken', async () => {
+    const login = `
+print('CRAM-MD5' in client.esmtp_features['auth'].split())
+try:
+    client.auth('CRAM-MD5', client.auth_cram_md5)
+except smtplib.SMTPAuthenticationError as error:
+    print(error.smtp_code)`;
+    assert.equal(await python(script(login)), 'False\n504\n');
   });
 });
 
