@@ -96,6 +96,38 @@ describe('the reports of a day', () => {
     ]);
   });
 
+  test('name the TLSA records of the hosts, of an alias those at its end', async (t) => {
+    const record = (octet: number) => ({ usage: 3, selector: 1, matchingType: 1, data: Buffer.alloc(32, octet) });
+    const zone: TestZone = {
+      ...ZONE,
+      'mx1.c.test': { secure: true, A: ['192.0.2.1'] },
+      '_25._tcp.mx1.c.test': { secure: true, TLSA: [record(0xab), record(0x01)] },
+      'mx2.c.test': { secure: true, CNAME: ['mx.d.test'] },
+      'mx.d.test': { secure: true, AAAA: ['2001:db8::1'] },
+      '_25._tcp.mx.d.test': { secure: true, TLSA: [record(0x02)] },
+      '_25._tcp.mx3.c.test': { TLSA: [record(0x03)] },
+      '_25._tcp.mx4.c.test': 'SERVFAIL',
+      '_25._tcp.mx5.c.test': { secure: true, TLSA: [{ ...record(0), matchingType: 0, data: Buffer.alloc(5000) }] },
+    };
+    const { reporter, state, mails } = await world(t, { zone });
+    const hosts = ['mx1', 'mx2', 'mx3', 'mx4', 'mx5'].map((name) => `${name}.c.test`);
+    state.sessions = hosts.map((host) => session({ domain: 'c.test', policyType: 'tlsa', host }));
+    assert.equal(await reporter.report(), 'done');
+    assert.deepEqual(reportIn(mails[0]!.text).policies[0]!.policy, {
+      'policy-type': 'tlsa',
+      'policy-string': ['AB', '01', '02'].map((octet) => `3 1 1 ${octet.repeat(32)}`),
+      'policy-domain': 'c.test',
+      'mx-host': hosts,
+    });
+  });
+
+  test('have no words for records that are not there any more', async (t) => {
+    const { reporter, state, mails } = await world(t);
+    state.sessions = [session({ domain: 'c.test', policyType: 'tlsa' })];
+    assert.equal(await reporter.report(), 'done');
+    assert.equal('policy-string' in reportIn(mails[0]!.text).policies[0]!.policy, false);
+  });
+
   test('go to nobody who does not ask', async (t) => {
     const { reporter, state, mails } = await world(t);
     state.sessions = [session({ domain: 'silent.test' }), session({ domain: 'c.test', policyType: 'no-policy-found' })];

@@ -25,6 +25,7 @@ import {
 } from '../tlspolicy/tls-report.ts';
 import { type CountedSession, TlsResults } from '../tlspolicy/tls-results.ts';
 import { composeTlsReport, type TlsReportMail } from './tls-report-mail.ts';
+import { tlsaLines } from './tlsa-lines.ts';
 
 export interface ReporterSettings {
   readonly organization: string;
@@ -200,14 +201,16 @@ export class TlsReporter {
     return undefined;
   }
 
-  /** The policies in their own words, as they are kept now. */
+  /** The policies in their own words, as they are kept or published now. */
   async #withPolicies({ domain, policies }: DomainResults): Promise<DomainResults> {
-    const sts = policies.some(({ policyType }) => policyType === 'sts') ? await this.#deps.policyOf(domain) : undefined;
-    const worded = policies.map((results): PolicyResults => {
-      if (results.policyType !== 'sts' || sts === undefined) return results;
-      return { ...results, policyLines: stsPolicyLines(sts), mxHosts: sts.mx };
-    });
-    return { domain, policies: worded };
+    return { domain, policies: await Promise.all(policies.map((results) => this.#worded(domain, results))) };
+  }
+
+  async #worded(domain: string, results: PolicyResults): Promise<PolicyResults> {
+    const { policyType, mxHosts } = results;
+    if (policyType === 'tlsa') return { ...results, policyLines: await tlsaLines(mxHosts, this.#deps.resolver) };
+    const sts = policyType === 'sts' ? await this.#deps.policyOf(domain) : undefined;
+    return sts === undefined ? results : { ...results, policyLines: stsPolicyLines(sts), mxHosts: sts.mx };
   }
 }
 
