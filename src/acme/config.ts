@@ -1,6 +1,6 @@
 /** The options of ACME (RFC 8555): a certificate that is ordered and renewed by the server itself. */
 
-import { checkedText, choice, count, flag, list, optional, text, type Values } from '../lib/schema.ts';
+import { checkedText, choice, count, fileName, flag, list, optional, text, type Values } from '../lib/schema.ts';
 import { parsed, unparsed } from '../lib/parsed.ts';
 import { domainName, hostOrAddress } from '../mail/config.ts';
 
@@ -44,11 +44,11 @@ export const ACME_OPTIONS = {
     'Whether a renewal keeps the key, so that TLSA records stay as they are. Otherwise the next key is made a renewal ahead: `postrider certificate tlsa` prints its record in time.',
   ),
   ca: optional(
-    text('/etc/postrider/tls/acme-ca.pem', 'PEM file with the authorities to trust when asking the directory.'),
+    fileName('/etc/postrider/tls/acme-ca.pem', 'PEM file with the authorities to trust when asking the directory.'),
   ),
   externalKeyId: optional(text('kid-1', 'Id of an external account, for authorities that ask for one.')),
   externalKeyFile: optional(
-    text('/etc/postrider/acme-hmac', 'File with its key, base64url as the authority gives it.'),
+    fileName('/etc/postrider/acme-hmac', 'File with its key, base64url as the authority gives it.'),
   ),
 };
 

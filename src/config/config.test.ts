@@ -158,6 +158,12 @@ describe('routes', () => {
   });
 });
 
+const EMPTY_FOLDERS = {
+  spool: '".postrider/spool"',
+  events: '"/var/log/postrider"',
+  pickup: '"/var/spool/postrider"',
+} as const;
+
 describe('what does not fit together is refused', () => {
   const smarthost = { kind: 'smarthost', name: 'out', host: 'smtp.example.net' };
   const auth = { user: 'u', password: 'p' };
@@ -282,6 +288,11 @@ describe('what does not fit together is refused', () => {
       { memory: { tightSpillAt: '1MiB' } },
       'memory.tightSpillAt: it is more than memory.spillAt; write less than that',
     ],
+    ...(['spool', 'events', 'pickup'] as const).map((part): [string, Partial<PostriderConfig>, string] => [
+      `an empty ${part}.folder`,
+      { [part]: { folder: '' } },
+      `${part}.folder: "" is not the name of a file or folder (it is empty); write ${EMPTY_FOLDERS[part]}`,
+    ]),
     ...(['spool/x', '/srv/app/../spool/pickup', '/srv'] as const).map(
       (place): [string, Partial<PostriderConfig>, string] => [
         `a pickup folder at ${place}, where others would reach the spool or nothing`,

@@ -6,6 +6,7 @@ import {
   choice,
   count,
   duration,
+  fileName,
   flag,
   group,
   list,
@@ -62,9 +63,9 @@ const TLS_OPTIONS = partial(
       group(
         {
           certificate: required(
-            text('/etc/postrider/tls/client.pem', 'PEM file of the certificate, its chain behind it.'),
+            fileName('/etc/postrider/tls/client.pem', 'PEM file of the certificate, its chain behind it.'),
           ),
-          key: required(text('/etc/postrider/tls/client-key.pem', 'PEM file of its key.')),
+          key: required(fileName('/etc/postrider/tls/client-key.pem', 'PEM file of its key.')),
         },
         'A certificate to show to the server.',
       ),

@@ -1,7 +1,7 @@
 /** The options of delivering: where we send from, how long a receiver may take (RFC 5321 §4.5.3.2), and how it is reached. */
 
 import { hostOrAddress, ipAddress } from '../mail/config.ts';
-import { choice, count, duration, flag, group, optional, text } from '../lib/schema.ts';
+import { choice, count, duration, fileName, flag, group, optional } from '../lib/schema.ts';
 import { DAY, SECOND } from '../lib/time.ts';
 import { formatDuration } from '../lib/schema-units.ts';
 import { DEFAULT_TIMEOUTS, type DeliveryTimeouts } from './options.ts';
@@ -38,7 +38,7 @@ export const DELIVER_OPTIONS = {
   tls: group(
     {
       ca: optional(
-        text('/etc/postrider/tls/ca.pem', 'PEM file with the authorities to trust, in place of the usual ones.'),
+        fileName('/etc/postrider/tls/ca.pem', 'PEM file with the authorities to trust, in place of the usual ones.'),
       ),
       minVersion: choice(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2', 'The oldest version spoken to receivers.'),
       downgrade: choice(
@@ -67,7 +67,7 @@ export const DELIVER_OPTIONS = {
         'Whether to ask domains for a policy, and to obey it: with `enforce`, mail goes only to the hosts that it names, and only with a valid certificate.',
       ),
       ca: optional(
-        text(
+        fileName(
           '/etc/postrider/tls/ca.pem',
           'PEM file with the authorities to trust for policies, in place of the usual ones.',
         ),

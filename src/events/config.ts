@@ -1,10 +1,10 @@
 /** The options of the event log. */
 
-import { duration, octets, optional, text } from '../lib/schema.ts';
+import { duration, fileName, octets, optional } from '../lib/schema.ts';
 
 export const EVENTS_OPTIONS = {
   folder: optional(
-    text('/var/log/postrider', 'Where the event log is written. Not given: `events` in the spool folder.'),
+    fileName('/var/log/postrider', 'Where the event log is written. Not given: `events` in the spool folder.'),
   ),
   retention: duration('30d', 'Segments older than this are removed.', { min: 60_000 }),
   segmentOctets: octets('64MiB', 'A segment that would grow past this is followed by another.', { min: 65_536 }),

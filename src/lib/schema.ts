@@ -159,6 +159,15 @@ export function text(written: string, doc: string): Option<string, string, 'give
   return checkedText(written, doc, { expected: 'text on one line', parse: (value) => ({ ok: true, value }) });
 }
 
+/** The name of a file or folder. */
+export function fileName(written: string, doc: string): Option<string, string, 'given'> {
+  return checkedText(written, doc, { expected: 'the name of a file or folder', parse: notEmpty });
+}
+
+function notEmpty(value: string): Parsed<string> {
+  return value.trim() === '' ? { ok: false, reason: 'it is empty' } : { ok: true, value };
+}
+
 export interface TextCheck<T> {
   /** With its article. */
   readonly expected: string;

@@ -5,12 +5,12 @@ import {
   checkedText,
   choice,
   duration,
+  fileName,
   flag,
   group,
   list,
   optional,
   required,
-  text,
   type Values,
 } from '../lib/schema.ts';
 import { addressPattern, domainName } from '../mail/config.ts';
@@ -58,7 +58,7 @@ const KEY = group(
     domain: required(domainName('example.com', 'Whose mail it signs.')),
     selector: required(selector),
     algorithm: choice(['rsa-sha256', 'ed25519-sha256'], 'rsa-sha256', 'What the key is for.'),
-    file: required(text('/etc/postrider/dkim/2026a.pem', 'PEM file with the private key.')),
+    file: required(fileName('/etc/postrider/dkim/2026a.pem', 'PEM file with the private key.')),
   },
   'A key.',
 );

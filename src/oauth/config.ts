@@ -2,7 +2,7 @@
 
 import { isLoopback } from '../lib/ip.ts';
 import { parsed, unparsed } from '../lib/parsed.ts';
-import { checkedText, choice, duration, group, list, optional, text, type Values } from '../lib/schema.ts';
+import { checkedText, choice, duration, fileName, group, list, optional, text, type Values } from '../lib/schema.ts';
 
 /** All of them have a public half: with a shared secret everybody who may check tokens could make them. */
 export const TOKEN_ALGORITHMS = [
@@ -39,12 +39,12 @@ export const OAUTH_OPTIONS = {
       'Where the keys of the issuer are (RFC 7517): tokens are JWTs, and checked by them.',
     ),
   ),
-  jwksFile: optional(text('/etc/postrider/jwks.json', 'The keys of the issuer in a file, in place of `jwksUrl`.')),
+  jwksFile: optional(fileName('/etc/postrider/jwks.json', 'The keys of the issuer in a file, in place of `jwksUrl`.')),
   introspection: group(
     {
       url: optional(address('https://id.example.com/introspect', 'Where to ask.')),
       clientId: optional(text('postrider', 'Our name there.')),
-      secretFile: optional(text('/etc/postrider/oauth-secret', 'File with our secret there, on one line.')),
+      secretFile: optional(fileName('/etc/postrider/oauth-secret', 'File with our secret there, on one line.')),
     },
     'Tokens are checked by asking the OAuth server about each (RFC 7662), in place of keys.',
   ),
@@ -64,7 +64,7 @@ export const OAUTH_OPTIONS = {
     max: 3_600_000,
   }),
   ca: optional(
-    text(
+    fileName(
       '/etc/postrider/id-ca.pem',
       'PEM file with the authorities of the OAuth server. Not given: those of the system.',
     ),

@@ -6,6 +6,7 @@ import {
   choice,
   count,
   duration,
+  fileName,
   flag,
   group,
   list,
@@ -94,8 +95,8 @@ const LISTENER = group(
 export const LISTENERS_OPTION = list(LISTENER, [{ name: 'smtp' }], 'Where mail comes in.');
 
 export const TLS_OPTIONS = {
-  certificate: optional(text('/etc/postrider/tls/fullchain.pem', 'PEM file with the certificate and its chain.')),
-  key: optional(text('/etc/postrider/tls/privkey.pem', 'PEM file with the private key.')),
+  certificate: optional(fileName('/etc/postrider/tls/fullchain.pem', 'PEM file with the certificate and its chain.')),
+  key: optional(fileName('/etc/postrider/tls/privkey.pem', 'PEM file with the private key.')),
   certificates: list(
     group(
       {
@@ -107,9 +108,9 @@ export const TLS_OPTIONS = {
           ),
         ),
         certificate: required(
-          text('/etc/postrider/tls/example.org.pem', 'PEM file with the certificate and its chain.'),
+          fileName('/etc/postrider/tls/example.org.pem', 'PEM file with the certificate and its chain.'),
         ),
-        key: required(text('/etc/postrider/tls/example.org.key', 'PEM file with the private key.')),
+        key: required(fileName('/etc/postrider/tls/example.org.key', 'PEM file with the private key.')),
       },
       'A certificate.',
     ),
@@ -117,7 +118,7 @@ export const TLS_OPTIONS = {
     'More certificates, chosen by the name that the client asks for (SNI). A name may have one with an RSA key and one with an ECDSA key. Who asks for none, or for another name, is shown `tls.certificate`, else the certificate of ACME, else the first of these.',
   ),
   clientCa: optional(
-    text(
+    fileName(
       '/etc/postrider/tls/clients.pem',
       'PEM file with the authorities whose certificates clients may show, where a listener asks for one.',
     ),
@@ -262,7 +263,7 @@ export const MEMORY_OPTIONS = {
 
 export const PICKUP_OPTIONS = {
   folder: optional(
-    text(
+    fileName(
       '/var/spool/postrider',
       'Folder in which every local user may hand in mail with `sendmail`, also while the server is stopped; outside of the spool, which is closed. Not given: `pickup` in the spool, for root and the user of the server.',
     ),

@@ -13,6 +13,7 @@ import { Refusal, type Reloaded, type SandboxPort } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { type Log } from '../ports/log.ts';
 import { makeFolderSynced } from '../spool/lmdb/files.ts';
+import { refuseStrangeFolder } from '../spool/lmdb/folder.ts';
 import { acmeView, openAcme, type RunningAcme } from './open-acme.ts';
 import { type Boot } from './boot.ts';
 import { CertificateKeeper, LOOK_AT_CERTIFICATES } from './certificate-keeper.ts';
@@ -134,6 +135,7 @@ class Working {
   async run(): Promise<number> {
     const { folder } = this.#config.spool;
     this.#warnOfRoot();
+    await refuseStrangeFolder(folder);
     await makeFolderSynced(folder);
     this.#lock = await takeSpoolLock(folder);
     if (this.#lock === undefined) {

@@ -1,9 +1,9 @@
 /** The options of the spool. */
 
-import { octets, text, type Values } from '../lib/schema.ts';
+import { fileName, octets, type Values } from '../lib/schema.ts';
 
 export const SPOOL_OPTIONS = {
-  folder: text(
+  folder: fileName(
     '.postrider/spool',
     'Where waiting mail is kept, with the control socket; mode 0700. Relative to the folder of the configuration.',
   ),

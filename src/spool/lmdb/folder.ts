@@ -37,12 +37,9 @@ export function foldersOf(folder: string): SpoolFolders {
 
 /** Makes what is missing. Throws, in words for an operator, when the folder must not be used as it is. */
 export async function openFolders(folder: string): Promise<SpoolFolders> {
+  await refuseStrangeFolder(folder);
   await makeFolderSynced(folder);
   await closeToOthers(folder);
-  const names = await readdir(folder);
-  const strange = names.find((name) => !ALSO_OURS.has(name) && !name.startsWith('.'));
-  if (strange !== undefined && !names.includes('store'))
-    throw new Error(`${folder} is not a spool: it holds '${strange}' and no store. Name an empty folder, or a spool.`);
   const folders = foldersOf(folder);
   for (const part of PARTS) {
     await mkdir(folders[part], { recursive: true, mode: 0o700 });
@@ -50,6 +47,26 @@ export async function openFolders(folder: string): Promise<SpoolFolders> {
   }
   await syncFolder(folder);
   return folders;
+}
+
+/**
+ * Throws, in words for an operator, when the folder holds something else than a spool; nothing is touched. A folder that is
+ * not there yet is none of these.
+ */
+export async function refuseStrangeFolder(folder: string): Promise<void> {
+  const names = await namesIn(folder);
+  const strange = names.find((name) => !ALSO_OURS.has(name) && !name.startsWith('.'));
+  if (strange !== undefined && !names.includes('store'))
+    throw new Error(`${folder} is not a spool: it holds '${strange}' and no store. Name an empty folder, or a spool.`);
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return [];
+    throw error;
+  }
 }
 
 async function closeToOthers(folder: string): Promise<void> {

@@ -89,12 +89,14 @@ describe('the folder', () => {
     await spool.close();
   });
 
-  test('is refused when it holds something else', async () => {
+  test('is refused when it holds something else, and stays as it is', async () => {
     const here = place();
     mkdirSync(here.folder);
+    chmodSync(here.folder, 0o755);
     writeFileSync(join(here.folder, 'thesis.txt'), '');
     await assert.rejects(here.open(), /is not a spool: it holds 'thesis.txt'/);
     assert.deepEqual(readdirSync(here.folder), ['thesis.txt']);
+    assert.equal(statSync(here.folder).mode & 0o777, 0o755);
   });
 
   test('is refused while this process has it open, and free again when it is closed', async () => {
