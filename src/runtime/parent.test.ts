@@ -43,7 +43,11 @@ async function run(t: TestContext, scripts: readonly string[]): Promise<Run> {
      import { appendFileSync } from 'node:fs';
      const error = (text) => appendFileSync(${JSON.stringify(errors)}, text + '\\n');
      const log = { error, warn: () => undefined, info: () => undefined };
-     const code = await runParent({ workingArguments: [], log, script: ${JSON.stringify(child)} });
+     let now = 0;
+     const clock = { monotonic: () => (now += 1000) };
+     // Whoever waits for 7 s and the margin waits for nothing; all others wait for ever.
+     const timers = { after: (delay, wake) => (delay === 17_000 && wake(), { cancel: () => undefined }) };
+     const code = await runParent({ workingArguments: [], log, clock, timers, script: ${JSON.stringify(child)} });
      process.exit(code);`,
   );
   const parent = spawn(process.execPath, [main], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -116,6 +120,31 @@ describe('signals', { concurrency: true }, () => {
     r.parent.kill('SIGTERM');
     assert.deepEqual(await r.ended, { code: 0, signal: null });
     assert.deepEqual(await r.notes(), ['started', 'up', 'stopping']);
+  });
+
+  test('to stop, a second time, end a process that does not get out', async (t) => {
+    const r = await run(t, ['process.on("SIGTERM", () => note("stopping")); ready(); note("up"); stay()']);
+    await noted(r, 'up');
+    r.parent.kill('SIGTERM');
+    await noted(r, 'stopping');
+    r.parent.kill('SIGINT');
+    assert.deepEqual(await r.ended, { code: 1, signal: null });
+    assert.match((await r.errors()).join(), /told to stop a second time/);
+  });
+
+  test('to stop end a process that does not get out, when its time is over', async (t) => {
+    const r = await run(t, [
+      'process.on("SIGTERM", () => undefined); process.send({ drainTime: 7000 }); ready(); stay(); setTimeout(() => note("up"), 50)',
+    ]);
+    await noted(r, 'up');
+    r.parent.kill('SIGTERM');
+    assert.deepEqual(await r.ended, { code: 1, signal: null });
+    assert.match((await r.errors()).join(), /the stop does not end/);
+  });
+
+  test('are not needed to end a process that stops by itself and does not get out', async (t) => {
+    const r = await run(t, ['process.send({ drainTime: 7000 }); ready(); process.send("stopping"); stay()']);
+    assert.deepEqual(await r.ended, { code: 1, signal: null });
   });
 
   test('to stop end a process that is still starting, and it is not started again', async (t) => {

@@ -2,14 +2,19 @@
  * The small parent: starts the one working process, watches it, and starts it again when it dies.
  *
  * It opens neither spool nor sockets and never changes user, so that there is little in it that could
- * fail. Signals are passed on; a clean end of the working process is the parent's end.
+ * fail. Signals are passed on; a clean end of the working process is the parent's end, and a stop that does not end is
+ * ended here.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';
+import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
+import { type Timers } from '../ports/timers.ts';
 import { EXIT } from './exit-codes.ts';
+import { LastResort } from './last-resort.ts';
 import { restartDelay } from './restart-delay.ts';
+import { systemTimers } from './timers.ts';
 import { nodeArguments, workingEnvironment } from './working-environment.ts';
 
 export interface ParentOptions {
@@ -18,7 +23,19 @@ export interface ParentOptions {
   /** The program; not given: this one. */
   readonly script?: string;
   readonly log: Log;
+  /** For a stop that does not end; not given: the real ones. */
+  readonly timers?: Timers;
+  readonly clock?: Pick<Clock, 'monotonic'>;
 }
+
+/** What the working process tells its parent. */
+export type WorkingWord =
+  | 'ready'
+  /** It stops, whoever asked for it. */
+  | 'stopping'
+  /** It exits now, and could not do otherwise. */
+  | 'ending'
+  | { readonly drainTime: number };
 
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 // A run that lasted this long was no crash loop.
@@ -58,9 +75,12 @@ class Parent {
   #isReady = false;
   #reloadWhenReady = false;
   #wakeUp: (() => void) | undefined;
+  readonly #lastResort: LastResort;
 
   constructor(options: ParentOptions) {
     this.#options = options;
+    const { log, timers = systemTimers, clock = { monotonic: () => performance.now() } } = options;
+    this.#lastResort = new LastResort({ timers, clock, log, kill: () => void this.#child?.kill('SIGKILL') });
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -69,7 +89,10 @@ class Parent {
       this.#reloadWhenReady = true;
       return;
     }
-    if (signal !== 'SIGHUP') this.#stopping = true;
+    if (signal !== 'SIGHUP') {
+      this.#stopping = true;
+      this.#lastResort.asked();
+    }
     this.#child?.kill(signal);
     this.#wakeUp?.();
   }
@@ -93,6 +116,7 @@ class Parent {
 
   /** The exit code, or undefined to start it again. */
   #verdict({ code, wasReady }: Ended): number | undefined {
+    if (this.#lastResort.used) return EXIT.failed;
     if (code === EXIT.ok || this.#stopping) return code ?? EXIT.ok;
     if (code === EXIT.configuration || code === EXIT.usage) return code;
     // A first start that never came up is for a person to see, not to repeat.
@@ -111,7 +135,10 @@ class Parent {
     this.#child = child;
     let wasReady = false;
     let patience: NodeJS.Timeout | undefined;
-    child.on('message', (message) => {
+    child.on('message', (word) => {
+      const message = word as WorkingWord;
+      if (typeof message === 'object') this.#lastResort.allow(message.drainTime);
+      if (message === 'stopping') this.#lastResort.stopping();
       if (message === 'ending') patience ??= setTimeout(() => void child.kill('SIGKILL'), EXIT_WITHIN_MS);
       if (message !== 'ready') return;
       this.#isReady = this.#everReady = wasReady = true;
@@ -121,6 +148,7 @@ class Parent {
     return new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         clearTimeout(patience);
+        this.#lastResort.ended();
         this.#child = undefined;
         this.#isReady = false;
         resolve({ code, signal, wasReady, lastedMs: performance.now() - startedAt });

@@ -27,9 +27,11 @@ import { type Explaining, type ExplainedEntry } from './explaining.ts';
 import { EXIT } from './exit-codes.ts';
 import { Faces } from './faces.ts';
 import { PolicyServer } from './policy-server.ts';
+import { LastResort } from './last-resort.ts';
 import { operatorLog } from './operator-log.ts';
 import { openPickup } from './open-pickup.ts';
 import { openTlsReports, type TlsReports } from './open-tls-reports.ts';
+import { type WorkingWord } from './parent.ts';
 import { type Pickup } from './pickup.ts';
 import { checkPorts } from './port-check.ts';
 import { reload } from './reload.ts';
@@ -37,6 +39,7 @@ import { aliasesOf, planOf, sharesPorts, workerCount } from './settings.ts';
 import { ownStsText } from './own-sts.ts';
 import { type SpoolLock, takeSpoolLock } from './spool-lock.ts';
 import { type ListeningAddress, Threads } from './threads.ts';
+import { systemTimers } from './timers.ts';
 
 export interface WorkingOptions {
   readonly config: ConfigSource;
@@ -88,6 +91,11 @@ interface Basis {
   readonly log: Log;
 }
 
+/** An exit would wait for every thread, and for every operation on a file. */
+function killSelf(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
 /** For what is still being delivered when the time to drain is over. */
 const CUT_OFF_MS = 1000;
 
@@ -118,6 +126,7 @@ class Working {
   #addresses: readonly ListeningAddress[] = [];
   #draining = false;
   readonly #hadParent = process.send !== undefined;
+  readonly #lastResort: LastResort;
 
   constructor(options: WorkingOptions, { config, clock, offset, log }: Basis) {
     this.#options = options;
@@ -127,6 +136,7 @@ class Working {
     this.#offset = offset;
     this.#log = log;
     this.#certificates = new CertificateKeeper(clock, log);
+    this.#lastResort = new LastResort({ timers: systemTimers, clock, log, kill: killSelf });
     this.#policies = new PolicyServer({ log, policyOf: (domain) => ownStsText(this.#config, domain) });
     this.#startedAt = clock.now();
     this.#ended = new Promise((resolve) => (this.#end = resolve));
@@ -158,9 +168,10 @@ class Working {
     const care = this.#careFor(threads, this.#directory);
     this.#care = care;
     this.#faces = await this.#openFaces(threads, care);
+    this.#tellParent({ drainTime: this.#config.drainTime });
     this.#listenToSignals();
     this.#log.info('running', { hostname: this.#config.hostname, pid: process.pid, spool: folder });
-    if (process.connected) process.send?.('ready');
+    this.#tellParent('ready');
     await this.#options.ready({
       listeners: this.#addresses,
       http: this.#faces.httpAddress,
@@ -332,6 +343,7 @@ class Working {
       },
     });
     if (answer.result === 'swapped') {
+      this.#tellParent({ drainTime: this.#config.drainTime });
       this.#addresses = await this.#addressesNow(threads);
       await this.#openTlsReports(threads);
       this.#openAcme();
@@ -375,6 +387,7 @@ class Working {
 
   /** Sessions first, so that what they still bring is kept; then deliveries; then the spool. */
   async #drain(): Promise<void> {
+    this.#watchStop();
     if (this.#draining) return;
     this.#draining = true;
     this.#log.info('stopping: transactions in flight may end', { withinMs: this.#config.drainTime });
@@ -385,6 +398,17 @@ class Working {
       this.#log.error('stopping went wrong; nothing that was accepted is lost', { error: String(error) });
       this.#end(EXIT.failed);
     }
+  }
+
+  /** The parent does it; without one, this process by itself. */
+  #watchStop(): void {
+    if (process.connected) return this.#tellParent('stopping');
+    this.#lastResort.allow(this.#config.drainTime);
+    this.#lastResort.stopping();
+  }
+
+  #tellParent(word: WorkingWord): void {
+    if (process.connected) process.send?.(word);
   }
 
   async #drainThreads(): Promise<void> {
@@ -411,7 +435,7 @@ class Working {
   #fatal(reason: string): void {
     this.#log.error(`this process must end, and loses nothing by it: ${reason}`);
     // A commit that hangs holds up the exit, which waits for every thread: then the parent ends it.
-    if (process.connected) process.send?.('ending');
+    this.#tellParent('ending');
     process.exit(EXIT.storage);
   }
 
