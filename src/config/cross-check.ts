@@ -21,6 +21,7 @@ import { type PaceConfig } from '../queue/config.ts';
 import { type OAuthOptions } from '../oauth/config.ts';
 import { type SpoolOptions } from '../spool/config.ts';
 import { OAUTH_CHECKS } from './oauth-checks.ts';
+import { LOCAL_CHECKS } from './local-checks.ts';
 import { TLS_CHECKS } from './tls-checks.ts';
 import { repeated, wrong } from './problems.ts';
 import { coversDomain } from './route-order.ts';
@@ -60,7 +61,7 @@ const CHECKS: readonly Check[] = [
   localRouteExists,
   localDomainsDelivered,
   localOrRelayed,
-  aliasDomainsAreLocal,
+  ...LOCAL_CHECKS,
   paceRulesAreNamedOnce,
   loginsAreEncrypted,
   pinsAreDemanded,
@@ -179,17 +180,6 @@ function localOrRelayed({ local, relay }: Checkable): readonly Problem[] {
       ? [wrong(`relay.domains[${i}]`, `${domain} is a local domain too`, 'leave it in one of the two lists')]
       : [],
   );
-}
-
-function aliasDomainsAreLocal({ local }: Checkable): readonly Problem[] {
-  return Object.keys(local.aliases).flatMap((name) => {
-    const domain = name.includes('@') ? name.slice(name.lastIndexOf('@') + 1).toLowerCase() : undefined;
-    if (domain === undefined || local.domains.includes(domain)) return [];
-    const what = `${domain} is not a local domain, so this alias would never be used`;
-    return [
-      wrong(`local.aliases["${name.slice(0, 100)}"]`, what, 'add the domain to local.domains, or remove the alias'),
-    ];
-  });
 }
 
 function paceRulesAreNamedOnce({ queue }: Checkable): readonly Problem[] {
