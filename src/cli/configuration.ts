@@ -1,4 +1,4 @@
-/** `postrider config check`, and `postrider init`: a first configuration, and what to publish in DNS. */
+/** `postrider config check`, and `postrider init`: a first configuration, and what to do next. */
 
 import { writeFileSync } from 'node:fs';
 import { hostname as systemName } from 'node:os';
@@ -12,7 +12,7 @@ import { formatProblem } from '../lib/schema-reading.ts';
 import { parseDomain } from '../mail/domain.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
 import { CommandFailure, type Context, UsageError } from './context.ts';
-import { configText, dnsText, type Wishes } from './first-config.ts';
+import { configText, nextSteps, type Wishes } from './first-config.ts';
 
 export function addConfig(program: Command, context: Context): void {
   const config = program.command('config').description('the configuration');
@@ -44,7 +44,7 @@ interface InitOptions {
 export function addInit(program: Command, context: Context): void {
   program
     .command('init')
-    .description('write a commented configuration, and say what to publish in DNS')
+    .description('write a commented configuration, and say what to do next')
     .option('--hostname <name>', 'what the server calls itself, for example mx.example.com')
     .option('--domain <domain...>', 'domains whose mailboxes are here')
     .option(
@@ -58,7 +58,7 @@ export function addInit(program: Command, context: Context): void {
       const wishes = await wishesOf(context, options);
       const file = join(context.terminal.cwd, options.file);
       write(options.file.startsWith('/') ? options.file : file, configText(wishes));
-      context.print({ file: options.file, ...wishes }, () => dnsText(options.file, wishes));
+      context.print({ file: options.file, ...wishes }, () => nextSteps(options.file, wishes));
     });
 }
 

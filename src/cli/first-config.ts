@@ -1,4 +1,4 @@
-/** The text of a first configuration, and what has to be published in DNS for it to work. */
+/** The text of a first configuration, what is to be done next, and what has to be published in DNS for it to work. */
 
 export interface Wishes {
   readonly hostname: string;
@@ -16,11 +16,19 @@ export default defineConfig({
   // What this server calls itself. The name should lead to its address, and the address back to the name.
   hostname: ${quoted(hostname)},
 
-  // Where mail comes in. Port 25 is for other servers.
-  listeners: [{ name: 'smtp', host: '::', port: 25 }],
+  // Where mail comes in. Port 25 is for other servers, where nobody logs in. 587 and 465 are for users of your own
+  // (\`postrider credential add\`), who log in under TLS and may then send to anybody.
+  listeners: [
+    { name: 'smtp', host: '::', port: 25 },
+    { name: 'submission', host: '::', port: 587, auth: 'required' },
+    { name: 'submissions', host: '::', port: 465, auth: 'required', tls: 'implicit' },
+  ],
 
-  // A certificate from an authority. Without one Postrider makes its own: others can encrypt, but not verify.
+  // A certificate from an authority. Without one Postrider makes its own: others can encrypt, but not verify, and mail
+  // programs of users will complain.
   // tls: { certificate: '/etc/postrider/tls/fullchain.pem', key: '/etc/postrider/tls/privkey.pem' },
+  // Or ordered and renewed by this server itself, from Let’s Encrypt; the authority must reach it at port 80:
+  // acme: { enabled: true, agreeToTerms: true, email: ${quoted(`postmaster@${domains[0] ?? 'example.com'}`)} },
 
   // Who may send to anybody through this server. Everybody else may only send to the domains below.
   relay: {
@@ -86,21 +94,35 @@ function quoted(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
-export function dnsText(file: string, { hostname, domains, smarthost }: Wishes): string {
-  const records = domains.flatMap((domain) => [
-    `  ${domain}.  MX   10 ${hostname}.`,
-    `  ${domain}.  TXT  "v=spf1 mx ~all"${smarthost === undefined ? '' : `   (add what the operator of ${smarthost} says)`}`,
-  ]);
-  const none = ['  (no domains of its own: nothing to publish for them)'];
-  return `${file} is written. Check it with \`postrider config check\`, start with \`postrider serve\`.
+export function nextSteps(file: string, wishes: Wishes): string {
+  const { hostname, domains, smarthost } = wishes;
+  const named = domains.length === 0 ? ['<domain>'] : domains;
+  const records = domains.map((domain) => `  ${domain}.  MX   10 ${hostname}.\n`);
+  const through =
+    smarthost === undefined ? '' : `All mail goes through ${smarthost}: add to SPF what its operator says.\n`;
+  return `${file} is written.
 
+Next:
+${steps([
+  ['config check', 'whether the file is right; again after each change'],
+  ['serve', 'start; what follows is for another terminal'],
+  ...named.flatMap((domain): Step[] => [
+    [`domain add ${domain}`, 'make its signing keys; prints the DNS records'],
+    [`domain check ${domain}`, 'what is wrong with the records, once they are published'],
+  ]),
+  ['credential add <user>', 'a login for ports 587 and 465; prints its password'],
+])}
 Publish in DNS:
   ${hostname}.  A    the IPv4 address of this server
   ${hostname}.  AAAA its IPv6 address, if it sends over IPv6
   the address's PTR record (set where the address comes from):  ${hostname}.
-${(records.length === 0 ? none : records).join('\n')}
+${records.join('')}  for each domain that is sent from, what \`postrider domain add\` prints: DKIM, SPF, DMARC and more
+${through}`;
+}
 
-Not here yet: DKIM signing (and so DMARC alignment by DKIM), MTA-STS, logins for users.
-Until then sign elsewhere, for example at a smarthost, if receivers ask for DKIM.
-`;
+type Step = readonly [command: string, what: string];
+
+function steps(all: readonly Step[]): string {
+  const width = Math.max(...all.map(([command]) => command.length));
+  return all.map(([command, what]) => `  postrider ${command.padEnd(width)}  ${what}\n`).join('');
 }

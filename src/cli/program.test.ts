@@ -437,15 +437,23 @@ describe('serve', () => {
 });
 
 describe('init', () => {
-  test('writes a configuration that is valid, and says what to publish', async () => {
+  test('writes a configuration that is valid, and says what to do next', async () => {
     const place = mkdtempSync(join(folder, 'p-'));
     const { code, out, err } = await run(
       ['init', '--hostname', 'MX.example.com', '--domain', 'example.com', 'b.test'],
       { cwd: place },
     );
     assert.equal(code, 0, err);
-    for (const record of [/example\.com\. +MX +10 mx\.example\.com\./, /v=spf1 mx ~all/, /PTR/, /Not here yet: DKIM/])
-      assert.match(out, record);
+    for (const line of [
+      /example\.com\. +MX +10 mx\.example\.com\./,
+      /PTR/,
+      /DKIM, SPF, DMARC/,
+      /^ {2}postrider domain add b\.test +make its signing keys/m,
+      /^ {2}postrider domain check b\.test +what is wrong/m,
+      /^ {2}postrider credential add <user> +a login for ports 587 and 465/m,
+    ])
+      assert.match(out, line);
+    assert.doesNotMatch(out, /Not here yet/);
     const loaded = await loadConfig(join(place, 'postrider.config.ts'), 1);
     assert.ok(loaded.ok);
     assert.deepEqual(loaded.config.local.domains, ['example.com', 'b.test']);
@@ -453,6 +461,24 @@ describe('init', () => {
       loaded.config.routes.map(({ kind }) => kind),
       ['maildir', 'mx'],
     );
+    assert.deepEqual(
+      loaded.config.listeners.map(({ port, auth, tls }) => [port, auth, tls]),
+      [
+        [25, 'off', 'starttls'],
+        [587, 'required', 'starttls'],
+        [465, 'required', 'implicit'],
+      ],
+    );
+  });
+  test('what is commented out in it is valid too', async () => {
+    const place = mkdtempSync(join(folder, 'p-'));
+    await run(['init', '--hostname', 'mx.a.test', '--domain', 'a.test'], { cwd: place });
+    const file = join(place, 'postrider.config.ts');
+    const text = readFileSync(file, 'utf8').replaceAll(/^( *)\/\/ (tls|acme|info): /gm, '$1$2: ');
+    assert.match(text, /^ {2}acme: \{[^]*^ {2}\/\/ Who/m);
+    writeFileSync(file, text.replace(/^ {4}\{ kind: 'maildir'.*$/m, '').replace("// { kind: 'lmtp'", "{ kind: 'lmtp'"));
+    const { code, err } = await run(['config', 'check'], { cwd: place });
+    assert.equal(code, 0, err);
   });
   for (const more of [
     [],
