@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect as connectTcp } from 'node:net';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { freePort } from '../../test/lib/processes.ts';
@@ -34,4 +34,17 @@ describe('the answer by tls-alpn-01', () => {
     await responder.close();
     client.destroy();
   });
+});
+
+test('a port that is taken is said with what to do', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  try {
+    await assert.rejects(openResponder({ kind: 'http-01', host: '127.0.0.1', port, now: () => 0 }), {
+      message: `cannot listen for http-01 on 127.0.0.1 port ${port}: another program listens there; stop it, or choose another port`,
+    });
+  } finally {
+    taken.close();
+  }
 });

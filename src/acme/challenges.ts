@@ -6,7 +6,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type Server as NetServer } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type SecureContext } from 'node:tls';
-import { errorText } from '../lib/error-text.ts';
+import { listenReason } from '../lib/listen-reason.ts';
 import { OpenSockets } from '../lib/open-sockets.ts';
 import { type ChallengeKind } from './config.ts';
 import { challengeCertificate } from './keys.ts';
@@ -104,8 +104,8 @@ async function listen(server: NetServer, { host, port, what }: Place): Promise<v
   try {
     await promise;
   } catch (error) {
-    const reason = errorText(error);
-    throw new Error(`cannot listen for ${what} at ${host} port ${port}: ${reason}`, { cause: error });
+    const reason = listenReason(error);
+    throw new Error(`cannot listen for ${what} on ${host} port ${port}: ${reason}`, { cause: error });
   }
   server.off('error', reject);
   // Out of descriptors, mostly: the authority tries again.

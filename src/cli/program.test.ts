@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
@@ -306,6 +308,18 @@ describe('what is wrong is said, with an exit code', () => {
     const { code, err } = await run(['status', '--spool', join(folder, 'none')]);
     assert.equal(code, 69);
     assert.match(err, /no server is running \(nobody answers at .*none\/control\.sock\)/);
+  });
+  test('a sink whose port is taken says so, and what to do', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    try {
+      const { code, err } = await run(['sink', '--port', String(port)]);
+      const want = `postrider: cannot listen on 127.0.0.1 port ${port}: another program listens there; stop it, or choose another port\n`;
+      assert.deepEqual([code, err], [1, want]);
+    } finally {
+      taken.close();
+    }
   });
   test('help and version are no failures', async () => {
     assert.equal((await run(['--help'])).code, 0);

@@ -3,11 +3,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import process from 'node:process';
 import { type Command } from 'commander';
+import { listenReason } from '../lib/listen-reason.ts';
 import { OpenSockets } from '../lib/open-sockets.ts';
 import { parseDuration } from '../lib/schema-units.ts';
 import { formatReply, type Reply, reply } from '../mail/reply.ts';
 import { type Action, type Decision, type Question, serverOptions, SmtpServer } from '../wire/smtp/server.ts';
-import { type Context, UsageError } from './context.ts';
+import { CommandFailure, type Context, UsageError } from './context.ts';
 import { many } from './words.ts';
 
 export interface SinkBehaviour {
@@ -52,7 +53,7 @@ export function addSink(program: Command, context: Context): void {
     .option('--lmtp', 'speak LMTP')
     .action(async (options: SinkOptions) => {
       const sink = new Sink(behaviourOf(options), Math.random);
-      const port = await sink.listen(options.host, Number(options.port));
+      const port = await listen(sink, options);
       context.print({ host: options.host, port }, () => `listening on ${options.host}:${port}; Ctrl-C ends it\n`);
       await ended();
       await sink.close();
@@ -63,6 +64,14 @@ export function addSink(program: Command, context: Context): void {
           `${many(figures.messages, 'message')} for ${many(figures.recipients, 'recipient')} over ${many(figures.connections, 'connection')}\n`,
       );
     });
+}
+
+async function listen(sink: Sink, { host, port }: SinkOptions): Promise<number> {
+  try {
+    return await sink.listen(host, Number(port));
+  } catch (error) {
+    throw new CommandFailure(`cannot listen on ${host} port ${port}: ${listenReason(error)}`);
+  }
 }
 
 function behaviourOf({ defer, refuse, busy, delay, lmtp, port }: SinkOptions): SinkBehaviour {

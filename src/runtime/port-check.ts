@@ -7,7 +7,7 @@
  */
 
 import { createServer } from 'node:net';
-import { errorText } from '../lib/error-text.ts';
+import { listenReason } from '../lib/listen-reason.ts';
 import { type Config } from '../config/config.ts';
 
 type Listener = Config['listeners'][number];
@@ -19,7 +19,7 @@ export async function checkPorts(listeners: readonly Listener[], ours: readonly 
 }
 
 export function listenProblem(what: string, { host, port }: Pick<Listener, 'host' | 'port'>, error: unknown): Error {
-  return new Error(`${what} cannot listen on ${host} port ${port}: ${reasonOf(error)}`, { cause: error });
+  return new Error(`${what} cannot listen on ${host} port ${port}: ${listenReason(error)}`, { cause: error });
 }
 
 function placeOf({ host, port }: Listener): string {
@@ -39,13 +39,4 @@ async function checkPort(listener: Listener): Promise<void> {
   } finally {
     await new Promise<void>((resolve) => void server.close(() => resolve()));
   }
-}
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === 'EADDRINUSE') return 'another program listens there; stop it, or choose another port';
-  if (code === 'EACCES')
-    return 'ports below 1024 need CAP_NET_BIND_SERVICE (packaging/postrider.service gives it); or choose a higher one';
-  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
-  return errorText(error);
 }
