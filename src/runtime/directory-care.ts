@@ -101,7 +101,7 @@ export class DirectoryCare {
     try {
       await moveKeysOn({
         ...{ store: this.#store, resolver: this.resolver, log, now: () => clock.now() },
-        longestWait: () => Math.max(...Object.values(config().queue.retry.classes).map((each) => each.giveUpAfter)),
+        queue: () => config().queue,
         switchKeys: (domain) => this.directory.switchKeys({ domain, by: SERVER }),
         removed: async (key) => {
           const tenant = this.#store.domain(key.domain)?.tenant ?? '';

@@ -3,18 +3,32 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { recipientOf } from '../../test/lib/entries.ts';
+import { messageOf } from '../../test/lib/queue-parts.ts';
+import { type Config, readConfig } from '../config/config.ts';
 import { DirectoryAdministration } from '../directory/administration.ts';
 import { dkimRecord } from '../directory/domain-records.ts';
 import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { DAY, HOUR } from '../lib/time.ts';
+import { PRIORITY_CLASSES } from '../mail/priority-class.ts';
 import { type Resolver } from '../ports/resolver.ts';
 import { moveKeysOn } from './key-rotation.ts';
+import { planOf } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rotation-'));
 after(() => rmSync(folder, { recursive: true }));
 let made = 0;
 
-async function world() {
+function configOf(queue: object = {}): Config {
+  const read = readConfig({ hostname: 'mx.a.test', queue }, '/');
+  if (!read.ok) throw new Error(read.problems.map(String).join());
+  return read.value;
+}
+
+/** Its mail is tried once and is not for later. */
+const NOT_LATER = configOf({ longestHold: '0s' });
+
+async function world(config = NOT_LATER) {
   const store = openSqliteDirectory(join(folder, `${(made += 1)}.db`), 'write');
   const clock = { now: 1_000_000_000_000 };
   const administration = new DirectoryAdministration({ store, now: () => clock.now, changed: () => undefined });
@@ -40,7 +54,7 @@ async function world() {
         store,
         resolver,
         now: () => clock.now,
-        longestWait: () => 5 * DAY,
+        queue: () => config.queue,
         removed: async (key) => void gone.push(key.selector),
       },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
@@ -76,6 +90,25 @@ describe('a rotation', () => {
     assert.equal(gone.length, 2, 'each is told of');
   });
 
+  for (const [name, queue] of [
+    ['as it is shipped', {}],
+    ['with a class that is tried for long', { retry: { classes: { bulk: { giveUpAfter: '9d' } } } }],
+    ['with a short time ahead', { longestHold: '2d' }],
+  ] as const)
+    test(`${name}: a key stays until the last message that it signed has been tried for the last time`, async () => {
+      const config = configOf(queue);
+      const { clock, administration, step, states } = await world(config);
+      await administration.rotate({ domain: 'a.test' });
+      administration.switchKeys('a.test');
+      const end = lastEnd(config, clock.now);
+      clock.now = end;
+      await step();
+      assert.equal(states().filter((state) => state.endsWith('retired')).length, 2);
+      clock.now = end + 2 * DAY;
+      await step();
+      assert.equal(states().filter((state) => state.endsWith('retired')).length, 0);
+    });
+
   test('waits a while though the record is there', async () => {
     const { administration, publish, step, states } = await world();
     await administration.rotate({ domain: 'a.test' });
@@ -90,3 +123,16 @@ describe('a rotation', () => {
     await assert.rejects(administration.rotate({ domain: 'a.test' }), /is being rotated/);
   });
 });
+
+/** When the last message expires that is signed now: of each class, handed in as far ahead as may be. */
+function lastEnd(config: Config, now: number): number {
+  const message = { ...messageOf([]), octets: 1 };
+  const ends = PRIORITY_CLASSES.flatMap((priority) =>
+    planOf(config)
+      .entriesOf({ ...message, class: priority, acceptedAt: now, releaseAt: now + config.queue.longestHold }, [
+        recipientOf('bob@b.test'),
+      ])
+      .map(({ expiresAt }) => expiresAt),
+  );
+  return Math.max(...ends);
+}

@@ -3,6 +3,7 @@
  * when no mail that it signed can be waiting any more.
  */
 
+import { type Config } from '../config/config.ts';
 import { type DirectoryStore, type SigningKeyRecord } from '../directory/directory.ts';
 import { dkimRecord, textProblem, wantedRecords } from '../directory/domain-records.ts';
 import { DAY, type Duration, HOUR, type Instant } from '../lib/time.ts';
@@ -15,11 +16,13 @@ export interface RotationDeps {
   readonly resolver: Resolver;
   readonly log: Log;
   readonly now: () => Instant;
-  /** The longest that a message may wait here. */
-  readonly longestWait: () => Duration;
+  /** The options that say how long mail may wait here. */
+  readonly queue: () => QueueTimes;
   readonly switchKeys: (domain: Domain) => Promise<unknown>;
   readonly removed: (key: SigningKeyRecord) => Promise<void>;
 }
+
+type QueueTimes = Pick<Config['queue'], 'longestHold' | 'retry'>;
 
 export const ROTATION_EVERY = HOUR;
 /** Beyond our own queue: others wait, too, before they verify. */
@@ -55,12 +58,14 @@ async function isSeen({ resolver }: RotationDeps, key: SigningKeyRecord): Promis
   return answer.kind === 'found' && (await textProblem(record, answer.records, resolver)) === undefined;
 }
 
-async function forgetIfOld(
-  { store, log, now, longestWait, removed }: RotationDeps,
-  key: SigningKeyRecord,
-): Promise<void> {
-  if (now() - key.since < longestWait() + BEYOND) return;
+async function forgetIfOld({ store, log, now, queue, removed }: RotationDeps, key: SigningKeyRecord): Promise<void> {
+  if (now() - key.since < longestWait(queue()) + BEYOND) return;
   store.removeKey(key.domain, key.selector);
   await removed(key);
   log.info('a retired signing key is gone: its record may leave DNS', { domain: key.domain, selector: key.selector });
+}
+
+/** A message for later is signed when it comes, and its time to give up counts from when it is to go. */
+function longestWait({ longestHold, retry }: QueueTimes): Duration {
+  return longestHold + Math.max(...Object.values(retry.classes).map(({ giveUpAfter }) => giveUpAfter));
 }
