@@ -142,7 +142,9 @@ const ANSWERS: Readonly<Record<keyof Admin, unknown>> = {
   domain: { ...DOMAIN, records: [SPF] },
   addDomain: { ...DOMAIN, records: [SPF] },
   removeDomain: DOMAIN,
-  checkDomain: { records: [{ ...SPF, problem: 'there is no such TXT record at example.com: publish it' }] },
+  checkDomain: {
+    records: [{ ...SPF, state: 'wrong', problem: 'there is no such TXT record at example.com: publish it' }],
+  },
   keys: { keys: [KEY] },
   addKey: { ...KEY, state: 'published' },
   changeKey: KEY,

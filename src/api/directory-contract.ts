@@ -9,7 +9,8 @@ import {
   type NewKey,
 } from '../directory/administration.ts';
 import { type DomainRecord, type KeyState, type TenantRecord } from '../directory/directory.ts';
-import { type CheckedRecord, type WantedRecord } from '../directory/domain-records.ts';
+import { type CheckedRecord } from '../directory/domain-check.ts';
+import { type WantedRecord } from '../directory/domain-records.ts';
 import { type SendingLimits } from '../mail/identity.ts';
 
 /** A domain, and what it needs in DNS. */

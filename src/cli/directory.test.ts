@@ -32,7 +32,7 @@ async function run(words: string) {
     now: () => Date.UTC(2026, 10, 26),
     changed: async () => void (told += 1),
     record: async (lines) => void recorded.push(...lines),
-    facts: () => ({ hostname: 'mx.test', stsRecord: () => undefined }),
+    facts: () => ({ hostname: 'mx.test', stsRecord: () => undefined, sendsBy: [], reportsTo: undefined }),
   });
   const admin = { ...directoryCalls(operations), close: () => Promise.resolve() } as unknown;
   const none = (): never => assert.fail('not for these commands');

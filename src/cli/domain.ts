@@ -2,6 +2,7 @@
 
 import { type Command } from 'commander';
 import { type DomainView } from '../api/directory-contract.ts';
+import { type CheckedRecord } from '../directory/domain-check.ts';
 import { CommandFailure, type Context } from './context.ts';
 import { listed, withDirectory } from './directory-words.ts';
 
@@ -69,15 +70,32 @@ function recordsText({ name, records }: DomainView): string {
 
 async function checkDomain(context: Context, name: string): Promise<void> {
   const { records } = await (await context.control()).checkDomain({ domain: name });
-  context.print(records, () =>
-    records
-      .map(({ type, name: at, problem, weight }) => {
-        if (problem === undefined) return `ok       ${type} ${at}\n`;
-        return `${weight === 'needed' ? 'wrong   ' : 'advised '} ${type} ${at}\n         ${problem}\n`;
-      })
-      .join(''),
-  );
-  const wrong = records.filter(({ problem, weight }) => problem !== undefined && weight === 'needed').length;
+  context.print(records, () => records.map(checkedText).join(''));
+  const needed = records.filter(({ weight }) => weight === 'needed');
+  const wrong = needed.filter(({ state }) => state === 'wrong').length;
   if (wrong > 0)
     throw new CommandFailure(`${wrong} of ${records.length} records need mending (postrider domain show ${name})`);
+  const unanswered = needed.filter(({ state }) => state === 'noAnswer').length;
+  if (unanswered > 0)
+    throw new CommandFailure(`${unanswered} of ${records.length} records could not be looked up: try again later`);
+}
+
+const LABEL_WIDTH = 'not checked'.length + 1;
+
+function checkedText(record: CheckedRecord): string {
+  const { type, name, problem } = record;
+  const line = `${labelOf(record).padEnd(LABEL_WIDTH)}${type} ${name}\n`;
+  return problem === undefined ? line : `${line}${' '.repeat(LABEL_WIDTH)}${problem}\n`;
+}
+
+function labelOf({ state, weight }: CheckedRecord): string {
+  switch (state) {
+    case 'right':
+      return 'ok';
+    case 'wrong':
+      return weight === 'needed' ? 'wrong' : 'advised';
+    case 'noAnswer':
+    case 'notChecked':
+      return 'not checked';
+  }
 }

@@ -225,6 +225,42 @@ describe('answers for people', () => {
   });
 });
 
+describe('a check of a domain', () => {
+  const spf = { purpose: 'spf', type: 'TXT', name: 'example.com', weight: 'needed' };
+  const host = { purpose: 'returnPath', type: 'CNAME', name: 'bounce.example.com', weight: 'advised' };
+  for (const [name, records, code, said, failed] of [
+    [
+      ...[
+        'says what is right, and what is not',
+        [
+          { ...spf, state: 'right' },
+          { ...host, state: 'wrong', problem: 'why' },
+        ],
+      ],
+      ...[0, 'ok          TXT example.com\nadvised     CNAME bounce.example.com\n            why\n', ''],
+    ],
+    [
+      ...['fails where what is needed is wrong', [{ ...spf, state: 'wrong', problem: 'why' }], 1],
+      ...['wrong       TXT example.com\n            why\n', '1 of 1 records need mending'],
+    ],
+    [
+      ...['says what was not checked', [{ ...spf, state: 'notChecked', problem: 'why' }], 0],
+      ...['not checked TXT example.com\n            why\n', ''],
+    ],
+    [
+      ...['fails where DNS does not answer', [{ ...spf, state: 'noAnswer', problem: 'why' }], 1],
+      ...['not checked TXT example.com\n            why\n', '1 of 1 records could not be looked up: try again later'],
+    ],
+  ] as const)
+    test(name, async () => {
+      admin.answers.checkDomain = { records };
+      const { code: ended, out, err } = await ask('domain', 'check', 'example.com');
+      assert.equal(ended, code, err);
+      assert.equal(out, said);
+      assert.ok(err.includes(failed), err);
+    });
+});
+
 describe('answers for programs', () => {
   for (const words of ['queue', `queue show ${ID}`, 'status', 'rules', 'explain a@b.test', 'pause all', 'sites'])
     test(words, async () => {

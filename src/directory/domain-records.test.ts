@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { type Domain } from '../mail/domain.ts';
-import { type DnsAnswer, type Resolver } from '../ports/resolver.ts';
 import { type SigningKeyRecord } from './directory.ts';
-import { checkRecords, dkimRecord, textProblem, type WantedRecord, wantedRecords, zoneLine } from './domain-records.ts';
+import { dkimRecord, type WantedRecord, wantedRecords, zoneLine } from './domain-records.ts';
 
 const DOMAIN = 'example.com' as Domain;
 const PUBLIC = { type: 'spki', format: 'pem' } as const;
@@ -66,66 +65,3 @@ test('without a policy of ours none is asked for', () => {
     ['spf', 'dmarc', 'mx', 'tlsRpt', 'returnPath'],
   );
 });
-
-/** Knows no name. */
-const nobody: Resolver = {
-  resolve: () => Promise.resolve({ kind: 'noName', ttl: 1, authenticated: false }),
-};
-
-describe('what is wrong with a record', () => {
-  const right = wanted('dkim').value;
-  for (const [name, purpose, found, problem] of [
-    ['a key that is right', 'dkim', [right], undefined],
-    ['a key with spaces in it', 'dkim', [right.replace('p=', 'p= ').replace(/(.{100})$/, ' $1')], undefined],
-    ['a key without v=', 'dkim', [right.replace('v=DKIM1; ', '')], undefined],
-    ['no key', 'dkim', [], /no such TXT record at r\._domainkey\.example\.com: publish it/],
-    ['something else', 'dkim', ['hello'], /no such TXT/],
-    ['two keys', 'dkim', [right, right], /2 keys/],
-    ['another key', 'dkim', [right.slice(0, -20)], /another key/],
-    ['a revoked key', 'dkim', ['v=DKIM1; p='], /revoked/],
-    ['a key of another algorithm', 'dkim', [right.replace('k=rsa', 'k=ed25519')], /k=rsa/],
-    ['a testing key', 'dkim', [`${right}; t=s:y`], /testing/],
-    ['SPF', 'spf', ['v=spf1 a:mx.example.net -all', 'other'], undefined],
-    ['SPF by an address', 'spf', ['v=spf1 ip4:192.0.2.1 ~all'], undefined],
-    ['no SPF', 'spf', ['v=spf10 x'], /no such TXT/],
-    ['two SPF records', 'spf', ['v=spf1 -all', 'v=spf1 mx -all'], /join them/],
-    ['SPF that names others', 'spf', ['v=spf1 a:other.example -all'], /add a:mx.example.net/],
-    ['SPF for everybody', 'spf', ['v=spf1 mx +all'], /everybody/],
-    ['SPF with too many look-ups', 'spf', [`v=spf1 ${'a:x.test '.repeat(11)}-all`], /needs 11 look-ups/],
-    ['DMARC', 'dmarc', ['v=DMARC1;p=reject'], undefined],
-    ['DMARC without a policy', 'dmarc', ['v=DMARC1; rua=mailto:a@b.test'], /no p=/],
-    ['two of DMARC', 'dmarc', ['v=DMARC1; p=none', 'v=DMARC1; p=none'], /leave one/],
-    ['MTA-STS', 'mtaSts', ['v=STSv1; id=1a;'], undefined],
-    ['MTA-STS of before', 'mtaSts', ['v=STSv1; id=09'], /another policy/],
-    ['TLS-RPT', 'tlsRpt', ['v=TLSRPTv1; rua=https://x.test'], undefined],
-  ] as const)
-    test(name, async () => {
-      const answer = await textProblem(wanted(purpose), found, nobody);
-      if (problem === undefined) assert.equal(answer, undefined);
-      else assert.match(answer ?? '', problem);
-    });
-});
-
-test('all are looked up, and each is told of by itself', async () => {
-  const answers: Readonly<Record<string, DnsAnswer<unknown>>> = {
-    'MX example.com': found({ preference: 10, exchange: 'other.test' }),
-    'TXT example.com': found(wanted('spf').value),
-    'TXT _dmarc.example.com': { kind: 'temporary', reason: 'SERVFAIL' },
-    'A mta-sts.example.com': found('192.0.2.1'),
-  };
-  const resolver: Resolver = {
-    resolve: (name, type) =>
-      Promise.resolve((answers[`${type} ${name}`] ?? { kind: 'noName', ttl: 1, authenticated: false }) as never),
-  };
-  const checked = await checkRecords(WANTED, resolver);
-  const problems = new Map(checked.map(({ name, type, problem }) => [`${type} ${name}`, problem]));
-  assert.equal(problems.get('TXT example.com'), undefined);
-  assert.match(problems.get('TXT _dmarc.example.com') ?? '', /could not be looked up now: SERVFAIL/);
-  assert.match(problems.get('MX example.com') ?? '', /its MX is other.test/);
-  assert.equal(problems.get('CNAME mta-sts.example.com'), undefined);
-  assert.match(problems.get('CNAME bounce.example.com') ?? '', /publish it/);
-});
-
-function found(record: unknown): DnsAnswer<unknown> {
-  return { kind: 'found', records: [record], ttl: 60, authenticated: false };
-}

@@ -2,54 +2,71 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type DnsAnswer, type Resolver } from '../ports/resolver.ts';
-import { spfProblem, spfTexts } from './spf-record.ts';
+import { type Finding } from './finding.ts';
+import { type HostAddresses } from './host-addresses.ts';
+import { type OwnSpf, spfFinding } from './spf-record.ts';
+import { spfTexts } from './spf-terms.ts';
 
-type Zone = Readonly<Record<string, readonly string[] | 'down'>>;
+type Zone = Readonly<Record<string, readonly unknown[] | 'down'>>;
 
-/** How often it was asked is part of what is promised. */
-function resolverOf(zone: Zone) {
-  const asked: string[] = [];
-  const resolver: Resolver = {
-    resolve: (name, type) => {
-      asked.push(`${type} ${name}`);
-      return Promise.resolve(answerOf(zone[name]) as never);
-    },
+/** Names alone are TXT; `A name` is something else. This server is there always. */
+function resolverOf(zone: Zone): Resolver {
+  const all: Zone = { 'A mx.example.net': ['192.0.2.1'], 'AAAA mx.example.net': ['2001:db8::1'], ...zone };
+  return {
+    resolve: (name, type) => Promise.resolve(answerOf(all[type === 'TXT' ? name : `${type} ${name}`]) as never),
   };
-  return { asked, resolver };
 }
 
-function answerOf(found: Zone[string] | undefined): DnsAnswer<string> {
+function answerOf(found: Zone[string] | undefined): DnsAnswer<unknown> {
   if (found === 'down') return { kind: 'temporary', reason: 'SERVFAIL' };
   const [first, ...rest] = found ?? [];
   if (first === undefined) return { kind: 'noName', ttl: 1, authenticated: false };
   return { kind: 'found', records: [first, ...rest], ttl: 1, authenticated: false };
 }
 
-const OWN = { domain: 'example.com', wanted: 'a:mx.example.net' };
+const HOST: HostAddresses = {
+  ...{ host: 'mx.example.net', end: 'mx.example.net', unanswered: undefined },
+  addresses: { A: ['192.0.2.1'], AAAA: ['2001:db8::1'] },
+};
+const OWN: Omit<OwnSpf, 'text'> = {
+  ...{ domain: 'example.com', wanted: 'a:mx.example.net', host: HOST, sendsBy: ['A', 'AAAA'] },
+};
+
+function lookAt(text: string, zone: Zone = {}, own: Partial<OwnSpf> = {}): Promise<Finding> {
+  return spfFinding({ ...OWN, ...own, text }, resolverOf(zone));
+}
 
 async function look(text: string, zone: Zone = {}): Promise<string | undefined> {
-  return spfProblem({ ...OWN, text }, resolverOf(zone).resolver);
+  return (await lookAt(text, zone)).problem;
 }
 
 const leaf = (name: string) => [`v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 -all`, name];
 const many = (n: number) => Array.from({ length: n }, (_, at) => `a:h${at}.test`).join(' ');
 
+/** The server takes the domain's mail. */
+const MX: Zone = { 'MX example.com': [{ preference: 10, exchange: 'mx.example.net' }] };
+
 describe('a record is right', () => {
   for (const [name, text, zone] of [
     ['by itself', 'v=spf1 a:mx.example.net ip4:192.0.2.1 ip6:2001:db8::1 ~all', {}],
+    ['by addresses', 'v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 ~all', {}],
     ['in capitals', 'V=SPF1 A:MX.example.net -ALL', {}],
-    ['with a mechanism that is not ours to know: a modifier', 'v=spf1 mx exp=why.%{d} unknown=1 -all', {}],
+    ['with a mechanism that is not ours to know: a modifier', 'v=spf1 mx exp=why.%{d} unknown=1 -all', MX],
     ['with prefixes', 'v=spf1 a:mx.example.net a/24 mx//64 a:b.test/24//64 ip4:0.0.0.0/0 ip6:::/0 -all', {}],
     ['with what it includes', 'v=spf1 include:_spf.b.test. -all', { '_spf.b.test': leaf('b') }],
     ['with what it is redirected to', 'v=spf1 redirect=b.test', { 'b.test': leaf('b') }],
-    ['with exactly ten look-ups', `v=spf1 include:b.test ${many(4)} -all`, { 'b.test': [`v=spf1 ${many(5)} -all`] }],
-    ['with terms behind "all", which nobody reads', `v=spf1 mx -all ${many(20)} include:none.test`, {}],
-    ['with a redirect beside "all", which nobody follows', 'v=spf1 mx -all redirect=none.test', {}],
-    ['with a macro, which depends on the client', 'v=spf1 include:%{i}._spf.b.test exists:%{l}.b.test -all', {}],
+    [
+      'with exactly ten look-ups',
+      `v=spf1 include:b.test ${many(4)} ip4:192.0.2.1 ip6:2001:db8::1 -all`,
+      { 'b.test': [`v=spf1 ${many(5)} -all`] },
+    ],
+    ['with terms behind "all", which nobody reads', `v=spf1 mx -all ${many(20)} include:none.test`, MX],
+    ['with a redirect beside "all", which nobody follows', 'v=spf1 mx -all redirect=none.test', MX],
+    ['with a macro, where the rest names it', 'v=spf1 include:%{i}._spf.b.test exists:%{l}.b.test mx -all', MX],
     [
       'with an include that counts against, though all is in it',
       'v=spf1 mx -include:b.test -all',
-      { 'b.test': ['v=spf1 +all'] },
+      { ...MX, 'b.test': ['v=spf1 +all'] },
     ],
     [
       'with the same domain included on two ways',
@@ -58,6 +75,52 @@ describe('a record is right', () => {
     ],
   ] as const)
     test(name, async () => assert.equal(await look(text, zone), undefined));
+});
+
+const NAMES_NOT = /^nothing in it names 192\.0\.2\.1 \(mx\.example\.net\): add a:mx\.example\.net$/;
+
+describe('a record is not said to be right', () => {
+  for (const [name, text, state, problem, parts] of [
+    ['where an include is not answered for', 'v=spf1 include:b.test -all', 'noAnswer', /^b\.test could not/, {}],
+    ['where a host is not answered for', 'v=spf1 a:b.test -all', 'noAnswer', /^b\.test could not/, {}],
+    ['where a macro decides', 'v=spf1 exists:%{i}.b.test -all', 'notChecked', /"exists:%\{i\}\.b\.test", which/, {}],
+    ['where ptr decides', 'v=spf1 ptr:c.test -all', 'notChecked', /depends on "ptr:c\.test"/, {}],
+    [
+      ...[
+        'where this server is not answered for',
+        'v=spf1 a:mx.example.net -all',
+        'noAnswer',
+        /^mx\.example\.net could/,
+      ],
+      { host: { ...HOST, unanswered: 'SERVFAIL' } },
+    ],
+    [
+      ...[
+        'where this server has no address',
+        'v=spf1 a:mx.example.net -all',
+        'wrong',
+        /has no address in DNS \(A, AAAA\)/,
+      ],
+      { host: { ...HOST, addresses: { A: [], AAAA: [] } } },
+    ],
+    [
+      'where mail leaves by others',
+      'v=spf1 a:b.test -all',
+      'notChecked',
+      /leaves by the hosts of routes/,
+      { sendsBy: [] },
+    ],
+  ] as const)
+    test(name, async () => {
+      const found = await lookAt(text, { 'b.test': 'down', 'A b.test': 'down' }, parts);
+      assert.equal(found.state, state);
+      assert.match(found.problem ?? '', problem);
+    });
+
+  test('and IPv6 does not count where mail leaves by IPv4 alone', async () => {
+    const found = await lookAt('v=spf1 ip4:192.0.2.1 -all', {}, { sendsBy: ['A'] });
+    assert.equal(found.state, 'right');
+  });
 });
 
 describe('a record is wrong', () => {
@@ -103,7 +166,7 @@ describe('a record is wrong', () => {
       'an answer that does not come',
       'v=spf1 include:b.test -all',
       { 'b.test': 'down' },
-      /could not be looked up now: SERVFAIL/,
+      /^b\.test could not be looked up now: SERVFAIL$/,
     ],
     ['everybody', 'v=spf1 mx +all', {}, /^"\+all" lets everybody send as the domain: end it with ~all or -all$/],
     ['everybody, without a sign', 'v=spf1 mx ALL', {}, /everybody/],
@@ -131,8 +194,17 @@ describe('a record is wrong', () => {
       'only others',
       'v=spf1 a:other.test -ip4:192.0.2.1 -all',
       {},
-      /^nothing in it names this server: add a:mx\.example\.net$/,
+      /^"-ip4:192\.0\.2\.1" stands before, and keeps 192\.0\.2\.1 \(mx\.example\.net\) from sending: take it out, and add a:mx/,
     ],
+    ['an address of another host', 'v=spf1 ip4:203.0.113.5 -all', {}, NAMES_NOT],
+    ['no term at all', 'v=spf1', {}, NAMES_NOT],
+    ['IPv4 alone', 'v=spf1 ip4:192.0.2.1 -all', {}, /names 2001:db8::1 \(mx\.example\.net\): add a:mx/],
+    ['a network beside it', 'v=spf1 ip4:192.0.2.128/25 ip6:2001:db8:1::/48 -all', {}, NAMES_NOT],
+    ['MX that lead elsewhere', 'v=spf1 mx -all', { 'MX example.com': [{ exchange: 'b.test' }] }, NAMES_NOT],
+    ['a host elsewhere', 'v=spf1 a:b.test -all', { 'A b.test': ['203.0.113.5'] }, NAMES_NOT],
+    ['an include of others', 'v=spf1 include:b.test -all', { 'b.test': ['v=spf1 ip4:203.0.113.5 -all'] }, NAMES_NOT],
+    ['a redirect to others', 'v=spf1 redirect=b.test', { 'b.test': ['v=spf1 ip4:203.0.113.5 -all'] }, NAMES_NOT],
+    ['this server, doubted', 'v=spf1 ?a:mx.example.net -all', {}, /^"\?a:mx\.example\.net" stands before/],
     [
       'controls in what others publish',
       'v=spf1 include:b.test -all',
@@ -153,7 +225,7 @@ test('a tree without an end is left after so many questions, and so is one that 
       return Promise.resolve({ kind: 'found', records, ttl: 1, authenticated: false } as never);
     },
   };
-  const problem = await spfProblem({ ...OWN, text: 'v=spf1 include:evil.test -all' }, resolver);
+  const { problem } = await spfFinding({ ...OWN, text: 'v=spf1 include:evil.test -all' }, resolver);
   assert.match(problem ?? '', /more than 40 look-ups/);
   assert.ok(asked.length <= 41, `${asked.length}`);
   assert.ok((problem ?? '').length < 1500, `${problem?.length}`);

@@ -12,10 +12,9 @@ import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type DnsAnswer, type DnsRecords, type DnsType, type Resolver } from '../ports/resolver.ts';
 import { type Timer } from '../ports/timers.ts';
+import { directoryFacts } from './directory-facts.ts';
 import { DirectoryOperations, directoryFile } from './directory-operations.ts';
 import { moveKeysOn, ROTATION_EVERY } from './key-rotation.ts';
-import { stsRecordText } from '../tlspolicy/mta-sts.ts';
-import { ownStsPolicy } from './own-sts.ts';
 import { type Threads } from './threads.ts';
 import { systemTimers } from './timers.ts';
 
@@ -50,10 +49,7 @@ export class DirectoryCare {
       now: () => deps.clock.now(),
       changed: () => this.#changed(),
       record: (lines) => this.#record(lines),
-      facts: () => ({
-        hostname: deps.config().hostname,
-        stsRecord: () => stsRecordOf(deps.config()),
-      }),
+      facts: () => directoryFacts(deps.config()),
     });
     this.#moveLater(FIRST_MOVE);
   }
@@ -112,11 +108,6 @@ export class DirectoryCare {
       log.warn('signing keys could not be looked after, again in an hour', { error: String(error) });
     }
   }
-}
-
-function stsRecordOf(config: Config): string | undefined {
-  const policy = ownStsPolicy(config);
-  return policy === undefined ? undefined : stsRecordText(policy);
 }
 
 export function openDirectory(spoolFolder: string): DirectoryStore {

@@ -17,7 +17,8 @@ import { Refusal } from '../api/contract.ts';
 import { DirectoryAdministration, DirectoryFault, keyView } from '../directory/administration.ts';
 import { type DirectoryChange } from '../directory/changes.ts';
 import { type DirectoryStore, type DomainRecord, type SigningKeyRecord } from '../directory/directory.ts';
-import { type CheckedRecord, checkRecords, dkimRecord, wantedRecords, zoneLine } from '../directory/domain-records.ts';
+import { type CheckedRecord, type CheckFacts, checkRecords } from '../directory/domain-check.ts';
+import { dkimRecord, wantedRecords, zoneLine } from '../directory/domain-records.ts';
 import { openSqliteDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { eventLine } from '../events/format.ts';
 import { type Instant } from '../lib/time.ts';
@@ -34,8 +35,7 @@ export function readDirectory(spoolFolder: string): DirectoryStore | undefined {
   return existsSync(file) ? openSqliteDirectory(file, 'read') : undefined;
 }
 
-export interface DirectoryFacts {
-  readonly hostname: string;
+export interface DirectoryFacts extends CheckFacts {
   /** `v=STSv1; id=…` of the policy that is served for a domain, if one is. */
   readonly stsRecord: (domain: Domain) => string | undefined;
 }
@@ -163,7 +163,7 @@ export class DirectoryOperations implements DirectoryAdmin {
   check({ domain }: { readonly domain: string }, resolver: Resolver): Promise<{ records: readonly CheckedRecord[] }> {
     return refused(async () => {
       const records = this.#records(this.#administration.domain(domain).name);
-      return { records: await checkRecords(records, resolver) };
+      return { records: await checkRecords(records, this.#deps.facts(), resolver) };
     });
   }
 

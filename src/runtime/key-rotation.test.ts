@@ -62,7 +62,7 @@ async function world(config = NOT_LATER) {
     });
   const states = (): string[] =>
     store.keys().map(({ selector, state, algorithm }) => `${selector} ${algorithm[0]} ${state}`);
-  return { store, clock, administration, publish, step, states, gone };
+  return { store, clock, administration, publish, step, states, gone, dns };
 }
 
 describe('a rotation', () => {
@@ -108,6 +108,16 @@ describe('a rotation', () => {
       await step();
       assert.equal(states().filter((state) => state.endsWith('retired')).length, 0);
     });
+
+  test('does not switch to a key that verifiers would not use', async () => {
+    const { clock, administration, publish, step, states, dns } = await world();
+    await administration.rotate({ domain: 'a.test' });
+    publish();
+    for (const [name, text] of dns) dns.set(name, `${text}; h=sha1; s=tlsrpt`);
+    clock.now += 2 * HOUR;
+    await step();
+    assert.equal(states().filter((state) => state.endsWith('published')).length, 2);
+  });
 
   test('waits a while though the record is there', async () => {
     const { administration, publish, step, states } = await world();

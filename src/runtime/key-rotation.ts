@@ -5,7 +5,8 @@
 
 import { type Config } from '../config/config.ts';
 import { type DirectoryStore, type SigningKeyRecord } from '../directory/directory.ts';
-import { dkimRecord, textProblem, wantedRecords } from '../directory/domain-records.ts';
+import { dkimRecord } from '../directory/domain-records.ts';
+import { keyProblem } from '../directory/key-problem.ts';
 import { DAY, type Duration, HOUR, type Instant } from '../lib/time.ts';
 import { type Domain } from '../mail/domain.ts';
 import { type Log } from '../ports/log.ts';
@@ -51,11 +52,10 @@ async function switchIfSeen(deps: RotationDeps, domain: Domain, keys: readonly S
   });
 }
 
+/** One that verifiers could not use is not there yet. */
 async function isSeen({ resolver }: RotationDeps, key: SigningKeyRecord): Promise<boolean> {
-  const [record] = wantedRecords({ domain: key.domain, hostname: '', keys: [key], stsRecord: undefined });
-  if (record?.value !== dkimRecord(key)) return false;
-  const answer = await resolver.resolve(record.name, 'TXT');
-  return answer.kind === 'found' && (await textProblem(record, answer.records, resolver)) === undefined;
+  const answer = await resolver.resolve(`${key.selector}._domainkey.${key.domain}`, 'TXT');
+  return answer.kind === 'found' && keyProblem(dkimRecord(key), answer.records) === undefined;
 }
 
 async function forgetIfOld({ store, log, now, queue, removed }: RotationDeps, key: SigningKeyRecord): Promise<void> {

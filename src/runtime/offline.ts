@@ -123,7 +123,7 @@ function offlineDirectory(folder: string, hostname: string, record: (lines: read
   const clock = new SystemClock();
   const operations = new DirectoryOperations({
     ...{ store, record, changed: () => Promise.resolve(), now: () => clock.now() },
-    facts: () => ({ hostname, stsRecord: () => undefined }),
+    facts: () => ({ hostname, stsRecord: () => undefined, sendsBy: [], reportsTo: undefined }),
   });
   return { calls: directoryCalls(operations), close: () => store.close() };
 }

@@ -31,7 +31,7 @@ export interface Published {
   readonly policies?: readonly string[];
 }
 
-/** `addresses`: of the host of each domain. `aliases`: domains whose mail is taken by the host of another. */
+/** `addresses`: of the host of each domain. `aliases`: domains of this machine whose mail is taken by the host of another. */
 export function zoneOf(
   addresses: ReadonlyMap<string, string>,
   aliases: ReadonlyMap<string, string>,
@@ -49,7 +49,8 @@ export function zoneOf(
       { name: hostOf(domain), type: isIP(address) === 6 ? 'AAAA' : 'A', ttl: TTL, data: address },
     ]);
   }
-  for (const [alias, domain] of aliases) zone.set(alias, [exchange(alias, hostOf(domain))]);
+  for (const [alias, domain] of aliases)
+    zone.set(alias, [exchange(alias, hostOf(domain)), { name: alias, type: 'A', ttl: TTL, data: '127.0.0.1' }]);
   return zone;
 }
 
