@@ -280,6 +280,8 @@ export interface TlsEvent extends EventBase {
   /** `''` with `address`: no session was begun. */
   readonly host: string;
   readonly address: string;
+  /** Ours, of sessions that failed; absent where nothing was connected. */
+  readonly sourceAddress: string | undefined;
   /** `successful`, or what was wrong, in the words of RFC 8460 §4.3. */
   readonly result: string;
   readonly reason: string;

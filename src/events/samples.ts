@@ -131,6 +131,7 @@ export const EVENTS: { readonly [K in EventKind]: Extract<Event, { kind: K }> } 
     policyType: 'sts',
     host: 'mx.b.test',
     address: '192.0.2.25',
+    sourceAddress: '192.0.2.1',
     result: 'certificate-expired',
     reason: 'the certificate of mx.b.test is not valid: CERT_HAS_EXPIRED',
     sessions: 1,

@@ -32,6 +32,8 @@ export interface TlsSession {
   readonly host: string;
   /** `''`: nothing was dialled. */
   readonly address: string;
+  /** Ours, of a session that failed; absent: nothing was connected. */
+  readonly sourceAddress?: string;
   /** What the published policy, or encryption alone where there is none, came to. */
   readonly result: 'successful' | TlsResultType;
   /** In words: what was demanded and why, or what failed. */

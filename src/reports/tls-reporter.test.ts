@@ -69,7 +69,11 @@ function reportIn(text: string): TlsReport {
 describe('the reports of a day', () => {
   test('go to all that the domain names, with its policy in its own words', async (t) => {
     const { reporter, state, mails, posts, told, clock, asked } = await world(t);
-    state.sessions = [session({ sessions: 3 }), session({ result: 'certificate-expired' }), session({ sessions: 4 })];
+    state.sessions = [
+      session({ sessions: 3 }),
+      session({ result: 'certificate-expired', sourceAddress: '198.51.100.7' }),
+      session({ sessions: 4 }),
+    ];
     assert.equal(await reporter.report(), 'done');
     assert.deepEqual(posts, ['https://b.test/tls']);
     assert.deepEqual(
@@ -85,6 +89,7 @@ describe('the reports of a day', () => {
       'mx-host': ['*.b.test'],
     });
     assert.deepEqual(policy!.summary, { 'total-successful-session-count': 7, 'total-failure-session-count': 1 });
+    assert.equal(policy!['failure-details']?.[0]?.['sending-mta-ip'], '198.51.100.7');
     const today = clock.now() - (clock.now() % DAY);
     assert.deepEqual(asked[0], [today - DAY, today]);
     const day = new Date(today - DAY).toISOString().slice(0, 10);

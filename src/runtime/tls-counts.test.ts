@@ -76,6 +76,20 @@ describe('how sessions were secured', () => {
     assert.deepEqual(summary(), [['b.test', 'certificate-expired', 1]]);
   });
 
+  test('failures from several addresses of ours are told apart', () => {
+    const { counts, told } = world();
+    for (const sourceAddress of ['198.51.100.7', '198.51.100.8', '198.51.100.7'])
+      counts.add('b.test', { ...expired, sourceAddress });
+    counts.flush();
+    assert.deepEqual(
+      told.map(({ sourceAddress, sessions }) => [sourceAddress, sessions]),
+      [
+        ['198.51.100.7', 2],
+        ['198.51.100.8', 1],
+      ],
+    );
+  });
+
   test('a day ends at midnight', () => {
     const { counts, clock, told } = world();
     clock.advance(DAY - (clock.now() % DAY) - SECOND);

@@ -70,15 +70,17 @@ export class TlsCounts {
     if (answer.kind === 'found' && parseTlsRptRecord(answer.records).kind === 'found') this.#count(domain, session, at);
   }
 
-  #count(domain: string, { policy, policyType, host, address, result, reason }: TlsSession, at: Instant): void {
+  #count(domain: string, session: TlsSession, at: Instant): void {
+    const { policy, policyType, host, address, sourceAddress, result, reason } = session;
     const day = Math.floor(at / DAY);
-    const key = [day, domain, policy, policyType, host, address, result].join('\n');
+    const key = [day, domain, policy, policyType, host, address, sourceAddress, result].join('\n');
     const before = this.#events.get(key);
     if (before === undefined && this.#events.size >= MAX_KINDS) this.flush();
     const sessions = (before?.sessions ?? 0) + 1;
     const first = before?.at ?? at;
     this.#events.set(key, {
-      ...{ kind: 'tls', at: first, domain, policy, policyType, host, address, result, reason, sessions },
+      ...{ kind: 'tls', at: first, domain, policy, policyType, host, address, sourceAddress },
+      ...{ result, reason, sessions },
     });
     this.#timer ??= this.#deps.timers.after(GATHER, () => this.flush());
   }

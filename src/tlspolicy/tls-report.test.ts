@@ -82,10 +82,11 @@ const RESULTS: DomainResults = {
           result: 'certificate-expired',
           host: 'mx1.b.test',
           address: '192.0.2.1',
+          sourceAddress: '198.51.100.7',
           reason: 'CERT_HAS_EXPIRED',
           sessions: 2,
         },
-        { result: 'sts-policy-fetch-error', host: '', address: '', reason: '', sessions: 1 },
+        { result: 'sts-policy-fetch-error', host: '', address: '', sourceAddress: '', reason: '', sessions: 1 },
       ],
     },
     { policyType: 'no-policy-found', policyLines: [], mxHosts: [], successful: 1, failed: 0, failures: [] },
@@ -118,6 +119,7 @@ describe('a report', () => {
           'failure-details': [
             {
               'result-type': 'certificate-expired',
+              'sending-mta-ip': '198.51.100.7',
               'receiving-mx-hostname': 'mx1.b.test',
               'receiving-ip': '192.0.2.1',
               'failed-session-count': 2,
@@ -133,6 +135,14 @@ describe('a report', () => {
       ],
     });
   });
+
+  for (const ours of ['10.0.0.1', '127.0.0.1', 'fd00::1'])
+    test(`${ours} is no address that the receiver saw`, () => {
+      const [policy] = RESULTS.policies;
+      const failures = policy!.failures.map((failure) => ({ ...failure, sourceAddress: ours }));
+      const report = buildTlsReport({ ...RESULTS, policies: [{ ...policy!, failures }] }, FACTS);
+      assert.doesNotMatch(JSON.stringify(report), /sending-mta-ip/);
+    });
 
   test('is read as it was written', () => {
     const read = parseTlsReport(JSON.stringify(buildTlsReport(RESULTS, FACTS)));

@@ -5,6 +5,7 @@
  * count as nothing. What does not have the form of a report is refused with the reason.
  */
 
+import { isPrivate } from '../lib/ip.ts';
 import { jsonObject } from '../lib/json-object.ts';
 import { type Parsed, parsed, unparsed } from '../lib/parsed.ts';
 import { type Instant, SECOND } from '../lib/time.ts';
@@ -116,6 +117,8 @@ export interface FailureCount {
   readonly result: string;
   readonly host: string;
   readonly address: string;
+  /** Ours; `''`: not known. */
+  readonly sourceAddress: string;
   readonly reason: string;
   readonly sessions: number;
 }
@@ -153,9 +156,12 @@ function reportPolicy(domain: string, results: PolicyResults): TlsReportPolicy {
   };
 }
 
-function failureDetails({ result, host, address, reason, sessions }: FailureCount): TlsFailureDetails {
+function failureDetails(failure: FailureCount): TlsFailureDetails {
+  const { result, host, address, sourceAddress, reason, sessions } = failure;
   return {
     'result-type': result,
+    // Behind a translator of addresses ours is not the one that the receiver saw.
+    ...(sourceAddress !== '' && !isPrivate(sourceAddress) && { 'sending-mta-ip': sourceAddress }),
     ...(host !== '' && { 'receiving-mx-hostname': host }),
     ...(address !== '' && { 'receiving-ip': address }),
     'failed-session-count': sessions,

@@ -44,12 +44,17 @@ describe('a day of sessions', () => {
       session(failure),
       session({ ...failure, sessions: 3, reason: 'today' }),
       session({ ...failure, host: 'mx2.b.test' }),
+      session({ ...failure, host: 'mx2.b.test', sourceAddress: '198.51.100.7' }),
+      session({ ...failure, host: 'mx2.b.test', sourceAddress: '198.51.100.8' }),
     ]);
     const [policy] = b!.policies;
-    assert.deepEqual([policy!.successful, policy!.failed], [0, 5]);
+    assert.deepEqual([policy!.successful, policy!.failed], [0, 7]);
+    const second = { result: 'certificate-expired', host: 'mx2.b.test', address: '192.0.2.1', reason: 'yesterday' };
     assert.deepEqual(policy!.failures, [
-      { result: 'certificate-expired', host: 'mx.b.test', address: '192.0.2.1', reason: 'today', sessions: 4 },
-      { result: 'certificate-expired', host: 'mx2.b.test', address: '192.0.2.1', reason: 'yesterday', sessions: 1 },
+      { ...second, host: 'mx.b.test', sourceAddress: '', reason: 'today', sessions: 4 },
+      { ...second, sourceAddress: '', sessions: 1 },
+      { ...second, sourceAddress: '198.51.100.7', sessions: 1 },
+      { ...second, sourceAddress: '198.51.100.8', sessions: 1 },
     ]);
   });
 

@@ -13,6 +13,7 @@ export interface CountedSession {
   readonly policyType: string;
   readonly host: string;
   readonly address: string;
+  readonly sourceAddress?: string | undefined;
   readonly result: string;
   readonly reason: string;
   readonly sessions: number;
@@ -78,12 +79,14 @@ export class TlsResults {
     return counts;
   }
 
-  #fail(counts: Counts, { result, host, address, reason, sessions }: CountedSession): void {
-    counts.failed += sessions;
-    const key = `${result}\n${host}\n${address}`;
+  #fail(counts: Counts, session: CountedSession): void {
+    const { result, host, address, sourceAddress = '', reason } = session;
+    counts.failed += session.sessions;
+    const key = `${result}\n${host}\n${address}\n${sourceAddress}`;
     const before = counts.failures.get(key);
     if (before === undefined && counts.failures.size >= this.#limits.failures) return;
-    counts.failures.set(key, { result, host, address, reason, sessions: sessions + (before?.sessions ?? 0) });
+    const sessions = session.sessions + (before?.sessions ?? 0);
+    counts.failures.set(key, { result, host, address, sourceAddress, reason, sessions });
   }
 }
 

@@ -28,6 +28,9 @@ test('a day later the domain is told, whatever is wrong with its encryption, and
     const messages = await sandbox.inbox('tls-reports@sts.test');
     return messages.length > 0 && messages;
   });
+  const failed = await sandbox.event('the failed session', ({ kind }) => kind === 'tls');
+  assert.ok(failed.kind === 'tls');
+  assert.match(failed.sourceAddress ?? '', /^127\./);
   const raw = String(await sandbox.raw(message!));
   assert.match(raw, /^TLS-Required: No\r$/m);
   const [, base64 = ''] = /application\/tlsrpt\+gzip(?:[^]*?)\r\n\r\n([A-Za-z0-9+/=\r\n]+)/.exec(raw) ?? [];

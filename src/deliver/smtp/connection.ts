@@ -57,7 +57,7 @@ export interface Target {
 }
 
 export type Opened =
-  | { readonly kind: 'open'; readonly connection: SmtpConnection }
+  | { readonly kind: 'open'; readonly connection: SmtpConnection; readonly sourceAddress?: string | undefined }
   | {
       readonly kind: 'refused';
       readonly refusal: Refusal;
@@ -67,6 +67,8 @@ export type Opened =
       readonly handshakeFailed: boolean;
       /** Encryption was why; as reports name it. */
       readonly tlsResult: TlsResultType | undefined;
+      /** Our own address, where it is known. */
+      readonly sourceAddress?: string | undefined;
     };
 
 export interface TransactionResult {
@@ -99,7 +101,10 @@ export async function openConnection(target: Target, options: ConnectionOptions)
 async function openWith(target: Target, options: ConnectionOptions): Promise<Opened> {
   const dialled = await dialSocket(target, options);
   if (dialled.kind === 'failed') return dialled.refused;
-  return new Promise((resolve) => void new SmtpConnection(target, options, { dialled, resolve }));
+  // Asked now: a socket that is gone has none.
+  const sourceAddress = dialled.socket.localAddress;
+  const opened = new Promise<Opened>((resolve) => void new SmtpConnection(target, options, { dialled, resolve }));
+  return { ...(await opened), sourceAddress };
 }
 
 export class SmtpConnection {

@@ -136,7 +136,7 @@ export class Dialer {
 
   #tell({ demand, host, address, local }: Target, opened: Opened): void {
     if (local === 'unix' || demand.level === 'none') return;
-    const at = { host, address };
+    const at = { host, address, sourceAddress: opened.sourceAddress };
     if (opened.kind === 'open') {
       opened.connection.session = sessionOf(demand, at, opened.connection.proof.tls);
       this.#sessions.push(opened.connection.session);

@@ -112,6 +112,7 @@ describe('DANE', () => {
       ['mx.test', '127.0.0.1', 'tlsa', 'validation-failure'],
       ['mx2.test', '127.0.0.2', 'tlsa', 'successful'],
     ]); // prettier-ignore
+    assert.deepEqual(tlsSessions.map(({ sourceAddress }) => sourceAddress), ['127.0.0.1', undefined]); // prettier-ignore
     const alone = await world(t, { servers: { 'mx.test': stranger }, tlsa: { 'mx.test': [tlsa(good)] } });
     const { outcomes } = await alone.send();
     assert.match(outcomes[0]!.diagnostic, /^postrider: .*mx\.test: the certificate matches no TLSA record \(DANE: TLSA records of mx\.test\)$/); // prettier-ignore

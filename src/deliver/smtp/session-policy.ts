@@ -82,15 +82,23 @@ export function troubleOf(tls: TlsProof, { level }: TlsDemand, host: string): Tl
   };
 }
 
+interface SessionEnds {
+  readonly host: string;
+  readonly address: string;
+  readonly sourceAddress?: string | undefined;
+}
+
 /** Session as reports count it (RFC 8460 §4.3): held against what is published, whatever was demanded. */
 export function sessionOf(
   demand: TlsDemand,
-  at: { readonly host: string; readonly address: string },
+  { host, address, sourceAddress }: SessionEnds,
   outcome: TlsProof | TlsResultType | undefined,
 ): TlsSession {
   const { policy, policyType, reason } = demand;
+  const result = resultOf(demand, outcome);
+  const source = sourceAddress === undefined || result === 'successful' ? {} : { sourceAddress };
   const resumed = typeof outcome === 'object' && outcome.resumed === true ? ({ resumed: true } as const) : {};
-  return { policy, policyType, ...at, result: resultOf(demand, outcome), reason, ...resumed };
+  return { policy, policyType, host, address, ...source, result, reason, ...resumed };
 }
 
 function resultOf(demand: TlsDemand, outcome: TlsProof | TlsResultType | undefined): TlsSession['result'] {
