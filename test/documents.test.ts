@@ -78,6 +78,9 @@ function isSource(name: string): boolean {
   return SOURCES.some((source) => source === name || source.endsWith(`/${name}`));
 }
 
+// What is shown takes the password from there, and an empty one is refused.
+process.env['SMARTHOST_PASSWORD'] = 'secret';
+
 describe('configurations that are shown are valid', () => {
   const shown = DOCUMENTS.flatMap((path) =>
     [...readFileSync(path, 'utf8').matchAll(/^```ts\n([^]*?)^```$/gm)]

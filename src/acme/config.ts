@@ -2,7 +2,7 @@
 
 import { checkedText, choice, count, fileName, flag, list, optional, text, type Values } from '../lib/schema.ts';
 import { parsed, unparsed } from '../lib/parsed.ts';
-import { domainName, hostOrAddress } from '../mail/config.ts';
+import { domainName, hostOrAddress, wholeAddress } from '../mail/config.ts';
 
 const CHALLENGES = ['http-01', 'tls-alpn-01'] as const;
 export type ChallengeKind = (typeof CHALLENGES)[number];
@@ -24,7 +24,7 @@ export const ACME_OPTIONS = {
   ),
   directory,
   agreeToTerms: flag(false, 'Whether you agree to the terms of the authority, which its directory names.'),
-  email: optional(text('admin@example.com', 'Where the authority may write to about the account.')),
+  email: optional(wholeAddress('admin@example.com', 'Where the authority may write to about the account.')),
   names: list(
     domainName('mx.example.com', 'A host name.'),
     [],

@@ -8,6 +8,7 @@ import process from 'node:process';
 import { type Command } from 'commander';
 import { errorText } from '../lib/error-text.ts';
 import { CONFIG_NAMES, loadConfig } from '../config/load.ts';
+import { configWarnings } from '../config/warnings.ts';
 import { formatProblem } from '../lib/schema-reading.ts';
 import { parseDomain } from '../mail/domain.ts';
 import { EXIT } from '../runtime/exit-codes.ts';
@@ -23,7 +24,9 @@ export function addConfig(program: Command, context: Context): void {
       const file = context.configFile();
       const loaded = await loadConfig(file, 1);
       const problems = loaded.ok ? [] : loaded.problems.map(formatProblem);
-      context.print({ file, ok: loaded.ok, problems }, () => (loaded.ok ? `${file} is valid\n` : ''));
+      const warnings = loaded.ok ? configWarnings(loaded.config).map(formatProblem) : [];
+      context.print({ file, ok: loaded.ok, problems, warnings }, () => (loaded.ok ? `${file} is valid\n` : ''));
+      for (const warning of warnings) context.warn(warning);
       if (!loaded.ok) throw new ConfigurationFailure(`${file} is not valid:\n${problems.join('\n')}`);
     });
 }

@@ -125,6 +125,11 @@ export class Context {
     this.terminal.out(this.options.json === true ? `${JSON.stringify(answer, null, 2)}\n` : text());
   }
 
+  /** Where it is not in the answer already. */
+  warn(text: string): void {
+    if (this.options.json !== true) this.terminal.err(`${coloured(this.terminal, 'yellow', 'warning:')} ${text}\n`);
+  }
+
   note(text: string): void {
     if (this.options.json !== true) this.terminal.err(`${coloured(this.terminal, 'dim', text)}\n`);
   }

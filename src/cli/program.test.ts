@@ -567,6 +567,17 @@ test('config check says what is wrong, and exits as services expect', async () =
   assert.match(err, /listeners\[0\]\.port: "smtp" is not a number from 0 to 65535; write 25/);
 });
 
+test('config check warns of what works and is likely not meant', async () => {
+  const place = mkdtempSync(join(folder, 'p-'));
+  writeFileSync(join(place, 'postrider.config.ts'), "export default { hostname: 'a.test', http: { host: '::' } };");
+  const { code, err } = await run(['config', 'check'], { cwd: place });
+  assert.equal(code, 0);
+  assert.match(err, /^warning: http\.host: there is no login yet: whoever reaches :: port 8025 is an administrator; /);
+  const json = await run(['config', 'check', '--json'], { cwd: place });
+  assert.equal(json.err, '');
+  assert.equal((JSON.parse(json.out) as { readonly warnings: readonly string[] }).warnings.length, 1);
+});
+
 test('certificate tlsa prints the record of each host, and that of the next key ahead', async () => {
   const { out } = await ask('certificate', 'tlsa');
   assert.equal(

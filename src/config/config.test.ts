@@ -113,8 +113,8 @@ describe('routes', () => {
         { kind: 'lmtp', name: 'b', to: '/run/lmtp', match: { tenants: ['t'] } },
         { kind: 'pipe', name: 'c', argv: ['/bin/cat', '{recipient}'], match: { senders: ['<>'] } },
         { kind: 'fail', name: 'd', match: { recipients: ['old@example.com'] } },
-        { kind: 'relay', name: 'e', host: '192.0.2.1', match: { recipients: ['*'] } },
-        { ...everything, auth: { user: 'u', password: 'p' } },
+        { kind: 'relay', name: 'e', host: '192.0.2.1', match: { recipients: ['.e.test'] } },
+        { ...everything, auth: { user: 'u', password: 'p' }, match: { senders: ['a.test'] } },
         { kind: 'mx', name: 'f', tls: 'verify', tlsOptions: { fingerprints: [FINGERPRINT], profile: 'modern' } },
       ],
     });
@@ -133,7 +133,7 @@ describe('routes', () => {
       {
         kind: 'relay',
         name: 'e',
-        match: { recipients: ['*'] },
+        match: { recipients: ['.e.test'] },
         host: '192.0.2.1',
         port: 25,
         ...{ tls: 'opportunistic', tlsOptions: undefined },
@@ -141,7 +141,7 @@ describe('routes', () => {
       {
         kind: 'smarthost',
         name: 'out',
-        match: {},
+        match: { senders: ['a.test'] },
         host: 'smtp.example.net',
         port: 587,
         tls: 'verify',

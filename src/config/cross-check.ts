@@ -1,10 +1,10 @@
 /** What is wrong between options that are right each by itself. */
 
-import { isLoopback } from '../lib/ip.ts';
 import { resolve } from 'node:path';
 import { type Values } from '../lib/schema.ts';
 import { type Problem } from '../lib/schema-reading.ts';
 import {
+  type LIMITS_OPTIONS,
   type LISTENERS_OPTION,
   type LOCAL_OPTIONS,
   type MEMORY_OPTIONS,
@@ -17,13 +17,16 @@ import { type SigningOptions } from '../mailauth/config.ts';
 import { type ACME_OPTIONS } from '../acme/config.ts';
 import { type MTA_STS_OPTIONS } from '../api/config.ts';
 import { type HTTP_OPTIONS } from '../api/config.ts';
-import { type PaceConfig } from '../queue/config.ts';
+import { type QUEUE_OPTIONS } from '../queue/config.ts';
 import { type OAuthOptions } from '../oauth/config.ts';
 import { type SpoolOptions } from '../spool/config.ts';
 import { OAUTH_CHECKS } from './oauth-checks.ts';
+import { LISTENER_CHECKS } from './listener-checks.ts';
 import { LOCAL_CHECKS } from './local-checks.ts';
+import { ORDER_CHECKS } from './order-checks.ts';
+import { ROUTE_CHECKS } from './route-checks.ts';
 import { TLS_CHECKS } from './tls-checks.ts';
-import { repeated, wrong } from './problems.ts';
+import { wrong } from './problems.ts';
 import { coversDomain } from './route-order.ts';
 import { type RouteOptions } from './routes.ts';
 import { loginsAreEncrypted, pinsAreDemanded } from './route-tls-checks.ts';
@@ -46,18 +49,20 @@ export interface Checkable {
   readonly spool: SpoolOptions;
   readonly signing: SigningOptions;
   readonly oauth: OAuthOptions;
-  readonly queue: { readonly pace: PaceConfig };
+  readonly queue: Values<typeof QUEUE_OPTIONS>;
+  readonly limits: Values<typeof LIMITS_OPTIONS>;
 }
 
 type Check = (config: Checkable) => readonly Problem[];
 
 const CHECKS: readonly Check[] = [
-  uniqueListeners,
+  ...LISTENER_CHECKS,
   separatePorts,
   ...TLS_CHECKS,
   ...OAUTH_CHECKS,
   noOpenRelay,
-  uniqueRoutes,
+  ...ROUTE_CHECKS,
+  ...ORDER_CHECKS,
   localRouteExists,
   localDomainsDelivered,
   localOrRelayed,
@@ -65,7 +70,6 @@ const CHECKS: readonly Check[] = [
   paceRulesAreNamedOnce,
   loginsAreEncrypted,
   pinsAreDemanded,
-  listenerLoginsAreEncrypted,
   relayIsNoMailbox,
   spillIsInOrder,
   pickupIsOutside,
@@ -76,28 +80,6 @@ const CHECKS: readonly Check[] = [
 
 export function crossCheck(config: Checkable): readonly Problem[] {
   return CHECKS.flatMap((check) => check(config));
-}
-
-function uniqueListeners({ listeners }: Checkable): readonly Problem[] {
-  return repeated(listeners.map(({ name }) => name)).map(([i, name]) =>
-    wrong(`listeners[${i}].name`, `another listener is called ${name} too`, 'give each a name of its own'),
-  );
-}
-
-function listenerLoginsAreEncrypted({ listeners }: Checkable): readonly Problem[] {
-  return listeners.flatMap(({ auth, tls, host, protocol, authInClearText }, i) => {
-    if (auth === 'off') return [];
-    if (protocol === 'lmtp') return wrong(`listeners[${i}].auth`, 'nobody logs in for LMTP', 'leave it off');
-    if (authInClearText && !isLoopback(host))
-      return wrong(
-        `listeners[${i}].authInClearText`,
-        `passwords would pass in clear text over ${host}`,
-        'leave it off, or let this listener have host 127.0.0.1 or ::1',
-      );
-    if (tls === 'off' && !authInClearText)
-      return wrong(`listeners[${i}].auth`, 'nobody could log in: there is no TLS', "tls: 'starttls' or 'implicit'");
-    return [];
-  });
 }
 
 const EVERY_ADDRESS = new Set(['::', '0.0.0.0']);
@@ -129,12 +111,6 @@ function noOpenRelay({ relay }: Checkable): readonly Problem[] {
     const what = `${network} would let a large part of the Internet send through this server`;
     return [wrong(`relay.networks[${i}]`, what, 'list your own networks, or set relay.openToEveryone: true')];
   });
-}
-
-function uniqueRoutes({ routes }: Checkable): readonly Problem[] {
-  return repeated(routes.map(({ name }) => name)).map(([i, name]) =>
-    wrong(`routes[${i}].name`, `another route is called ${name} too`, 'give each a name of its own'),
-  );
 }
 
 function localRouteExists({ local, routes }: Checkable): readonly Problem[] {
@@ -201,7 +177,6 @@ function paceRulesAreNamedOnce({ queue }: Checkable): readonly Problem[] {
   });
 }
 
-/** A password in clear text, or shown to whoever answers, is given away. */
 function relayIsNoMailbox({ local, routes }: Checkable): readonly Problem[] {
   const i = routes.findIndex(({ kind, name }) => kind === 'relay' && name === local.route);
   if (i === -1 || Object.keys(local.aliases).length === 0) return [];

@@ -23,7 +23,7 @@ function toMailboxes(route: RouteOptions, domains: readonly string[]): Route {
   return takesEverything(route.match) ? { ...route, match: { recipients: domains } } : route;
 }
 
-function takesEverything({ recipients, senders, tenants, pools, clients }: RouteMatch): boolean {
+export function takesEverything({ recipients, senders, tenants, pools, clients }: RouteMatch): boolean {
   const everyRecipient = recipients === undefined || recipients.includes('*');
   return (
     everyRecipient && senders === undefined && tenants === undefined && pools === undefined && clients === undefined

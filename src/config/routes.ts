@@ -91,6 +91,8 @@ const AUTH = group(
   'A login.',
 );
 
+const REPLACED = new Set(['recipient', 'sender', 'user', 'domain', 'queueId']);
+
 const ARGV = refine(
   list(
     text('/usr/bin/procmail', 'A word.'),
@@ -102,6 +104,11 @@ const ARGV = refine(
     const [program, ...rest] = words;
     if (program === undefined || !program.startsWith('/')) return unparsed('the first has to be an absolute path');
     const argv: readonly [string, ...string[]] = [program, ...rest];
+    const strange = rest
+      .flatMap((word) => [...word.matchAll(/\{([a-zA-Z]+)\}/g)])
+      .find(([, word = '']) => !REPLACED.has(word));
+    if (strange !== undefined)
+      return unparsed(`${strange[0]} would stay as it is; what is replaced is {${[...REPLACED].join('}, {')}}`);
     return program.includes('{') ? unparsed('the program itself cannot depend on the message') : parsed(argv);
   },
 );
@@ -110,11 +117,11 @@ const MAILDIR_PATH = checkedText(
   '/var/mail/{domain}/{user}',
   'Absolute; `{user}` and `{domain}` are the parts of the recipient, in lower case.',
   {
-    expected: 'an absolute path',
+    expected: 'an absolute path in which {user} and {domain} may stand',
     parse: (value) => {
-      const strange = /\{(?!user\}|domain\})/.test(value);
+      const [strange] = /\{(?!user\}|domain\})[^/}]*\}?/.exec(value) ?? [];
       if (!value.startsWith('/')) return unparsed('it has to begin with /');
-      return strange ? unparsed('only {user} and {domain} can be replaced') : parsed(value);
+      return strange === undefined ? parsed(value) : unparsed(`${strange} is neither of them`);
     },
   },
 );

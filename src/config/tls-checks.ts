@@ -13,6 +13,8 @@ interface Checkable {
   readonly tls: Values<typeof TLS_OPTIONS>;
   readonly acme: Values<typeof ACME_OPTIONS>;
   readonly mtaSts: Values<typeof MTA_STS_OPTIONS>;
+  readonly local: { readonly domains: readonly string[] };
+  readonly relay: { readonly domains: readonly string[] };
 }
 
 export const TLS_CHECKS = [
@@ -24,6 +26,7 @@ export const TLS_CHECKS = [
   acmeIsAgreed,
   acmeAccountIsWhole,
   policyHasItsPort,
+  policyHasDomains,
 ] as const;
 
 function tlsHasCertificate({ tls, listeners }: Checkable): readonly Problem[] {
@@ -100,4 +103,11 @@ function policyHasItsPort({ acme, mtaSts }: Checkable): readonly Problem[] {
   if (!mtaSts.https || mtaSts.mode === 'off' || !both) return [];
   const what = `port ${mtaSts.httpsPort} is that of the challenge too (acme.tlsPort)`;
   return [wrong('mtaSts.httpsPort', what, "write acme.challenge: 'http-01'")];
+}
+
+/** `none` takes a policy back, also that of domains that are here no more. */
+function policyHasDomains({ mtaSts: { mode }, local, relay }: Checkable): readonly Problem[] {
+  if (mode === 'off' || mode === 'none' || local.domains.length + relay.domains.length > 0) return [];
+  const what = 'there is no domain whose policy it would be';
+  return [wrong('mtaSts.mode', what, "name it in local.domains or relay.domains, or write 'off'")];
 }

@@ -26,8 +26,8 @@ export const DELIVER_OPTIONS = {
   helloName: optional(
     hostOrAddress('mx.example.com', 'What we call ourselves to receivers. Not given: the host name.'),
   ),
-  address4: optional(ipAddress('192.0.2.25', 'IPv4 address to send from. Not given: the system chooses.')),
-  address6: optional(ipAddress('2001:db8::25', 'IPv6 address to send from. Not given: the system chooses.')),
+  address4: optional(ipAddress(4, '192.0.2.25', 'IPv4 address to send from. Not given: the system chooses.')),
+  address6: optional(ipAddress(6, '2001:db8::25', 'IPv6 address to send from. Not given: the system chooses.')),
   addressesPerAttempt: count(10, 'Addresses dialled in one attempt.', { min: 1, max: 100 }),
   hostsPerAttempt: count(5, 'Servers spoken to in one attempt that refuse the session.', { min: 1, max: 100 }),
   signedContent: choice(

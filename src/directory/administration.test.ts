@@ -87,6 +87,18 @@ describe('what cannot be done says why, and changes nothing', () => {
       /"a@" is no sender/,
     ],
     [
+      'a sender with an empty label',
+      (w) => w.administration.addCredential({ senders: ['nonsense..x'] }),
+      'invalid',
+      /"nonsense\.\.x" is no sender/,
+    ],
+    [
+      'a sender with a dot at its end',
+      (w) => w.administration.addCredential({ senders: ['ann@example.com', 'ann@example.com.'] }),
+      'invalid',
+      /"ann@example\.com\." is no sender/,
+    ],
+    [
       'a star in a domain, which would be held against whole addresses',
       (w) => w.administration.addCredential({ senders: ['news*.example.com'] }),
       'invalid',

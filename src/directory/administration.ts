@@ -79,8 +79,10 @@ export interface AdministrationDeps {
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u;
 const USER = /^[\x21-\x7e]{1,255}$/;
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const WILD_LABEL = '[a-z0-9*](?:[a-z0-9*-]{0,61}[a-z0-9*])?';
 /** `*` in a domain alone would be held against whole addresses, and let in those of others. */
-const SENDER = /^(?:\*|\.?[a-z0-9][a-z0-9.-]*|[^\s@]+@[a-z0-9*][a-z0-9.*-]*)$/i;
+const SENDER = new RegExp(`^(?:\\*|\\.?${LABEL}(?:\\.${LABEL})*|[^\\s@]+@${WILD_LABEL}(?:\\.${WILD_LABEL})*)$`, 'i');
 const SELECTOR = /^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/;
 const MAX_SENDERS = 1000;
 const LEAST_PASSWORD = 10;

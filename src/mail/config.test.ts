@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Option } from '../lib/schema-reading.ts';
-import { address, addressPattern, domainName, hostOrAddress, ipAddress, network, nextHopAddress } from './config.ts';
+import {
+  address,
+  addressPattern,
+  domainName,
+  hostOrAddress,
+  ipAddress,
+  network,
+  nextHopAddress,
+  wholeAddress,
+} from './config.ts';
 
 interface Cases {
   readonly name: string;
@@ -32,10 +41,25 @@ const TABLE: readonly Cases[] = [
     bad: ['', '[::1]', 'a:25', 'a b'],
   },
   {
-    name: 'ipAddress',
-    option: ipAddress('192.0.2.1', ''),
-    good: [['::1', '::1']],
-    bad: ['localhost', '192.0.2', '1.2.3.4/8'],
+    name: 'ipAddress of IPv4',
+    option: ipAddress(4, '192.0.2.1', ''),
+    good: [
+      ['192.0.2.1', '192.0.2.1'],
+      ['::ffff:192.0.2.1', '192.0.2.1'],
+    ],
+    bad: ['::1', 'localhost', '192.0.2', '1.2.3.4/8'],
+  },
+  {
+    name: 'ipAddress of IPv6',
+    option: ipAddress(6, '2001:db8::1', ''),
+    good: [['2001:DB8::0:1', '2001:db8::1']],
+    bad: ['192.0.2.1', '::ffff:192.0.2.1'],
+  },
+  {
+    name: 'wholeAddress',
+    option: wholeAddress('ann@example.com', ''),
+    good: [['Ann@Example.com', 'Ann@example.com']],
+    bad: ['', 'ann', 'ann@', 'mailto:ann'],
   },
   {
     name: 'network',

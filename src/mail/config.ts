@@ -1,6 +1,6 @@
 /** Options whose values are words of mail: domains, mailboxes, networks, next hops. The parts' options are made of these. */
 
-import { canonicalIp, Networks } from '../lib/ip.ts';
+import { canonicalIp, formatIp, Networks, parseIp } from '../lib/ip.ts';
 import { type Parsed, parsed, unparsed } from '../lib/parsed.ts';
 import { checkedText } from '../lib/schema.ts';
 import { type Option } from '../lib/schema-reading.ts';
@@ -18,8 +18,15 @@ export function hostOrAddress(written: string, doc: string): TextOption {
   return checkedText(written, doc, { expected: 'a host name or an IP address', parse: parseHost });
 }
 
-export function ipAddress(written: string, doc: string): TextOption {
-  return checkedText(written, doc, { expected: 'an IP address', parse: canonicalIp });
+export function ipAddress(family: 4 | 6, written: string, doc: string): TextOption {
+  return checkedText(written, doc, {
+    expected: `an IPv${family} address`,
+    parse: (value) => {
+      const ip = parseIp(value);
+      if (!ip.ok) return ip;
+      return ip.value.family === family ? parsed(formatIp(ip.value)) : unparsed(`it is one of IPv${ip.value.family}`);
+    },
+  });
 }
 
 /** Kept as text; a set of them is made with `Networks.parse`, which takes what this accepts. */
@@ -41,6 +48,17 @@ export function address(written: string, doc: string): TextOption {
       const mailbox = parseMailbox(value.includes('@') ? value : `${value}@completed.invalid`);
       if (!mailbox.ok) return mailbox;
       return parsed(value.includes('@') ? formatMailbox(mailbox.value) : value);
+    },
+  });
+}
+
+/** With its domain. */
+export function wholeAddress(written: string, doc: string): TextOption {
+  return checkedText(written, doc, {
+    expected: 'an address',
+    parse: (value) => {
+      const mailbox = parseMailbox(value);
+      return mailbox.ok ? parsed(formatMailbox(mailbox.value)) : mailbox;
     },
   });
 }

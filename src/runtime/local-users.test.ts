@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { localUsers, userIn } from './local-users.ts';
+import { localUsers, unknownUsers, userIn } from './local-users.ts';
 
 const PASSWD = [
   'root:x:0:0:root:/root:/bin/bash',
@@ -49,4 +49,12 @@ test('a file that cannot be read is one that knows nobody', async () => {
     now: () => 0,
   });
   assert.equal(await userOf(0), undefined);
+});
+
+test('names that nobody has, but for root', async () => {
+  const sources = {
+    passwd: async () => 'ann:x:1000:1000::/:/bin/sh\nanna:x:1001:1001::/:/bin/sh\n',
+    getent: async (user: number | string) => (user === 'ldap' ? 'ldap:x:9000:9000::/:/bin/sh\n' : ''),
+  };
+  assert.deepEqual(await unknownUsers(['root', 'ann', 'ldap', 'an', 'nosuchuser'], sources), ['an', 'nosuchuser']);
 });

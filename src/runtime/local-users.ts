@@ -15,16 +15,16 @@ const MAX_REMEMBERED = 1000;
 interface Sources {
   readonly passwd: () => Promise<string>;
   /** One line of the same form, or nothing. */
-  readonly getent: (uid: number) => Promise<string>;
+  readonly getent: (user: number | string) => Promise<string>;
   readonly now: () => number;
 }
 
 const SYSTEM: Sources = {
   passwd: () => readFile(PASSWD, 'utf8'),
-  getent: (uid) =>
+  getent: (user) =>
     new Promise((resolve) => {
       // No such program, no such user, no answer in time: all the same, the user is not known.
-      execFile('getent', ['passwd', String(uid)], { timeout: GETENT_PATIENCE }, (error, output) =>
+      execFile('getent', ['passwd', '--', String(user)], { timeout: GETENT_PATIENCE }, (error, output) =>
         resolve(error === null ? output : ''),
       );
     }),
@@ -41,6 +41,20 @@ export function localUsers(sources: Sources = SYSTEM): (uid: number) => Promise<
     remembered.set(uid, { user, until: sources.now() + MINUTE });
     return user;
   };
+}
+
+/** The names that no user of this machine has; root is one everywhere. */
+export async function unknownUsers(
+  names: readonly string[],
+  { passwd, getent }: Pick<Sources, 'passwd' | 'getent'> = SYSTEM,
+): Promise<readonly string[]> {
+  const lines = await passwd().catch(() => '');
+  const unknown: string[] = [];
+  for (const name of names) {
+    const isIn = (text: string): boolean => text.split('\n').some((line) => line.startsWith(`${name}:`));
+    if (name !== 'root' && !isIn(lines) && !isIn(await getent(name))) unknown.push(name);
+  }
+  return unknown;
 }
 
 /** In lines of passwd(5). */

@@ -37,6 +37,7 @@ import { checkPorts } from './port-check.ts';
 import { reload } from './reload.ts';
 import { aliasesOf, planOf, sharesPorts, workerCount } from './settings.ts';
 import { ownStsText } from './own-sts.ts';
+import { warnAtStart } from './start-warnings.ts';
 import { type SpoolLock, takeSpoolLock } from './spool-lock.ts';
 import { type ListeningAddress, Threads } from './threads.ts';
 import { systemTimers } from './timers.ts';
@@ -144,7 +145,7 @@ class Working {
 
   async run(): Promise<number> {
     const { folder } = this.#config.spool;
-    this.#warnOfRoot();
+    if (this.#options.sandbox === undefined) void warnAtStart(this.#config, this.#log);
     await refuseStrangeFolder(folder);
     await makeFolderSynced(folder);
     this.#lock = await takeSpoolLock(folder);
@@ -437,10 +438,5 @@ class Working {
     // A commit that hangs holds up the exit, which waits for every thread: then the parent ends it.
     this.#tellParent('ending');
     process.exit(EXIT.storage);
-  }
-
-  #warnOfRoot(): void {
-    if (process.getuid?.() === 0 && this.#options.sandbox === undefined)
-      this.#log.warn('running as root: run it as an ordinary user (packaging/postrider.service shows how)');
   }
 }
