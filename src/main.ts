@@ -8,8 +8,8 @@ import { processTerminal } from './cli/terminal.ts';
 
 enableCompileCache();
 
-const openOffline: Wiring['openOffline'] = async (folder, hostname) =>
-  (await import('./runtime/offline.ts')).openOffline(folder, hostname);
+const openOffline: Wiring['openOffline'] = async (folder, config) =>
+  (await import('./runtime/offline.ts')).openOffline(folder, config);
 
 const wiring: Wiring = {
   runParent: async (options) => (await import('./runtime/parent.ts')).runParent(options),

@@ -139,8 +139,8 @@ const ANSWERS: Readonly<Record<keyof Admin, unknown>> = {
   changeCredential: { credential: CREDENTIAL, secret: undefined },
   removeCredential: CREDENTIAL,
   domains: { domains: [DOMAIN] },
-  domain: { ...DOMAIN, records: [SPF] },
-  addDomain: { ...DOMAIN, records: [SPF] },
+  domain: { ...DOMAIN, records: [SPF], notes: ['publish no MX'] },
+  addDomain: { ...DOMAIN, records: [SPF], notes: ['publish no MX'] },
   removeDomain: DOMAIN,
   checkDomain: {
     records: [{ ...SPF, state: 'wrong', problem: 'there is no such TXT record at example.com: publish it' }],

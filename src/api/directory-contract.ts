@@ -16,6 +16,8 @@ import { type SendingLimits } from '../mail/identity.ts';
 /** A domain, and what it needs in DNS. */
 export interface DomainView extends DomainRecord {
   readonly records: readonly (WantedRecord & { readonly line: string })[];
+  /** Why a record is not among them, or should wait. */
+  readonly notes: readonly string[];
 }
 
 export interface KeyShown extends KeyView {

@@ -6,6 +6,7 @@ import { type Command } from 'commander';
 import { connectControl, type Control, ControlError } from '../api/control-client.ts';
 import { type EventsAdmin, type QueueAdmin } from '../api/contract.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
+import { type Config } from '../config/config.ts';
 import { findConfigFile, loadConfig } from '../config/load.ts';
 import { formatProblem } from '../lib/schema-reading.ts';
 import { coloured, type Terminal } from './terminal.ts';
@@ -38,7 +39,7 @@ export interface OpenQueue {
 /** Opens the spool of a stopped server. */
 export type OpenOffline = (
   spoolFolder: string,
-  hostname?: string,
+  config?: Config,
 ) => Promise<QueueAdmin & EventsAdmin & DirectoryAdmin & { close(): Promise<void> }>;
 
 export class Context {
@@ -76,7 +77,7 @@ export class Context {
     } catch (error) {
       if (!(error instanceof ControlError) || error.kind !== 'notRunning') throw error;
     }
-    const admin = await this.#openOffline(folder, await this.#hostname());
+    const admin = await this.#openOffline(folder, await this.#config());
     return { admin, offline: true, now: this.terminal.now(), close: () => admin.close() };
   }
 
@@ -89,12 +90,12 @@ export class Context {
     }
   }
 
-  /** As the configuration says, if there is one. */
-  async #hostname(): Promise<string | undefined> {
+  /** Undefined: there is none, or none that can be read. */
+  async #config(): Promise<Config | undefined> {
     const { config } = this.options;
     const file = config === undefined ? findConfigFile(this.terminal.cwd) : resolve(this.terminal.cwd, config);
     const loaded = file === undefined ? undefined : await loadConfig(file, 1);
-    return loaded?.ok === true ? loaded.config.hostname : undefined;
+    return loaded?.ok === true ? loaded.config : undefined;
   }
 
   /** `--spool`; else what the configuration says; else the sandbox's. */

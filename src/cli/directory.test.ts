@@ -32,7 +32,13 @@ async function run(words: string) {
     now: () => Date.UTC(2026, 10, 26),
     changed: async () => void (told += 1),
     record: async (lines) => void recorded.push(...lines),
-    facts: () => ({ hostname: 'mx.test', stsRecord: () => undefined, sendsBy: [], reportsTo: undefined }),
+    facts: () => ({
+      hostname: 'mx.test',
+      stsRecord: () => undefined,
+      sendsBy: [],
+      reportsTo: undefined,
+      notes: (domain) => [`publish no MX for ${domain}`],
+    }),
   });
   const admin = { ...directoryCalls(operations), close: () => Promise.resolve() } as unknown;
   const none = (): never => assert.fail('not for these commands');
@@ -146,6 +152,7 @@ describe('users', () => {
 describe('domains and keys', () => {
   test('a domain is printed as lines of a zone, long keys in strings of 255 octets', async () => {
     const said = await all('domain add a.test');
+    assert.match(said, /\n\n; note: publish no MX for a\.test\n$/);
     assert.match(said, /^p202611e\._domainkey\.a\.test\. 3600 IN TXT "v=DKIM1; k=ed25519; p=[\w+/=]{44}"$/m);
     const rsa = /^p202611r\._domainkey\.a\.test\. 3600 IN TXT \( (.*) \)$/m.exec(said)?.[1] ?? '';
     const strings = rsa.split(' "').map((text) => text.replaceAll('"', ''));

@@ -63,9 +63,10 @@ export function addDomain(program: Command, context: Context): void {
     );
 }
 
-function recordsText({ name, records }: DomainView): string {
+function recordsText({ name, records, notes }: DomainView): string {
   const lines = records.map(({ line, why, weight }) => `; ${weight === 'advised' ? 'advised: ' : ''}${why}\n${line}\n`);
-  return `; records of ${name}\n\n${lines.join('\n')}`;
+  const noted = notes.map((note) => `; note: ${note}\n`);
+  return `; records of ${name}\n\n${lines.join('\n')}${noted.length === 0 ? '' : `\n${noted.join('')}`}`;
 }
 
 async function checkDomain(context: Context, name: string): Promise<void> {

@@ -380,6 +380,21 @@ describe('a stopped server', () => {
     assert.match(err, /no server is running: this is the spool as it lies on disk/);
     assert.equal(closed, 1);
   });
+  test('is opened with what the configuration says', async () => {
+    const hostnames: (string | undefined)[] = [];
+    const openOffline: Wiring['openOffline'] = (_folder, config) => {
+      hostnames.push(config?.hostname);
+      return Promise.reject(new ControlError('notRunning', 'no server is running'));
+    };
+    const file = join(folder, 'stopped.config.ts');
+    writeFileSync(file, `export default { hostname: 'mx.a.test', spool: { folder: 'none' } };\n`);
+    for (const words of [
+      ['domain', '--config', file],
+      ['domain', '--spool', join(folder, 'none')],
+    ])
+      await run(words, { openOffline });
+    assert.deepEqual(hostnames, ['mx.a.test', undefined]);
+  });
   test('it is closed after a failure too', async () => {
     let closed = 0;
     const offline = fakeAdmin();

@@ -14,7 +14,13 @@ let store: DirectoryStore;
 let changes: number;
 
 function provide(): Promise<void> {
-  const facts = () => ({ hostname: 'sandbox.test', stsRecord: () => undefined, sendsBy: [], reportsTo: undefined });
+  const facts = () => ({
+    hostname: 'sandbox.test',
+    stsRecord: () => undefined,
+    sendsBy: [],
+    reportsTo: undefined,
+    notes: () => [],
+  });
   const changed = () => Promise.resolve(void (changes += 1));
   const operations = new DirectoryOperations({ store, now: () => 0, changed, record: () => Promise.resolve(), facts });
   return provideLogin(directoryCalls(operations), store);

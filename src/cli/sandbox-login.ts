@@ -54,6 +54,9 @@ export function publishedText(store: DirectoryStore, name: string): string | und
   }
   const owner = store.domains().find((each) => name === each.name || name.endsWith(`.${each.name}`));
   if (owner === undefined) return undefined;
-  const wanted = wantedRecords({ domain: owner.name, hostname: SANDBOX_HOSTNAME, keys: [], stsRecord: undefined });
+  const wanted = wantedRecords({
+    ...{ domain: owner.name, hostname: SANDBOX_HOSTNAME, keys: [] },
+    ...{ stsRecord: undefined, reportsTo: undefined },
+  });
   return wanted.find((record) => record.type === 'TXT' && record.name === name)?.value;
 }

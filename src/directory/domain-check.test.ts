@@ -12,7 +12,7 @@ const { privateKey } = generateKeyPairSync('rsa', {
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
 });
 const WANTED = wantedRecords({
-  ...{ domain: 'example.com' as Domain, hostname: 'mx.example.net', stsRecord: 'v=STSv1; id=1a' },
+  ...{ domain: 'example.com' as Domain, hostname: 'mx.example.net', stsRecord: 'v=STSv1; id=1a', reportsTo: undefined },
   keys: [
     {
       ...{ domain: 'example.com' as Domain, selector: 'r', algorithm: 'rsa-sha256', privateKey },

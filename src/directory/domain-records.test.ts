@@ -3,6 +3,7 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { type Domain } from '../mail/domain.ts';
 import { type SigningKeyRecord } from './directory.ts';
+import { parseTlsRptRecord } from '../tlspolicy/tls-report.ts';
 import { dkimRecord, type WantedRecord, wantedRecords, zoneLine } from './domain-records.ts';
 
 const DOMAIN = 'example.com' as Domain;
@@ -18,7 +19,13 @@ const KEYS: readonly SigningKeyRecord[] = [
   { domain: DOMAIN, selector: 'r', algorithm: 'rsa-sha256', privateKey: RSA.privateKey, state: 'signing', since: 0 },
   { domain: DOMAIN, selector: 'e', algorithm: 'ed25519-sha256', privateKey: ED.privateKey, state: 'signing', since: 0 },
 ];
-const WANTED = wantedRecords({ domain: DOMAIN, hostname: 'mx.example.net', keys: KEYS, stsRecord: 'v=STSv1; id=1a' });
+const WANTED = wantedRecords({
+  domain: DOMAIN,
+  hostname: 'mx.example.net',
+  keys: KEYS,
+  stsRecord: 'v=STSv1; id=1a',
+  reportsTo: undefined,
+});
 
 function wanted(purpose: WantedRecord['purpose']): WantedRecord {
   const record = WANTED.find((each) => each.purpose === purpose);
@@ -59,9 +66,36 @@ describe('a line of a zone', () => {
 });
 
 test('without a policy of ours none is asked for', () => {
-  const without = wantedRecords({ domain: DOMAIN, hostname: 'mx.example.net', keys: [], stsRecord: undefined });
+  const without = wantedRecords({
+    domain: DOMAIN,
+    hostname: 'mx.example.net',
+    keys: [],
+    stsRecord: undefined,
+    reportsTo: undefined,
+  });
   assert.deepEqual(
     without.map(({ purpose }) => purpose),
     ['spf', 'dmarc', 'mx', 'tlsRpt', 'returnPath'],
   );
+});
+
+describe('reports on encryption go', () => {
+  const given = { domain: DOMAIN, hostname: 'mx.example.net', keys: [], stsRecord: undefined };
+  const recordFor = (reportsTo: string | undefined): string =>
+    wantedRecords({ ...given, reportsTo }).find(({ purpose }) => purpose === 'tlsRpt')!.value;
+
+  test('to a person, where nobody reads them here', () =>
+    assert.equal(recordFor(undefined), 'v=TLSRPTv1; rua=mailto:postmaster@example.com'));
+
+  for (const address of [
+    'tls-reports@example.net',
+    "a+b!c%f'g@example.net",
+    '"a,b;c d"@example.net',
+    'jörg@example.net',
+  ])
+    test(`to where they are read: ${address}`, () => {
+      const record = recordFor(address);
+      assert.match(record, /^v=TLSRPTv1; rua=mailto:[\w.@+=%-]+$/);
+      assert.deepEqual(parseTlsRptRecord([record]), { kind: 'found', targets: [{ kind: 'mail', address }] });
+    });
 });

@@ -28,12 +28,14 @@ export interface DomainFacts {
   readonly keys: readonly SigningKeyRecord[];
   /** `v=STSv1; id=…` of the policy that we serve for it; undefined when we serve none. */
   readonly stsRecord: string | undefined;
+  /** Where reports on encryption are read; undefined: nowhere, and a person gets them. */
+  readonly reportsTo: string | undefined;
 }
 
 /** A character-string of TXT has at most 255 octets (RFC 1035 §3.3.14). */
 const MAX_STRING = 255;
 
-export function wantedRecords({ domain, hostname, keys, stsRecord }: DomainFacts): readonly WantedRecord[] {
+export function wantedRecords({ domain, hostname, keys, stsRecord, reportsTo }: DomainFacts): readonly WantedRecord[] {
   return [
     ...keys.map((key) => text('dkim', `${key.selector}._domainkey.${domain}`, dkimRecord(key), WHY_KEY[key.state])),
     text('spf', domain, `v=spf1 a:${hostname} mx ~all`, 'which hosts may send as the domain'),
@@ -67,7 +69,7 @@ export function wantedRecords({ domain, hostname, keys, stsRecord }: DomainFacts
     text(
       'tlsRpt',
       `_smtp._tls.${domain}`,
-      `v=TLSRPTv1; rua=mailto:postmaster@${domain}`,
+      `v=TLSRPTv1; rua=mailto:${reportsTo === undefined ? `postmaster@${domain}` : inUri(reportsTo)}`,
       'where others report failures of encryption',
     ),
     {
@@ -79,6 +81,13 @@ export function wantedRecords({ domain, hostname, keys, stsRecord }: DomainFacts
       why: 'return paths of their own below the domain',
     },
   ];
+}
+
+/** RFC 8460 §3: what divides addresses and tags must not stand in one. */
+function inUri(address: string): string {
+  return address.replaceAll(/[^\w.@+=-]/gu, (character) =>
+    [...Buffer.from(character)].map((octet) => `%${octet.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
 }
 
 function text(purpose: Purpose, name: string, value: string, why: string): WantedRecord {

@@ -38,6 +38,8 @@ export function readDirectory(spoolFolder: string): DirectoryStore | undefined {
 export interface DirectoryFacts extends CheckFacts {
   /** `v=STSv1; id=…` of the policy that is served for a domain, if one is. */
   readonly stsRecord: (domain: Domain) => string | undefined;
+  /** What is to be known beside the records of a domain. */
+  readonly notes: (domain: Domain) => readonly string[];
 }
 
 export interface DirectoryOperationsDeps {
@@ -168,13 +170,14 @@ export class DirectoryOperations implements DirectoryAdmin {
   }
 
   #domainView(record: DomainRecord): DomainView {
-    return { ...record, records: this.#records(record.name).map((each) => ({ ...each, line: zoneLine(each) })) };
+    const records = this.#records(record.name).map((each) => ({ ...each, line: zoneLine(each) }));
+    return { ...record, records, notes: this.#deps.facts().notes(record.name) };
   }
 
   #records(domain: Domain) {
-    const { hostname, stsRecord } = this.#deps.facts();
+    const { hostname, stsRecord, reportsTo } = this.#deps.facts();
     return wantedRecords({
-      ...{ domain, hostname, stsRecord: stsRecord(domain) },
+      ...{ domain, hostname, stsRecord: stsRecord(domain), reportsTo },
       keys: this.#administration.keys({ domain }),
     });
   }

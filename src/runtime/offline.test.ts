@@ -10,6 +10,7 @@ import { entryOf } from '../../test/lib/entries.ts';
 import { logInto, messageOf } from '../../test/lib/queue-parts.ts';
 import { acmeFiles, writeWhole } from '../acme/files.ts';
 import { Refusal } from '../api/contract.ts';
+import { readConfig } from '../config/config.ts';
 import { Archivist } from '../events/archivist.ts';
 import { eventLine, parseEvent } from '../events/format.ts';
 import { EVENTS } from '../events/samples.ts';
@@ -143,6 +144,21 @@ describe('the queue of a stopped server', () => {
     const copied = await openOffline(copy);
     assert.deepEqual((await copied.check()).problems, []);
     await copied.close();
+  });
+
+  test('knows the records of domains as the configuration has them, or says that it does not', async (t) => {
+    const folder = await stopped(t, 0);
+    const config = readConfig({ hostname: 'mx.a.test', tlsReports: { address: 'reports@a.test' } }, '/');
+    assert.ok(config.ok);
+    const queue = await openOffline(folder, config.value);
+    const { records } = await queue.addDomain({ domain: 'a.test' });
+    await queue.close();
+    const valueOf = (name: string) => records.find(({ purpose }) => purpose === name)?.value;
+    assert.equal(valueOf('tlsRpt'), 'v=TLSRPTv1; rua=mailto:reports@a.test');
+    assert.equal(valueOf('spf'), 'v=spf1 a:mx.a.test mx ~all');
+    const unknowing = await openOffline(folder);
+    assert.match((await unknowing.domain({ domain: 'a.test' })).notes[0] ?? '', /ask again with --config/);
+    await unknowing.close();
   });
 
   test('checks itself too, and can be closed afterwards', async (t) => {

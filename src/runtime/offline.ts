@@ -15,6 +15,7 @@ import {
   Refusal,
 } from '../api/contract.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
+import { type Config } from '../config/config.ts';
 import { checkDirectory } from '../directory/sqlite/sqlite-directory.ts';
 import { openHistory } from '../events/history.ts';
 import { type QueueId } from '../mail/queue-id.ts';
@@ -25,7 +26,8 @@ import { type Spool } from '../spool/spool.ts';
 import { backUp } from './backup.ts';
 import { SystemClock } from './clock.ts';
 import { openDirectory } from './directory-care.ts';
-import { directoryCalls, directoryFile, DirectoryOperations } from './directory-operations.ts';
+import { directoryFacts } from './directory-facts.ts';
+import { directoryCalls, type DirectoryFacts, directoryFile, DirectoryOperations } from './directory-operations.ts';
 import { operatorLog } from './operator-log.ts';
 import { eventsPage } from './events-page.ts';
 import { EntryLocks } from './queue-manager/entry-locks.ts';
@@ -39,8 +41,11 @@ type OpenSpool = Awaited<ReturnType<typeof openLmdbSpool>>;
 
 export type OfflineQueue = QueueAdmin & EventsAdmin & DirectoryAdmin & { close(): Promise<void> };
 
-/** Rejects with a `Refusal` when the folder holds no spool, or somebody holds the spool. */
-export async function openOffline(folder: string, hostname = systemHostname()): Promise<OfflineQueue> {
+/**
+ * Rejects with a `Refusal` when the folder holds no spool, or somebody holds the spool. `config`: as the server will have
+ * it; without it less is known of the records of domains.
+ */
+export async function openOffline(folder: string, config?: Config): Promise<OfflineQueue> {
   const lock = await lockExisting(folder);
   const log = quietLog();
   const spool = await openLmdbSpool({ folder, log, timers: systemTimers, onBroken: nothing }).catch(
@@ -55,7 +60,7 @@ export async function openOffline(folder: string, hostname = systemHostname()): 
   const operations = operationsOf(folder, spool, changes);
   // The server writes to the log what it finds in the spool when it starts.
   const record = (events: readonly string[]): Promise<void> => settler.settle({ events });
-  const directory = offlineDirectory(folder, hostname, record);
+  const directory = offlineDirectory(folder, config, record);
   return Object.assign(operations, directory.calls, {
     events: (query: EventsQuery) => eventsIn(historyOf(folder), query),
     close: async () => {
@@ -117,13 +122,26 @@ function operationsOf(folder: string, spool: OpenSpool, changes: QueueChanges): 
   });
 }
 
+const FACTS_WITHOUT_CONFIG: DirectoryFacts = {
+  hostname: systemHostname(),
+  stsRecord: () => undefined,
+  ...{ sendsBy: [], reportsTo: undefined },
+  notes: () => [
+    'made without a configuration: the name of this host may be another one, and what else the server wants is not known; ask again with --config',
+  ],
+};
+
 /** Nobody else has it open: what is changed is found by the server when it starts. */
-function offlineDirectory(folder: string, hostname: string, record: (lines: readonly string[]) => Promise<void>) {
+function offlineDirectory(
+  folder: string,
+  config: Config | undefined,
+  record: (lines: readonly string[]) => Promise<void>,
+) {
   const store = openDirectory(folder);
   const clock = new SystemClock();
   const operations = new DirectoryOperations({
     ...{ store, record, changed: () => Promise.resolve(), now: () => clock.now() },
-    facts: () => ({ hostname, stsRecord: () => undefined, sendsBy: [], reportsTo: undefined }),
+    facts: () => (config === undefined ? FACTS_WITHOUT_CONFIG : directoryFacts(config)),
   });
   return { calls: directoryCalls(operations), close: () => store.close() };
 }

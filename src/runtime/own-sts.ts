@@ -12,10 +12,18 @@ export function ownStsPolicy({ mtaSts, hostname }: Pick<Config, 'mtaSts' | 'host
   return { mode, mx: mode === 'none' ? [] : mx.length === 0 ? [hostname] : mx, maxAge: Math.floor(maxAge / SECOND) };
 }
 
-/** What is served for a domain; undefined: it is none of ours, or no policy is served. */
+/** That of one domain; undefined: mail for it does not come here, or no policy is served. */
+export function stsPolicyOf(config: Config, domain: string): StsPolicy | undefined {
+  return isReceived(config, domain) ? ownStsPolicy(config) : undefined;
+}
+
+/** What is served for a domain. */
 export function ownStsText(config: Config, domain: string): string | undefined {
-  const { local, relay } = config;
-  const ours = [...local.domains, ...relay.domains].some((each) => each === domain);
-  const policy = ours ? ownStsPolicy(config) : undefined;
+  const policy = stsPolicyOf(config, domain);
   return policy === undefined ? undefined : formatStsPolicy(policy);
+}
+
+/** Whether mail for a domain is taken from anybody. */
+export function isReceived({ local, relay }: Pick<Config, 'local' | 'relay'>, domain: string): boolean {
+  return [...local.domains, ...relay.domains].some((each) => each === domain);
 }
