@@ -7,6 +7,7 @@
  */
 
 import { type Parsed, parsed, unparsed } from '../lib/parsed.ts';
+import { shown, type Token, tokensOf } from './address-tokens.ts';
 import { formatMailbox } from './path.ts';
 
 export interface ListedAddress {
@@ -16,23 +17,19 @@ export interface ListedAddress {
   readonly address: string;
   /** An address before the angle brackets, where only words belong: some readers take that one for it. Absent: none. */
   readonly addressInName?: string;
+  readonly place: AddressPlace;
 }
 
-type Token =
-  | { readonly kind: 'word'; readonly text: string }
-  | { readonly kind: 'quoted'; readonly text: string }
-  | { readonly kind: 'literal'; readonly text: string }
-  | { readonly kind: 'comment'; readonly text: string }
-  /** One of `,;:<>@.` */
-  | { readonly kind: 'mark'; readonly text: string };
-
-const MAX_COMMENT_DEPTH = 100;
-const MARKS = ',;:<>@.';
-const SPACE = /[\s]+/y;
-// A control character is in no word; octets above 127 are (RFC 6532).
-const WORD = /[^\s()<>[\]:;@\\,."\p{Cc}]+/uy;
-const QUOTED = /"((?:[^"\\]|\\[\s\S])*)"/y;
-const LITERAL = /\[(?:[^[\]\\]|\\[\s\S])*\]/y;
+/** Offsets in the text. */
+export interface AddressPlace {
+  /** Behind the `,` or `;` that ends what stands before it in the list. Undefined: it is the first. */
+  readonly from: number | undefined;
+  /** The address itself: without brackets, and a route. */
+  readonly start: number;
+  readonly end: number;
+  /** Its name, brackets and comments, but for those inside of the address. */
+  readonly beside: readonly Token[];
+}
 
 /** `limit`: so many addresses, and no more, are taken. */
 export function parseAddressList(text: string, limit: number): Parsed<readonly ListedAddress[]> {
@@ -41,8 +38,8 @@ export function parseAddressList(text: string, limit: number): Parsed<readonly L
   const found: ListedAddress[] = [];
   const parts = partsOf(tokens.value);
   if (!parts.ok) return parts;
-  for (const part of parts.value) {
-    const address = addressIn(part);
+  for (const { tokens: part, from } of parts.value) {
+    const address = addressIn(part, from);
     if (!address.ok) return address;
     if (address.value === undefined) continue;
     if (found.length >= limit) return unparsed(`more than ${limit} addresses`);
@@ -51,69 +48,21 @@ export function parseAddressList(text: string, limit: number): Parsed<readonly L
   return parsed(found);
 }
 
-function tokensOf(text: string): Parsed<readonly Token[]> {
-  const tokens: Token[] = [];
-  let at = 0;
-  while (at < text.length) {
-    const space = matchAt(SPACE, text, at);
-    if (space !== undefined) {
-      at += space.length;
-      continue;
-    }
-    const token = tokenAt(text, at);
-    if (!token.ok) return token;
-    tokens.push(token.value.token);
-    at = token.value.end;
-  }
-  return parsed(tokens);
+/** An `@` inside a quoted local part is not the one before a domain. */
+export function hasDomain(address: string): boolean {
+  return /^(?:"(?:[^"\\]|\\.)*"|[^"@])*@/.test(address);
 }
 
-interface Taken {
-  readonly token: Token;
-  readonly end: number;
-}
-
-function tokenAt(text: string, at: number): Parsed<Taken> {
-  const first = text.charAt(at);
-  if (MARKS.includes(first)) return taken('mark', first, at + 1);
-  if (first === '(') return commentAt(text, at);
-  if (first === '"') {
-    const quoted = matchAt(QUOTED, text, at);
-    if (quoted === undefined) return unparsed('a quoted string has no end');
-    return taken('quoted', unescaped(quoted.slice(1, -1)), at + quoted.length);
-  }
-  if (first === '[') {
-    const literal = matchAt(LITERAL, text, at);
-    return literal === undefined
-      ? unparsed('an address literal has no end')
-      : taken('literal', literal, at + literal.length);
-  }
-  const word = matchAt(WORD, text, at);
-  return word === undefined ? unparsed(`unexpected ${shown(first)}`) : taken('word', word, at + word.length);
-}
-
-/** Comments nest (RFC 5322 §3.2.2). */
-function commentAt(text: string, start: number): Parsed<Taken> {
-  let depth = 0;
-  for (let at = start; at < text.length; at++) {
-    const character = text.charAt(at);
-    if (character === '\\') at += 1;
-    else if (character === '(') depth += 1;
-    else if (character === ')') depth -= 1;
-    if (depth === 0) return taken('comment', unescaped(text.slice(start + 1, at)), at + 1);
-    if (depth > MAX_COMMENT_DEPTH) return unparsed('comments are nested too deep');
-  }
-  return unparsed('a comment has no end');
-}
-
-function taken(kind: Token['kind'], text: string, end: number): Parsed<Taken> {
-  return parsed({ token: { kind, text }, end });
+interface Part {
+  readonly tokens: readonly Token[];
+  readonly from: number | undefined;
 }
 
 /** What stands between commas, without the names of groups. */
-function partsOf(tokens: readonly Token[]): Parsed<readonly (readonly Token[])[]> {
-  const parts: Token[][] = [];
+function partsOf(tokens: readonly Token[]): Parsed<readonly Part[]> {
+  const parts: Part[] = [];
   let part: Token[] = [];
+  let from: number | undefined;
   let inAngle = false;
   for (const token of tokens) {
     const mark = token.kind === 'mark' ? token.text : '';
@@ -122,11 +71,14 @@ function partsOf(tokens: readonly Token[]): Parsed<readonly (readonly Token[])[]
     const ends = inAngle ? undefined : ENDS.get(mark);
     // An address there would be looked at by nobody here, and taken for one of the list by others.
     if (ends === 'name' && !part.every(isOfPhrase)) return unparsed('the name of a group is no phrase');
-    if (ends === 'address') parts.push(part);
+    if (ends === 'address') {
+      parts.push({ tokens: part, from });
+      from = token.end;
+    }
     if (ends === undefined) part.push(token);
     else part = [];
   }
-  parts.push(part);
+  parts.push({ tokens: part, from });
   return parsed(parts);
 }
 
@@ -138,33 +90,45 @@ const ENDS: ReadonlyMap<string, 'address' | 'name'> = new Map([
 ]);
 
 /** Undefined: nothing stands there. */
-function addressIn(part: readonly Token[]): Parsed<ListedAddress | undefined> {
+function addressIn(part: readonly Token[], from: number | undefined): Parsed<ListedAddress | undefined> {
   const open = part.findIndex(isMark('<'));
   if (open === -1) {
-    const words = part.filter(({ kind }) => kind !== 'comment');
-    return words.length === 0 ? parsed(undefined) : named(commentOf(part), addressOf(words));
+    const words = part.filter(isNoComment);
+    return words.length === 0 ? parsed(undefined) : named(commentOf(part), words, { part, from });
   }
   const close = part.findIndex(isMark('>'));
   if (close < open) return unparsed("'>' is missing or stands alone");
-  const behind = part.slice(close + 1).filter(({ kind }) => kind !== 'comment');
-  if (behind.length > 0) return unparsed("something stands behind '>'");
-  const name = part.slice(0, open).filter(({ kind }) => kind !== 'comment');
-  const inside = part.slice(open + 1, close).filter(({ kind }) => kind !== 'comment');
-  const address = withoutRoute(inside);
+  if (part.slice(close + 1).some(isNoComment)) return unparsed("something stands behind '>'");
+  const name = part.slice(0, open).filter(isNoComment);
+  const address = withoutRoute(part.slice(open + 1, close).filter(isNoComment));
   if (!address.ok) return address;
-  const found = named(nameOf(name), addressOf(address.value));
+  const found = named(nameOf(name), address.value, { part, from });
   return found.ok && name.some(isMark('@'))
     ? parsed({ ...found.value, addressInName: name.map(({ text }) => text).join('') })
     : found;
 }
 
+function isNoComment({ kind }: Token): boolean {
+  return kind !== 'comment';
+}
+
+interface Around {
+  readonly part: readonly Token[];
+  readonly from: number | undefined;
+}
+
+function named(name: string, words: readonly Token[], { part, from }: Around): Parsed<ListedAddress> {
+  const address = addressOf(words);
+  if (!address.ok) return address;
+  const start = words[0]?.start ?? 0;
+  const end = words.at(-1)?.end ?? 0;
+  const beside = part.filter((token) => token.end <= start || token.start >= end);
+  return parsed({ name, address: address.value, place: { from, start, end, beside } });
+}
+
 /** RFC 5322 §3.2.5, with the dots of §4.1. */
 function isOfPhrase({ kind, text }: Token): boolean {
   return kind === 'word' || kind === 'quoted' || kind === 'comment' || (kind === 'mark' && text === '.');
-}
-
-function named(name: string, address: Parsed<string>): Parsed<ListedAddress> {
-  return address.ok ? parsed({ name, address: address.value }) : address;
 }
 
 /** `@a.example,@b.example:` (RFC 5322 §4.4) is passed over. */
@@ -225,20 +189,4 @@ function commentOf(tokens: readonly Token[]): string {
 
 function isMark(mark: string): (token: Token) => boolean {
   return ({ kind, text }) => kind === 'mark' && text === mark;
-}
-
-function unescaped(text: string): string {
-  return text.replaceAll(/\\([\s\S])/g, '$1').replaceAll(/\r\n(?=[ \t])/g, '');
-}
-
-function matchAt(pattern: RegExp, text: string, at: number): string | undefined {
-  pattern.lastIndex = at;
-  return pattern.exec(text)?.[0];
-}
-
-// Long enough to find the place, short enough for a line of an error.
-const MAX_SHOWN = 40;
-
-function shown(text: string): string {
-  return JSON.stringify(text.slice(0, MAX_SHOWN));
 }

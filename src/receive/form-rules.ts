@@ -3,12 +3,12 @@
  * that breaks it is refused, put right, or left as it is.
  */
 
-import { parseAddressList } from '../mail/address-list.ts';
+import { hasDomain, parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, type HeaderField } from '../mail/header.ts';
 import { parseQueueId } from '../mail/queue-id.ts';
 import { type EnhancedStatus, type Reply, reply } from '../mail/reply.ts';
 import { type FormRule, type FormRules } from './form-rule-names.ts';
-import { ADDRESS_FIELDS, hasDomain, MAX_LISTED } from './header-completion.ts';
+import { ADDRESS_FIELDS } from './header-completion.ts';
 
 export interface HeaderForm {
   readonly section: Buffer;
@@ -54,11 +54,21 @@ export function formRefusal(form: HeaderForm, rules: FormRules): Reply | undefin
   for (const [rule, check] of Object.entries(CHECKS) as readonly (readonly [FormRule, Check])[]) {
     if (rules[rule] !== 'refuse') continue;
     const wrong = check(form);
-    if (wrong === undefined) continue;
-    const { what, code = 550, status = '5.6.0' } = wrong;
-    return reply(code, status, `${what} (submission.refuseIf: ${rule})`);
+    if (wrong !== undefined) return refusal(wrong, `refuseIf: ${rule}`);
   }
   return undefined;
+}
+
+/** Of a header section that was put right: an address that was to get a domain has none. Of what is sent again, the Resent fields. */
+export function unrepairedRefusal({ section, fields }: HeaderForm, rules: FormRules): Reply | undefined {
+  if (rules.unqualifiedDomain !== 'repair') return undefined;
+  const written = isResent(fields) ? fields.filter(({ name }) => name.startsWith('resent-')) : fields;
+  const bare = written.find((field) => firstAddress(section, field, (address) => !hasDomain(address)) !== undefined);
+  return bare && refusal(shortIn(section, bare, 'no domain, and cannot get one'), 'repairIf: unqualifiedDomain');
+}
+
+function refusal({ what, code = 550, status = '5.6.0' }: Wrong, by: string): Reply {
+  return reply(code, status, `${what} (submission.${by})`);
 }
 
 /** The rules that were broken and are not any more. */
@@ -99,12 +109,19 @@ function missing({ fields }: HeaderForm, name: string): Wrong | undefined {
 
 /** An address without a domain, or one that is no domain of the internet. */
 function unqualified(section: Buffer, field: HeaderField): Wrong | undefined {
-  if (!ADDRESS_FIELDS.has(field.name)) return undefined;
-  const list = parseAddressList(fieldValue(section, field), MAX_LISTED);
-  const short = list.ok ? list.value.find(({ address }) => !isQualified(address)) : undefined;
+  const short = firstAddress(section, field, (address) => !isQualified(address));
   if (short === undefined) return undefined;
+  return shortIn(section, field, hasDomain(short) ? 'a domain without a dot' : 'no domain');
+}
+
+function firstAddress(section: Buffer, field: HeaderField, is: (address: string) => boolean): string | undefined {
+  if (!ADDRESS_FIELDS.has(field.name)) return undefined;
+  const list = parseAddressList(fieldValue(section, field), Infinity);
+  return list.ok ? list.value.find(({ address }) => is(address))?.address : undefined;
+}
+
+function shortIn(section: Buffer, field: HeaderField, lack: string): Wrong {
   const name = section.toString('latin1', field.start, field.valueStart - 1).trimEnd();
-  const lack = hasDomain(short.address) ? 'a domain without a dot' : 'no domain';
   // RFC 6409 §4.2 has 554 for it.
   const status = /from|sender/.test(field.name) ? '5.1.7' : '5.1.3';
   return { what: `An address in ${name} has ${lack}`, code: 554, status };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { parseAddressList } from '../mail/address-list.ts';
+import { hasDomain, parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, headerFields } from '../mail/header.ts';
 import { completeHeader, type CompletionFacts } from './header-completion.ts';
 
@@ -55,11 +55,17 @@ describe('completeHeader', () => {
     });
 
   const addresses: Readonly<Record<string, readonly [string, string]>> = {
-    'as cron writes From': ['From: root (Cron Daemon)', 'From: Cron Daemon <root@here.test>'],
+    'as cron writes From': ['From: root (Cron Daemon)', 'From: root@here.test (Cron Daemon)'],
     'a local part alone': ['To: root', 'To: root@here.test'],
-    'some of several, one a line': [
+    'some of several, each on a line of its own': [
       'Cc: ann, Bob <bob@b.test>,eve',
-      'Cc: ann@here.test,\n\tBob <bob@b.test>,\n\teve@here.test',
+      'Cc: ann@here.test, Bob <bob@b.test>,\n\teve@here.test',
+    ],
+    'a colon in quotes': ['From: "Dr: Ann" <ann>', 'From: "Dr: Ann" <ann@here.test>'],
+    'a semicolon in a comment': ['To: bob (the; builder)', 'To: bob@here.test (the; builder)'],
+    'in a field that is folded': [
+      'To: Ann\n <ann>,\n\tbob@b.test,\n eve',
+      'To: Ann\n <ann@here.test>,\n\tbob@b.test,\n eve@here.test',
     ],
     'a name that must be quoted': ['to: "Smith, Ann" <ann>', 'to: "Smith, Ann" <ann@here.test>'],
     'a name in another script': ['To: Änn <ann>', 'To: =?utf-8?B?w4Rubg==?= <ann@here.test>'],
@@ -71,7 +77,8 @@ describe('completeHeader', () => {
       'To:  (x)  Ann   <ann@a.test> ,\n b@b.test',
       'To:  (x)  Ann   <ann@a.test> ,\n b@b.test',
     ],
-    'so do groups': ['To: friends: ann, bob;', 'To: friends: ann, bob;'],
+    'in a group': ['To: friends: ann, bob;', 'To: friends: ann@here.test,\n bob@here.test;'],
+    'a group of whole addresses stays': ['To: friends: ann@a.test;', 'To: friends: ann@a.test;'],
     'what cannot be read': ['To: ann smith', 'To: ann smith'],
     'what is not UTF-8': ['To: \xff <ann>', 'To: \xff <ann>'],
     'other fields': ['X-To: root', 'X-To: root'],
@@ -104,9 +111,19 @@ describe('completeHeader', () => {
         if (!before.ok || !after.ok) return;
         const localParts = (list: typeof after.value) => list.map(({ address }) => address.replace(/@[^"]*$/, ''));
         assert.deepEqual(localParts(after.value), localParts(before.value));
+        assert.ok(after.value.every(({ address }) => hasDomain(address)));
       }),
       { numRuns: 500 },
     );
+  });
+
+  test('so many addresses get a domain in all fields together, and no field in part', () => {
+    const some = (count: number): string => Array.from({ length: count }, (_, i) => `u${i}`).join(',');
+    const given = Buffer.from(`To: ${some(600)}\r\nCc: ${some(600)}\r\nReply-To: ${some(400)}\r\n`);
+    const done = completeHeader(given, FACTS);
+    const counts = headerFields(done).map((field) => fieldValue(done, field).split('@here.test').length - 1);
+    assert.deepEqual(counts.slice(0, 3), [600, 0, 400]);
+    assert.ok(done.toString().split('\r\n').every((line) => line.length < 3000)); // prettier-ignore
   });
 
   test('no name makes a field of its own, or another address', () => {

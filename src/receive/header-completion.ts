@@ -6,9 +6,10 @@
  * Bcc is taken out, here too: what lies in the pickup folder may come from any program.
  */
 
+import { isUtf8 } from 'node:buffer';
+import { withDomain } from '../mail/address-completion.ts';
 import { encodeWords } from '../mail/encoded-word.ts';
-import { parseAddressList } from '../mail/address-list.ts';
-import { fieldValue, type HeaderField, headerFields } from '../mail/header.ts';
+import { type HeaderField, headerFields } from '../mail/header.ts';
 import { withoutBcc } from '../wire/sendmail/header-section.ts';
 
 export interface CompletionFacts {
@@ -45,44 +46,37 @@ export function completeHeader(section: Buffer, facts: CompletionFacts): Buffer 
     .filter(([name]) => !names.has(name.toLowerCase()));
   // What was sent once stays as it was sent.
   const written = (field: HeaderField): boolean => does('domains') && field.name.startsWith(prefix.toLowerCase());
-  const whole = fields.map((field) =>
-    written(field) ? withDomains(kept, field, facts.domain) : kept.subarray(field.start, field.end),
-  );
+  const domains = new DomainCompletion(kept, facts.domain);
+  const whole = fields.map((field) => (written(field) ? domains.field(field) : kept.subarray(field.start, field.end)));
   return Buffer.concat([...whole, Buffer.from(missing.map(([name, value]) => `${name}: ${value}\r\n`).join(''))]);
 }
 
 export const ADDRESS_FIELDS: ReadonlySet<string> = new Set(
   ['from', 'sender', 'reply-to', 'to', 'cc'].flatMap((name) => [name, `resent-${name}`]),
 );
-/** So many recipients has a message at most. */
-export const MAX_LISTED = 1000;
-/** Groups are left alone; so is what is not UTF-8. */
-const NOT_OURS_TO_WRITE = /[:;\ufffd]/;
+/** Of all fields together: with the longest domain they make the header section 256 KiB longer. */
+const MAX_COMPLETED = 1000;
 
-function withDomains(section: Buffer, field: HeaderField, domain: string): Buffer {
-  const asGiven = section.subarray(field.start, field.end);
-  if (!ADDRESS_FIELDS.has(field.name)) return asGiven;
-  const value = fieldValue(section, field);
-  const listed = NOT_OURS_TO_WRITE.test(value) ? undefined : parseAddressList(value, MAX_LISTED);
-  if (listed?.ok !== true || listed.value.every(({ address }) => hasDomain(address))) return asGiven;
-  const written = listed.value.map((each) => {
-    const address = hasDomain(each.address) ? each.address : `${each.address}@${domain}`;
-    return each.name === '' ? address : `${displayName(each.name)} <${address}>`;
-  });
-  const name = section.toString('latin1', field.start, field.valueStart - 1).trimEnd();
-  return Buffer.from(`${name}: ${written.join(',\r\n\t')}\r\n`);
-}
+/** What is not UTF-8 stays as it is, since nobody can say where what ends; so does what cannot be read. */
+class DomainCompletion {
+  readonly #section: Buffer;
+  readonly #domain: string;
+  #left = MAX_COMPLETED;
 
-/** An `@` inside a quoted local part is not the one before a domain. */
-export function hasDomain(address: string): boolean {
-  return /^(?:"(?:[^"\\]|\\.)*"|[^"@])*@/.test(address);
-}
+  constructor(section: Buffer, domain: string) {
+    this.#section = section;
+    this.#domain = domain;
+  }
 
-/** As it stood, but for what must be quoted or encoded. */
-function displayName(name: string): string {
-  const flat = name.replaceAll(/\p{Cc}+/gu, ' ').trim();
-  if (PLAIN.test(flat)) return flat;
-  return /^[\x20-\x7e]*$/.test(flat) ? quoted(flat) : encodeWords(flat);
+  field({ name, start, valueStart, end }: HeaderField): Buffer {
+    const asGiven = this.#section.subarray(start, end);
+    const value = this.#section.subarray(valueStart, end);
+    if (!ADDRESS_FIELDS.has(name) || !isUtf8(value)) return asGiven;
+    const completed = withDomain(value.toString(), this.#domain, this.#left);
+    if (completed === undefined || completed.count === 0) return asGiven;
+    this.#left -= completed.count;
+    return Buffer.concat([this.#section.subarray(start, valueStart), Buffer.from(completed.text)]);
+  }
 }
 
 function quoted(text: string): string {

@@ -101,7 +101,7 @@ describe('a rule', () => {
       '550 5.6.0',
       `${WHOLE}Content-Transfer-Encoding: base64\r\nMIME-Version: 1.0\r\n`,
     ],
-    unqualifiedDomain: [`${WHOLE}To: x@c.test, bob\r\n`, '554 5.1.3', `${WHOLE}To: x@c.test,\r\n\tbob@a.test\r\n`],
+    unqualifiedDomain: [`${WHOLE}To: x@c.test, bob\r\n`, '554 5.1.3', `${WHOLE}To: x@c.test,\r\n bob@a.test\r\n`],
     bcc: [`${WHOLE}Bcc: x@c.test\r\n`, '550 5.6.0', WHOLE],
     forgedTrace: [`${WHOLE}Authentication-Results: mx.test; spf=pass\r\n`, '550 5.7.1', WHOLE],
     returnPath: [`Return-Path: <x@c.test>\r\n${WHOLE}`, '550 5.6.0'],
@@ -148,7 +148,52 @@ describe('a rule', () => {
     assert.match(edited(`${WHOLE}To: ${long}, bob\r\n\r\n`, { rules: formRules(['unqualifiedDomain'], []) }), /^554/);
   });
 
+  test('about domains is kept whatever stands around the address', () => {
+    for (const [given, want] of [
+      ['From: "Dr: Ann" <ann>', 'From: "Dr: Ann" <ann@a.test>'],
+      ['From: Dr: Ann <ann>;', 'From: Dr: Ann <ann@a.test>;'],
+      ['From: <@relay.test:ann>', 'From: <@relay.test:ann@a.test>'],
+    ] as const) {
+      assert.equal(edited(`${given}\r\n${DATE}${ID}\r\n`), `${want}\r\n${DATE}${ID}\r\n`);
+      assert.deepEqual(repaired(`${given}\r\n${DATE}${ID}\r\n`), ['unqualifiedDomain']);
+    }
+  });
+
+  test('about domains refuses what it cannot put right, and leaves it where it is left', () => {
+    const many = Array.from({ length: 1001 }, (_, i) => `u${i}`).join(', ');
+    for (const [field, status] of [
+      ['Sender: \xfc <ann>', '5.1.7'],
+      ['To: \xfc <ann@a.test>, bob', '5.1.3'],
+      ['Cc: \xfc', '5.1.3'],
+      [`To: ${many}`, '5.1.3'],
+    ] as const) {
+      const section = Buffer.from(`${WHOLE}${field}\r\n\r\n`, 'latin1');
+      const answer = userHeader(section, FACTS);
+      assert.ok('code' in answer);
+      assert.equal(`${answer.code} ${answer.status}`, `554 ${status}`);
+      assert.match(
+        answer.lines[0],
+        /^An address in \w+ has no domain, .* \(submission\.repairIf: unqualifiedDomain\)$/,
+      );
+      const left = userHeader(section, { ...FACTS, rules: formRules([], []) });
+      assert.ok('section' in left && left.section.equals(section));
+    }
+    for (const field of ['To: \xfc <bob@b.test>', 'To: ann smith', 'X-To: \xfc <ann>']) {
+      const section = Buffer.from(`${WHOLE}${field}\r\n\r\n`, 'latin1');
+      const answer = userHeader(section, FACTS);
+      assert.ok('section' in answer && answer.section.equals(section), field);
+    }
+  });
+
+  test('about domains reads a list to its end', () => {
+    const list = `${'x@c.test, '.repeat(2000)}bob`;
+    assert.match(edited(`${WHOLE}To: ${list}\r\n\r\n`), /,\r\n bob@a\.test\r\n/);
+    assert.match(edited(`${WHOLE}To: ${list}\r\n\r\n`, { rules: formRules(['unqualifiedDomain'], []) }), /^554/);
+  });
+
   test('holds for what is sent again by its Resent fields', () => {
+    assert.match(edited(`${WHOLE}To: x\r\nResent-From: ann\r\n\r\n`), /To: x\r\nResent-From: ann@a\.test\r\n/);
+
     const section = `${WHOLE}Resent-From: ann@a.test\r\nResent-To: x@c.test\r\n\r\n`;
     assert.match(edited(section, { rules: formRules(['missingDate'], []) }), /^550 The message has no Resent-Date/);
     assert.match(edited(section), /Resent-Date: Thu/);

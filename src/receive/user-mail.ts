@@ -6,7 +6,7 @@
  * Before signing, so that what is signed is what goes out. A field that is whole stays as it is, octet for octet.
  */
 
-import { parseAddressList } from '../mail/address-list.ts';
+import { hasDomain, parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, hasStrayLine, headerFields } from '../mail/header.ts';
 import { type Identity } from '../mail/identity.ts';
 import { formatMailbox, parseMailbox, type ReversePath } from '../mail/path.ts';
@@ -18,9 +18,10 @@ import {
   isResent,
   lacksMimeVersion,
   repairedRules,
+  unrepairedRefusal,
   withoutForgedTrace,
 } from './form-rules.ts';
-import { completeHeader, type CompletionPart, hasDomain } from './header-completion.ts';
+import { completeHeader, type CompletionPart } from './header-completion.ts';
 import { maySendAs } from './session-logins.ts';
 
 export interface UserMailFacts {
@@ -69,13 +70,15 @@ export function userHeader(given: Buffer, facts: UserMailFacts): PreparedHeader 
   const end = fields.at(-1)?.end ?? 0;
   const mime = rules.missingMimeVersion === 'repair' && lacksMimeVersion(fields) ? MIME_VERSION : '';
   const whole = Buffer.concat([completed(section.subarray(0, end), facts), Buffer.from(mime), section.subarray(end)]);
-  return { section: whole, repaired: repairsOf({ section: given, fields: all, hostname }, whole, rules) };
+  return repairedHeader({ section: given, fields: all, hostname }, whole, rules);
 }
 
-/** Of most there are none, and nothing is looked at twice. */
-function repairsOf(given: HeaderForm, section: Buffer, rules: FormRules): readonly FormRule[] {
-  if (section.equals(given.section)) return [];
-  return repairedRules(given, { ...given, section, fields: headerFields(section, Infinity) }, rules);
+/** Of most nothing is repaired, and its rules are not looked at twice. */
+function repairedHeader(given: HeaderForm, section: Buffer, rules: FormRules): PreparedHeader | Reply {
+  const isChanged = !section.equals(given.section);
+  const after = isChanged ? { ...given, section, fields: headerFields(section, Infinity) } : given;
+  const refusal = unrepairedRefusal(after, rules);
+  return refusal ?? { section, repaired: isChanged ? repairedRules(given, after, rules) : [] };
 }
 
 function refusalOf(form: HeaderForm, facts: UserMailFacts): Reply | undefined {
