@@ -7,33 +7,46 @@ import { createInterface } from 'node:readline/promises';
 import process from 'node:process';
 import { type Command } from 'commander';
 import { errorText } from '../lib/error-text.ts';
+import { type Config } from '../config/config.ts';
 import { CONFIG_NAMES, loadConfig } from '../config/load.ts';
 import { configWarnings } from '../config/warnings.ts';
 import { formatProblem } from '../lib/schema-reading.ts';
 import { parseDomain } from '../mail/domain.ts';
-import { EXIT } from '../runtime/exit-codes.ts';
-import { CommandFailure, type Context, UsageError } from './context.ts';
+import { CommandFailure, ConfigurationFailure, type Context, UsageError } from './context.ts';
 import { configText, nextSteps, type Wishes } from './first-config.ts';
 
 export function addConfig(program: Command, context: Context): void {
   const config = program.command('config').description('the configuration');
   config
     .command('check')
-    .description('read the configuration and say what is wrong with it')
+    .description('read the configuration and the files it names, and say what is wrong with them')
     .action(async () => {
       const file = context.configFile();
       const loaded = await loadConfig(file, 1);
-      const problems = loaded.ok ? [] : loaded.problems.map(formatProblem);
-      const warnings = loaded.ok ? configWarnings(loaded.config).map(formatProblem) : [];
-      context.print({ file, ok: loaded.ok, problems, warnings }, () => (loaded.ok ? `${file} is valid\n` : ''));
+      const { problems, warnings } = loaded.ok
+        ? await lookAtFiles(loaded.config, context.terminal.now())
+        : { problems: loaded.problems.map(formatProblem), warnings: [] };
+      const ok = problems.length === 0;
+      context.print({ file, ok, problems, warnings }, () => (ok ? `${file} is valid\n` : ''));
       for (const warning of warnings) context.warn(warning);
-      if (!loaded.ok) throw new ConfigurationFailure(`${file} is not valid:\n${problems.join('\n')}`);
+      if (!ok) throw new ConfigurationFailure(`${file} is not valid:\n${problems.join('\n')}`);
     });
 }
 
-/** Ends with the exit code that services take for a wrong configuration. */
-export class ConfigurationFailure extends CommandFailure {
-  readonly exitCode = EXIT.configuration;
+interface Found {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** As the server would; what is closed to this user may be open to the server's, and is a warning. */
+async function lookAtFiles(config: Config, now: number): Promise<Found> {
+  const { expired, faultsOfFiles, faultsOfFolders } = await import('../runtime/config-files.ts');
+  const faults = [...(await faultsOfFiles(config)), ...(await faultsOfFolders(config))];
+  const textsOf = (isDenied: boolean): readonly string[] =>
+    faults.filter((fault) => fault.isDenied === isDenied).map(({ message }) => message);
+  const denied = textsOf(true).map((text) => `${text} (not checked: run this as the user of the server)`);
+  const unlikely = configWarnings(config).map(formatProblem);
+  return { problems: textsOf(false), warnings: [...unlikely, ...denied, ...expired(config, now)] };
 }
 
 interface InitOptions {

@@ -9,6 +9,7 @@ import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { type Config } from '../config/config.ts';
 import { findConfigFile, loadConfig } from '../config/load.ts';
 import { formatProblem } from '../lib/schema-reading.ts';
+import { EXIT } from '../runtime/exit-codes.ts';
 import { coloured, type Terminal } from './terminal.ts';
 
 /** The command line was wrong; the text says how it should be. */
@@ -16,6 +17,11 @@ export class UsageError extends Error {}
 
 /** Something went wrong that the text explains; nothing more is to be said. */
 export class CommandFailure extends Error {}
+
+/** Ends with the exit code that services take for a wrong configuration. */
+export class ConfigurationFailure extends CommandFailure {
+  readonly exitCode = EXIT.configuration;
+}
 
 export interface GlobalOptions {
   readonly json?: boolean;

@@ -4,7 +4,7 @@ import { type Command } from 'commander';
 import { type Status, type SiteView } from '../api/contract.ts';
 import { parseDuration } from '../lib/schema-units.ts';
 import { type Rule, type RuleTarget } from '../mail/rule.ts';
-import { CommandFailure, type Context, UsageError } from './context.ts';
+import { ConfigurationFailure, type Context, UsageError } from './context.ts';
 import { shownText } from '../lib/shown-text.ts';
 import { table } from './table.ts';
 import { clock, many, size, span } from './words.ts';
@@ -130,12 +130,12 @@ function addSoftBounce(program: Command, context: Context): void {
 function addReload(program: Command, context: Context): void {
   program
     .command('reload')
-    .description('read the configuration anew; an invalid one is refused and the old one stays')
+    .description('read the configuration and the files it names anew; an invalid one is refused and the old one stays')
     .action(async () => {
       const reloaded = await (await context.control()).reload();
       if (reloaded.result === 'kept') {
         context.print(reloaded, () => '');
-        throw new CommandFailure(`refused, the old configuration stays:\n${reloaded.problems.join('\n')}`);
+        throw new ConfigurationFailure(`refused, the old configuration stays:\n${reloaded.problems.join('\n')}`);
       }
       const { needsRestart } = reloaded;
       const rest = needsRestart.length === 0 ? '' : `; these need a restart: ${needsRestart.join(', ')}`;

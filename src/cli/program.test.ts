@@ -332,7 +332,7 @@ describe('what is wrong is said, with an exit code', () => {
   test('a reload that is refused', async () => {
     admin.answers.reload = { result: 'kept', problems: ['hostname: missing'], needsRestart: [] };
     const { code, err } = await ask('reload');
-    assert.equal(code, 1);
+    assert.equal(code, 78);
     assert.match(err, /the old configuration stays:\nhostname: missing/);
   });
   test('a spool with problems', async () => {
@@ -591,6 +591,18 @@ test('config check warns of what works and is likely not meant', async () => {
   const json = await run(['config', 'check', '--json'], { cwd: place });
   assert.equal(json.err, '');
   assert.equal((JSON.parse(json.out) as { readonly warnings: readonly string[] }).warnings.length, 1);
+});
+
+test('config check looks at the files that are named', async () => {
+  const place = mkdtempSync(join(folder, 'p-'));
+  const listeners = "listeners: [{ name: 'a' }]";
+  writeFileSync(
+    join(place, 'postrider.config.ts'),
+    `export default { hostname: 'a.test', ${listeners}, deliver: { tls: { ca: 'none.pem' } } };`,
+  );
+  const { code, err } = await run(['config', 'check'], { cwd: place });
+  assert.equal(code, 78);
+  assert.match(err, /^deliver\.tls\.ca: .*none\.pem cannot be read: there is no such file \(ENOENT\); /m);
 });
 
 test('certificate tlsa prints the record of each host, and that of the next key ahead', async () => {

@@ -35,7 +35,7 @@ import { TLS_REPORT_OPTIONS } from '../reports/config.ts';
 import { SPOOL_OPTIONS } from '../spool/config.ts';
 import { crossCheck } from './cross-check.ts';
 import { routesInOrder } from './route-order.ts';
-import { ROUTES_OPTION } from './routes.ts';
+import { type RouteOptions, ROUTES_OPTION } from './routes.ts';
 
 export const OPTIONS = {
   hostname: required(
@@ -129,7 +129,10 @@ function complete(raw: Raw, base: string): Config {
       tls: { ...raw.deliver.tls, ca: fileIn(base, raw.deliver.tls.ca) },
       mtaSts: { ...raw.deliver.mtaSts, ca: fileIn(base, raw.deliver.mtaSts.ca) },
     },
-    routes: routesInOrder(raw.routes, raw.local),
+    routes: routesInOrder(
+      raw.routes.map((route) => routeFiles(route, base)),
+      raw.local,
+    ),
     oauth: oauthFiles(raw.oauth, base),
     signing: { ...raw.signing, keys: raw.signing.keys.map((key) => ({ ...key, file: resolve(base, key.file) })) },
   };
@@ -153,6 +156,13 @@ function certificateFiles({ acme, tls, hostname }: Raw, base: string): Pick<Conf
       })),
     },
   };
+}
+
+function routeFiles<R extends RouteOptions>(route: R, base: string): R {
+  const shown = 'tlsOptions' in route ? route.tlsOptions?.clientCertificate : undefined;
+  if (!('tlsOptions' in route) || shown === undefined) return route;
+  const clientCertificate = { certificate: resolve(base, shown.certificate), key: resolve(base, shown.key) };
+  return { ...route, tlsOptions: { ...route.tlsOptions, clientCertificate } };
 }
 
 function oauthFiles({ introspection, ...oauth }: Raw['oauth'], base: string): Raw['oauth'] {

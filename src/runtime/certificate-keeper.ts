@@ -18,7 +18,8 @@ import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type CertificatePair, namesOf } from '../receive/certificate-choice.ts';
 import { type Certificates } from './boot.ts';
-import { readCertificates, readPem, selfSigned } from './certificates.ts';
+import { certificateIn, type NamedPair, pairOf, readCertificates, selfSigned } from './certificates.ts';
+import { readNamedSoon } from './named-file.ts';
 import { tlsaOf } from './tlsa.ts';
 
 const expiry = gauge(
@@ -31,18 +32,16 @@ export const LOOK_AT_CERTIFICATES = 30 * SECOND;
 /** A certificate that has less left, and less than a quarter of its life, is warned of, once a day. */
 const WARN_WITHIN = 14 * DAY;
 
-interface Source {
+export interface CertificateSource extends NamedPair {
   /** The option, for people. */
   readonly option: string;
-  readonly certificateFile: string;
-  readonly keyFile: string;
   readonly names: readonly string[] | undefined;
   /** It may not be there yet: the server does without. */
   readonly isOptional: boolean;
 }
 
 interface Kept extends CertificatePair {
-  readonly source: Source;
+  readonly source: CertificateSource;
 }
 
 interface Loaded {
@@ -81,12 +80,12 @@ export class CertificateKeeper {
   }
 
   /** What ACME has left there is ours to mend: the server starts without it. */
-  async #first(source: Source): Promise<Kept | undefined> {
+  async #first(source: CertificateSource): Promise<Kept | undefined> {
     try {
       return await readSource(source);
     } catch (error) {
       if (!source.isOptional) throw error;
-      this.#complain(source.certificateFile, error);
+      this.#complain(source.certificate.file, error);
       return undefined;
     }
   }
@@ -119,16 +118,17 @@ export class CertificateKeeper {
     return JSON.stringify(fresh) === JSON.stringify(certificatesOf(before)) ? undefined : fresh;
   }
 
-  async #lookAt(source: Source, { kept }: Loaded): Promise<Kept | undefined> {
+  async #lookAt(source: CertificateSource, { kept }: Loaded): Promise<Kept | undefined> {
     const before = kept.find(
-      (each) => each.source.certificateFile === source.certificateFile && each.source.keyFile === source.keyFile,
+      ({ source: { certificate, key } }) =>
+        certificate.file === source.certificate.file && key.file === source.key.file,
     );
     try {
       const now = await readSource(source);
-      this.#complaints.delete(source.certificateFile);
+      this.#complaints.delete(source.certificate.file);
       return now ?? before;
     } catch (error) {
-      this.#complain(source.certificateFile, error);
+      this.#complain(source.certificate.file, error);
       return before;
     }
   }
@@ -188,38 +188,35 @@ function isShort({ notBefore, notAfter }: CertificateView, now: Instant): boolea
   return notAfter - now < Math.min(WARN_WITHIN, (notAfter - notBefore) / 4);
 }
 
-function sourcesOf({ tls, acme, spool }: Config): readonly Source[] {
+export function sourcesOf({ tls, acme, spool }: Config): readonly CertificateSource[] {
   const files = acmeFiles(spool.folder);
   const { certificate, key } = tls;
   return [
     ...(certificate === undefined || key === undefined
       ? []
-      : [fileSource('tls.certificate', { certificate, key, names: undefined })]),
-    ...(acme.enabled
-      ? [
+      : [
           {
-            ...fileSource('acme', { certificate: files.certificate, key: files.certificate, names: undefined }),
-            isOptional: true,
+            ...{ option: 'tls.certificate', names: undefined, isOptional: false },
+            ...pairOf('tls', { certificate, key }),
           },
-        ]
-      : []),
-    ...tls.certificates.map((each, i) => fileSource(`tls.certificates[${i}]`, each)),
+        ]),
+    ...(acme.enabled ? [acmeSource(files.certificate)] : []),
+    ...tls.certificates.map((each, i) => {
+      const option = `tls.certificates[${i}]`;
+      return { ...{ option, names: each.names, isOptional: false }, ...pairOf(option, each) };
+    }),
   ];
 }
 
-interface Files {
-  readonly certificate: string;
-  readonly key: string;
-  readonly names: readonly string[] | undefined;
+/** Key and chain in one file. */
+function acmeSource(file: string): CertificateSource {
+  const named = { option: 'acme', file };
+  return { option: 'acme', certificate: named, key: named, names: undefined, isOptional: true };
 }
 
-function fileSource(option: string, { certificate, key, names }: Files): Source {
-  return { option, certificateFile: certificate, keyFile: key, names, isOptional: false };
-}
-
-async function readSource(source: Source): Promise<Kept | undefined> {
+async function readSource(source: CertificateSource): Promise<Kept | undefined> {
   try {
-    return { ...(await readCertificates(source.certificateFile, source.keyFile)), source };
+    return { ...(await readCertificates(source)), source };
   } catch (error) {
     if (source.isOptional && isMissing(error)) return undefined;
     throw error;
@@ -231,14 +228,11 @@ function isMissing(error: unknown): boolean {
 }
 
 async function readAuthorities(file: string): Promise<string> {
-  const pem = await readPem(file);
-  try {
-    // The first of them; OpenSSL reads the rest.
-    void new X509Certificate(pem);
-    return pem;
-  } catch (error) {
-    throw new Error(`tls.clientCa: ${file} holds no certificate: ${String(error)}`, { cause: error });
-  }
+  const named = { option: 'tls.clientCa', file };
+  const pem = await readNamedSoon(named);
+  // The first of them; OpenSSL reads the rest.
+  certificateIn(named, pem);
+  return pem;
 }
 
 /** The usual one is the first that is configured, else the self-made one. */
@@ -255,7 +249,7 @@ function certificatesOf({ kept, made, clientCa }: Loaded): Certificates {
   };
 }
 
-function viewOf({ certificate }: CertificatePair, source: string, names: Source['names']): CertificateView {
+function viewOf({ certificate }: CertificatePair, source: string, names: CertificateSource['names']): CertificateView {
   const first = new X509Certificate(certificate);
   return {
     source,

@@ -4,33 +4,77 @@
  * A self-made certificate lets others encrypt; it proves nothing to anybody.
  */
 
-import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { errorText } from '../lib/error-text.ts';
 import { DAY, type Instant } from '../lib/time.ts';
 import { type CertificatePair } from '../receive/certificate-choice.ts';
+import { FileFault, type NamedFile, readNamedSoon } from './named-file.ts';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 // Long: nobody checks it, and a new one would only upset those who pin it.
 const LIFETIME = 3650 * DAY;
 
-/** Rejects with the names of the files. */
-export async function readCertificates(certificateFile: string, keyFile: string): Promise<CertificatePair> {
-  const [certificate, key] = await Promise.all([readPem(certificateFile), readPem(keyFile)]);
-  try {
-    createSecureContext({ cert: certificate, key });
-    // A certificate without a key beside it, or a key that stands alone, is taken by OpenSSL without a word.
-    if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)))
-      throw new Error('key values mismatch');
-  } catch (error) {
-    const reason = errorText(error);
-    throw new Error(`tls: the certificate ${certificateFile} and the key ${keyFile} do not work together: ${reason}`, {
-      cause: error,
-    });
+/** The two files of a certificate, and the options that name them. */
+export interface NamedPair {
+  readonly certificate: NamedFile;
+  readonly key: NamedFile;
+}
+
+/** Two options of one group. */
+export function pairOf(option: string, { certificate, key }: { certificate: string; key: string }): NamedPair {
+  return {
+    certificate: { option: `${option}.certificate`, file: certificate },
+    key: { option: `${option}.key`, file: key },
+  };
+}
+
+/** Rejects with the options and the names of the files. */
+export async function readCertificates(named: NamedPair): Promise<CertificatePair> {
+  const [certificate, key] = await Promise.all([readNamedSoon(named.certificate), readNamedSoon(named.key)]);
+  return checkedPair(named, { certificate, key });
+}
+
+/** Throws when one of them is no such thing, or they do not belong together. */
+export function checkedPair(named: NamedPair, pair: CertificatePair): CertificatePair {
+  const certificate = certificateIn(named.certificate, pair.certificate);
+  const key = keyIn(named.key, pair.key);
+  const { file } = named.certificate;
+  // OpenSSL takes a certificate without a key beside it, or a key that stands alone, without a word.
+  if (!certificate.checkPrivateKey(key)) {
+    const what = `${named.key.file} belongs to another certificate than ${file}`;
+    throw new FileFault(named.key.option, [what, 'name the two that belong together']);
   }
-  return { certificate, key };
+  try {
+    createSecureContext({ cert: pair.certificate, key: pair.key });
+  } catch (error) {
+    const what = `${file} and ${named.key.file} cannot be used: ${errorText(error)}`;
+    throw new FileFault(named.certificate.option, [what, 'have a certificate made that TLS takes'], error);
+  }
+  return pair;
+}
+
+/** The first certificate in it. */
+export function certificateIn({ option, file }: NamedFile, pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (error) {
+    throw new FileFault(option, [`${file} holds no certificate in PEM`, 'name the file that does'], error);
+  }
+}
+
+function keyIn({ option, file }: NamedFile, pem: string): KeyObject {
+  if (/^-----BEGIN ENCRYPTED PRIVATE KEY|^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
+    const fix = `write one without: openssl pkey -in ${file} -out <new file>`;
+    throw new FileFault(option, [`${file} has a passphrase, and nobody could type it in at a start`, fix]);
+  }
+  try {
+    return createPrivateKey(pem);
+  } catch (error) {
+    throw new FileFault(option, [`${file} holds no private key in PEM`, 'name the file that does'], error);
+  }
 }
 
 /** The one made before for this name, or a new one. */
@@ -71,14 +115,4 @@ async function makeCertificate(hostname: string, now: Instant): Promise<Certific
   });
   const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
   return { certificate: certificate.toString('pem'), key: x509.PemConverter.encode(key, 'PRIVATE KEY') };
-}
-
-export async function readPem(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new Error(`tls: ${file} cannot be read: ${errorText(error)}`, {
-      cause: error,
-    });
-  }
 }

@@ -1,6 +1,5 @@
 /** Turns the options of logins into what listeners and receiving take; reads the files for checking tokens. */
 
-import { readFileSync } from 'node:fs';
 import { errorText } from '../lib/error-text.ts';
 import { type Config } from '../config/config.ts';
 import { type ClientUsers } from '../receive/client-users.ts';
@@ -8,6 +7,8 @@ import { checksTokens, type OAuthSettings } from '../oauth/make-tokens.ts';
 import { keysIn } from '../oauth/key-set.ts';
 import { type BearerHints } from '../wire/sasl/bearer.ts';
 import { type AuthOptions } from '../wire/smtp/server-options.ts';
+import { readAuthorities } from './delivery-tls.ts';
+import { FileFault, readNamed } from './named-file.ts';
 
 export function authOf(
   { auth, authMechanisms, authInClearText }: Config['listeners'][number],
@@ -41,29 +42,31 @@ function hintsOf({ scope, issuer }: Config['oauth']): BearerHints {
 
 /** Throws, with what to do, when a file cannot be used. */
 export function oauthSettings(oauth: Config['oauth']): OAuthSettings {
-  const jwks = fileOf('oauth.jwksFile', oauth.jwksFile);
-  if (jwks !== undefined) checkKeys(jwks, oauth.jwksFile);
-  const secret = fileOf('oauth.introspection.secretFile', oauth.introspection.secretFile)?.trim();
-  if (secret === '') throw new Error('oauth.introspection.secretFile: is empty; write the secret into it');
-  return { ...oauth, files: { jwks, secret, ca: fileOf('oauth.ca', oauth.ca) } };
+  return { ...oauth, files: { jwks: jwksOf(oauth), secret: secretOf(oauth), ca: authoritiesOf(oauth) } };
 }
 
-function checkKeys(jwks: string, file = ''): void {
+export function jwksOf({ jwksFile: file }: Pick<Config['oauth'], 'jwksFile'>): string | undefined {
+  if (file === undefined) return undefined;
+  const option = 'oauth.jwksFile';
+  const jwks = readNamed({ option, file });
   try {
     keysIn(jwks);
+    return jwks;
   } catch (error) {
-    const why = errorText(error);
-    throw new Error(`oauth.jwksFile: ${file} cannot be used: ${why}; write the issuer's keys (RFC 7517)`, {
-      cause: error,
-    });
+    const what = `${file} cannot be used: ${errorText(error)}`;
+    throw new FileFault(option, [what, "write the issuer's keys (RFC 7517)"], error);
   }
 }
 
-function fileOf(path: string, file: string | undefined): string | undefined {
-  try {
-    return file === undefined ? undefined : readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = errorText(error);
-    throw new Error(`${path}: cannot be read: ${why}`, { cause: error });
-  }
+export function secretOf({ introspection }: Pick<Config['oauth'], 'introspection'>): string | undefined {
+  const file = introspection.secretFile;
+  if (file === undefined) return undefined;
+  const option = 'oauth.introspection.secretFile';
+  const secret = readNamed({ option, file }).trim();
+  if (secret === '') throw new FileFault(option, [`${file} is empty`, 'write the secret into it']);
+  return secret;
+}
+
+export function authoritiesOf({ ca: file }: Pick<Config['oauth'], 'ca'>): string | undefined {
+  return file === undefined ? undefined : readAuthorities({ option: 'oauth.ca', file });
 }

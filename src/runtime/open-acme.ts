@@ -1,6 +1,5 @@
 /** ACME in a running server: joined to its clock, its timers and its spool. */
 
-import { readFileSync } from 'node:fs';
 import { errorText } from '../lib/error-text.ts';
 import { Acme } from '../acme/acme.ts';
 import { type AcmeOptions } from '../acme/config.ts';
@@ -9,6 +8,7 @@ import { type AcmeView } from '../api/certificate-view.ts';
 import { type Config } from '../config/config.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
+import { readAuthorities } from './delivery-tls.ts';
 import { systemRandom } from './random.ts';
 import { systemTimers } from './timers.ts';
 import { tlsaOf } from './tlsa.ts';
@@ -34,7 +34,7 @@ export function openAcme(before: RunningAcme | undefined, { config, clock, log, 
   before?.acme.stop();
   if (!options.enabled) return undefined;
   try {
-    const ca = options.ca === undefined ? undefined : readFileSync(options.ca, 'utf8');
+    const ca = options.ca === undefined ? undefined : readAuthorities({ option: 'acme.ca', file: options.ca });
     const acme = new Acme({
       ...{ options, clock, log, changed, ca, timers: systemTimers, random: systemRandom },
       files: acmeFiles(spool.folder),

@@ -101,6 +101,12 @@ describe('a reload is taken by nobody, and what was prepared is given up,', () =
   test('when the configuration is wrong', () =>
     nowhere({ workers: [thread()], written: { hostname: 'not a name' } }, /hostname/));
 
+  test('when a file that the configuration names cannot be read', () =>
+    nowhere(
+      { workers: [thread()], written: { deliver: { tls: { ca: 'none.pem' } } } },
+      /^deliver\.tls\.ca: .*none\.pem/,
+    ));
+
   test('when the certificates cannot be read', () =>
     nowhere({ workers: [thread()], certificates: () => Promise.reject(new Error('tls: no')) }, /tls: no/));
 

@@ -7,6 +7,7 @@ import { errorText } from '../lib/error-text.ts';
 import { type Reloaded } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { type Certificates } from './boot.ts';
+import { refuseFaults } from './config-files.ts';
 import { ConfigProblems, type ConfigSource, loadSource } from './config-source.ts';
 import { checkPorts } from './port-check.ts';
 
@@ -34,6 +35,7 @@ export async function reload(input: ReloadInput): Promise<Reloaded> {
   const workers = threadsOf(input);
   try {
     const config = await loadSource(source);
+    await refuseFaults(config, 'files');
     await checkPorts(config.listeners, before.listeners);
     const certificates = await input.certificatesOf(config);
     const what: Prepare = { source, certificates };

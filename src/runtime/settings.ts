@@ -1,6 +1,5 @@
 /** Turns a configuration into what the parts take: compiled patterns, networks, limits. */
 
-import { type DeliveryTls } from '../deliver/options.ts';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import process from 'node:process';
@@ -28,6 +27,7 @@ import { type Timeouts } from '../receive/timeouts.ts';
 import { type ServerOptions } from '../wire/smtp/server-options.ts';
 import { FAMILIES } from './address-families.ts';
 import { type Certificates } from './boot.ts';
+import { deliveryTls } from './delivery-tls.ts';
 import { authOf, clientUsersOf, oauthSettings } from './login-settings.ts';
 import { type QueueSettings } from './queue-manager/ports.ts';
 import { RoutePlan } from './route-plan.ts';
@@ -260,20 +260,6 @@ function deliverySettings(config: Config): WorkerSettings['delivery'] {
     tls: deliveryTls(config),
     convertSigned: deliver.signedContent,
     prohibited: ourListeners(config),
-  };
-}
-
-function deliveryTls({ deliver: { tls }, routes }: Config): DeliveryTls {
-  const shown = routes.flatMap((route) => ('tlsOptions' in route && route.tlsOptions?.clientCertificate) || []);
-  return {
-    minVersion: tls.minVersion,
-    ...(tls.ca !== undefined && { ca: readFileSync(tls.ca, 'utf8') }),
-    clientCertificates: new Map(
-      shown.map(({ certificate, key }) => [
-        certificate,
-        { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') },
-      ]),
-    ),
   };
 }
 

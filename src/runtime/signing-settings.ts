@@ -1,7 +1,5 @@
 /** Turns the options of signing into what the signer takes; reads the files with keys. */
 
-import { readFileSync } from 'node:fs';
-import { errorText } from '../lib/error-text.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
 import { type SigningOptions } from '../mailauth/config.ts';
 import { type Canonicalization } from '../mailauth/dkim/canonical-body.ts';
@@ -9,6 +7,7 @@ import { anyAddress } from '../mail/address-pattern.ts';
 import { activeSigner, type Signer, type SigningSettings } from '../receive/signer.ts';
 import { type SigningForm } from '../receive/signing-plans.ts';
 import { type KeyDirectory, readSigningKey, type SigningKey } from '../receive/signing-keys.ts';
+import { FileFault, readNamed } from './named-file.ts';
 
 /** Where no domain of the directory has a key nothing is looked at for one. */
 export function signerOf(
@@ -21,7 +20,7 @@ export function signerOf(
 /** Throws, with what to do, when a key cannot be used. */
 export function signingSettings({ keys, rules, expireAfter, ...usual }: SigningOptions): SigningSettings {
   return {
-    keys: keys.map(keyOf),
+    keys: keys.map(signingKeyOf),
     rules: rules.map(({ senders, sign, domains, ...form }) => ({
       ...{ matches: anyAddress(senders), sign, domains },
       ...formOf({ ...form, fields: [...usual.fields, ...form.fields] }),
@@ -38,19 +37,11 @@ function formOf({ canonicalization, fields }: WrittenForm): SigningForm {
   return { canonicalization: { header, body }, fields };
 }
 
-function keyOf({ file, ...named }: SigningOptions['keys'][number], i: number): SigningKey {
-  const key = readSigningKey({ ...named, privateKey: contentOf(file, i) });
+/** The `i`th of `signing.keys`. */
+export function signingKeyOf({ file, ...named }: SigningOptions['keys'][number], i: number): SigningKey {
+  const option = `signing.keys[${i}].file`;
+  const key = readSigningKey({ ...named, privateKey: readNamed({ option, file }) });
   if (key.ok) return key.value;
-  throw new Error(
-    `signing.keys[${i}].file: ${file} cannot be used: ${key.reason}; name the file of the key, and its algorithm`,
-  );
-}
-
-function contentOf(file: string, i: number): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = errorText(error);
-    throw new Error(`signing.keys[${i}].file: cannot be read: ${why}`, { cause: error });
-  }
+  const what = `${file} cannot be used: ${key.reason}`;
+  throw new FileFault(option, [what, 'name the file of the key, and its algorithm']);
 }

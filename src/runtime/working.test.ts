@@ -24,7 +24,7 @@ test('a folder that holds something else is refused, and stays as it is', async 
   mkdirSync(other);
   chmodSync(other, 0o755);
   writeFileSync(join(other, 'file'), 'keep');
-  assert.notEqual(await start('other'), EXIT.ok);
+  assert.equal(await start('other'), EXIT.configuration);
   assert.deepEqual(readdirSync(other), ['file']);
   assert.equal(statSync(other).mode & 0o777, 0o755);
 });

@@ -13,11 +13,11 @@ import { Refusal, type Reloaded, type SandboxPort } from '../api/contract.ts';
 import { type Config } from '../config/config.ts';
 import { type Log } from '../ports/log.ts';
 import { makeFolderSynced } from '../spool/lmdb/files.ts';
-import { refuseStrangeFolder } from '../spool/lmdb/folder.ts';
 import { acmeView, openAcme, type RunningAcme } from './open-acme.ts';
 import { type Boot } from './boot.ts';
 import { CertificateKeeper, LOOK_AT_CERTIFICATES } from './certificate-keeper.ts';
 import { clockOffset, SystemClock } from './clock.ts';
+import { refuseFaults } from './config-files.ts';
 import { ConfigProblems, type ConfigSource, loadSource } from './config-source.ts';
 import { controlOf } from './control.ts';
 import { DirectoryCare, openDirectory } from './directory-care.ts';
@@ -70,6 +70,7 @@ export async function runWorking(options: WorkingOptions): Promise<number> {
   const log = operatorLog(clock);
   try {
     const config = await loadSource(options.config);
+    await refuseFaults(config, 'all');
     return await new Working(options, { config, clock, offset, log }).run();
   } catch (error) {
     return failedStart(error, log);
@@ -146,7 +147,6 @@ class Working {
   async run(): Promise<number> {
     const { folder } = this.#config.spool;
     if (this.#options.sandbox === undefined) void warnAtStart(this.#config, this.#log);
-    await refuseStrangeFolder(folder);
     await makeFolderSynced(folder);
     this.#lock = await takeSpoolLock(folder);
     if (this.#lock === undefined) {
@@ -331,7 +331,7 @@ class Working {
   async #reloadNow(): Promise<Reloaded> {
     const threads = this.#threads;
     if (threads === undefined || this.#draining)
-      return { result: 'kept', problems: ['the server is starting or stopping'], needsRestart: [] };
+      throw new Refusal('conflict', 'the server is starting or stopping, and reads no configuration anew');
     const next = this.#nextSource();
     const answer = await reload({
       ...{ threads, source: next, before: this.#config },

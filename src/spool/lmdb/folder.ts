@@ -37,7 +37,9 @@ export function foldersOf(folder: string): SpoolFolders {
 
 /** Makes what is missing. Throws, in words for an operator, when the folder must not be used as it is. */
 export async function openFolders(folder: string): Promise<SpoolFolders> {
-  await refuseStrangeFolder(folder);
+  const strange = await strangeIn(folder);
+  if (strange !== undefined)
+    throw new Error(`${folder} is not a spool: it holds '${strange}' and no store; name an empty folder, or a spool`);
   await makeFolderSynced(folder);
   await closeToOthers(folder);
   const folders = foldersOf(folder);
@@ -49,15 +51,11 @@ export async function openFolders(folder: string): Promise<SpoolFolders> {
   return folders;
 }
 
-/**
- * Throws, in words for an operator, when the folder holds something else than a spool; nothing is touched. A folder that is
- * not there yet is none of these.
- */
-export async function refuseStrangeFolder(folder: string): Promise<void> {
+/** What a folder holds that is no spool; undefined: nothing of the kind, or no such folder. Nothing is touched. */
+export async function strangeIn(folder: string): Promise<string | undefined> {
   const names = await namesIn(folder);
-  const strange = names.find((name) => !ALSO_OURS.has(name) && !name.startsWith('.'));
-  if (strange !== undefined && !names.includes('store'))
-    throw new Error(`${folder} is not a spool: it holds '${strange}' and no store. Name an empty folder, or a spool.`);
+  if (names.includes('store')) return undefined;
+  return names.find((name) => !ALSO_OURS.has(name) && !name.startsWith('.'));
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {
