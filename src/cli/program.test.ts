@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { type FastifyInstance } from 'fastify';
+import { makeAuthority } from '../../test/lib/certificates.ts';
 import { ENTRY, fakeAdmin, type FakeAdmin, NOT_FOUND } from '../api/admin.fixtures.contract.ts';
 import { ControlError, controlSocketOf } from '../api/control-client.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
@@ -539,7 +540,12 @@ describe('init', () => {
     const place = mkdtempSync(join(folder, 'p-'));
     await run(['init', '--hostname', 'mx.a.test', '--domain', 'a.test'], { cwd: place });
     const file = join(place, 'postrider.config.ts');
-    const text = readFileSync(file, 'utf8').replaceAll(/^( *)\/\/ (tls|acme|info): /gm, '$1$2: ');
+    const { cert, key } = makeAuthority().issue('mx.a.test');
+    writeFileSync(join(place, 'fullchain.pem'), cert);
+    writeFileSync(join(place, 'privkey.pem'), key);
+    const text = readFileSync(file, 'utf8')
+      .replaceAll(/^( *)\/\/ (tls|acme|info): /gm, '$1$2: ')
+      .replaceAll('/etc/postrider/tls/', '');
     assert.match(text, /^ {2}acme: \{[^]*^ {2}\/\/ Who/m);
     writeFileSync(file, text.replace(/^ {4}\{ kind: 'maildir'.*$/m, '').replace("// { kind: 'lmtp'", "{ kind: 'lmtp'"));
     const { code, err } = await run(['config', 'check'], { cwd: place });
