@@ -57,7 +57,9 @@ function stands(pattern: RegExp, text: string, at: number): boolean {
   return pattern.test(text);
 }
 
-function encoded(text: string, { place: { beside } }: ListedAddress): readonly Change[] {
+function encoded(text: string, { place }: ListedAddress): readonly Change[] {
+  // A comment inside of the address stays as it is.
+  const beside = place.part.filter((token) => token.end <= place.start || token.start >= place.end);
   return runsOf(beside).map((run) => {
     const [first, last] = [run[0], run.at(-1)];
     const { start, end } = { start: first?.start ?? 0, end: last?.end ?? 0 };

@@ -27,8 +27,8 @@ export interface AddressPlace {
   /** The address itself: without brackets, and a route. */
   readonly start: number;
   readonly end: number;
-  /** Its name, brackets and comments, but for those inside of the address. */
-  readonly beside: readonly Token[];
+  /** The address with its name, brackets and comments. */
+  readonly part: readonly Token[];
 }
 
 /** `limit`: so many addresses, and no more, are taken. */
@@ -122,8 +122,7 @@ function named(name: string, words: readonly Token[], { part, from }: Around): P
   if (!address.ok) return address;
   const start = words[0]?.start ?? 0;
   const end = words.at(-1)?.end ?? 0;
-  const beside = part.filter((token) => token.end <= start || token.start >= end);
-  return parsed({ name, address: address.value, place: { from, start, end, beside } });
+  return parsed({ name, address: address.value, place: { from, start, end, part } });
 }
 
 /** RFC 5322 §3.2.5, with the dots of §4.1. */

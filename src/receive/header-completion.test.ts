@@ -126,6 +126,14 @@ describe('completeHeader', () => {
     assert.ok(done.toString().split('\r\n').every((line) => line.length < 3000)); // prettier-ignore
   });
 
+  test('comments that become encoded-words make no header section of megabytes', () => {
+    const given = Buffer.from(`To: ${'(ü)'.repeat(100_000)} ann\r\nCc: (ü) bob\r\n`);
+    const done = completeHeader(given, FACTS);
+    assert.ok(
+      done.toString().startsWith(`${given.toString().split('\r\n')[0]}\r\nCc: (=?utf-8?B?w7w=?=) bob@here.test`),
+    );
+  });
+
   test('no name makes a field of its own, or another address', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (fullName) => {

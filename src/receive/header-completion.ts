@@ -54,14 +54,16 @@ export function completeHeader(section: Buffer, facts: CompletionFacts): Buffer 
 export const ADDRESS_FIELDS: ReadonlySet<string> = new Set(
   ['from', 'sender', 'reply-to', 'to', 'cc'].flatMap((name) => [name, `resent-${name}`]),
 );
-/** Of all fields together: with the longest domain they make the header section 256 KiB longer. */
+/** Addresses of all fields together, and how much longer they may make the header section. */
 const MAX_COMPLETED = 1000;
+const MAX_GROWTH = 262_144;
 
 /** What is not UTF-8 stays as it is, since nobody can say where what ends; so does what cannot be read. */
 class DomainCompletion {
   readonly #section: Buffer;
   readonly #domain: string;
   #left = MAX_COMPLETED;
+  #room = MAX_GROWTH;
 
   constructor(section: Buffer, domain: string) {
     this.#section = section;
@@ -74,8 +76,12 @@ class DomainCompletion {
     if (!ADDRESS_FIELDS.has(name) || !isUtf8(value)) return asGiven;
     const completed = withDomain(value.toString(), this.#domain, this.#left);
     if (completed === undefined || completed.count === 0) return asGiven;
+    const text = Buffer.from(completed.text);
+    const growth = text.length - value.length;
+    if (growth > this.#room) return asGiven;
     this.#left -= completed.count;
-    return Buffer.concat([this.#section.subarray(start, valueStart), Buffer.from(completed.text)]);
+    this.#room -= growth;
+    return Buffer.concat([this.#section.subarray(start, valueStart), text]);
   }
 }
 
