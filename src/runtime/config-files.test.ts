@@ -115,6 +115,13 @@ describe('a folder is told of with its option:', () => {
       { spool: { folder: 'strange' } },
       ["spool.folder: /strange is not a spool: it holds 'file' and no store; name an empty folder, or a spool"],
     ],
+    [
+      'a spool whose name is too long for a socket',
+      { spool: { folder: `/${'s'.repeat(110)}` } },
+      [
+        `spool.folder: the path of the control socket, /${'s'.repeat(110)}/control.sock, has 124 octets, and 107 is the most; give spool.folder a shorter name`,
+      ],
+    ],
     ['events that are a file', { events: { folder: 'junk' } }, ['events.folder: /junk is no folder; name a folder']],
     ['a pickup that is a file', { pickup: { folder: 'junk' } }, ['pickup.folder: /junk is no folder; name a folder']],
   ];

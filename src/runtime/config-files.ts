@@ -14,6 +14,7 @@ import { strangeIn } from '../spool/lmdb/folder.ts';
 import { sourcesOf } from './certificate-keeper.ts';
 import { certificateIn, type NamedPair } from './certificates.ts';
 import { ConfigProblems } from './config-source.ts';
+import { controlSocket, tooLong } from './control-lock.ts';
 import { readAuthorities, readPair, shownPairs } from './delivery-tls.ts';
 import { authoritiesOf, jwksOf, secretOf } from './login-settings.ts';
 import { FileFault, type NamedFile, readNamed, thisUser } from './named-file.ts';
@@ -41,6 +42,7 @@ export function faultsOfFolders({ spool, events, pickup }: Config): Promise<read
   const isInside = `${events.folder}/`.startsWith(`${spool.folder}/`);
   return faultsOf([
     async () => {
+      lookAtSocket(spoolFolder);
       await lookAtFolder(spoolFolder);
       await lookForStrange(spoolFolder);
     },
@@ -142,6 +144,11 @@ async function nearestOf({ option, file }: NamedFile): Promise<Nearest> {
       throw new FileFault(option, [what, 'let the user of the server use every folder above it'], error);
     }
   }
+}
+
+function lookAtSocket({ option, file }: NamedFile): void {
+  const why = tooLong(controlSocket(file));
+  if (why !== undefined) throw new FileFault(option, why);
 }
 
 async function lookForStrange({ option, file }: NamedFile): Promise<void> {

@@ -32,3 +32,7 @@ test('a socket that a killed server left is removed, and held by nobody', async 
   assert.equal(await holderOf(path), 'nobody');
   assert.ok(!existsSync(path));
 });
+
+test('a path that is too long for a socket is refused, and held by nobody', async () => {
+  await assert.rejects(holderOf(controlSocket(join(folder, 'é'.repeat(50)))), /has \d+ octets, and 107 is the most; /);
+});

@@ -16,10 +16,23 @@ export function controlSocket(spoolFolder: string): string {
   return join(spoolFolder, 'control.sock');
 }
 
+/** Of a socket's path on Linux; the closing NUL has the 108th. */
+const MAX_PATH_OCTETS = 107;
+
+/** Why nobody can listen there, and what to do; undefined: its path is short enough. */
+export function tooLong(socketPath: string): readonly [what: string, fix: string] | undefined {
+  const octets = Buffer.byteLength(socketPath);
+  if (octets <= MAX_PATH_OCTETS) return undefined;
+  const what = `the path of the control socket, ${socketPath}, has ${octets} octets, and ${MAX_PATH_OCTETS} is the most`;
+  return [what, 'give spool.folder a shorter name'];
+}
+
 export type Holder = 'nobody' | 'somebody';
 
-/** Whether a server holds the spool. A socket that was left behind by a dead server is removed. */
+/** Whether a server holds the spool. A socket that was left behind by a dead server is removed. Rejects where no socket can be. */
 export async function holderOf(socketPath: string): Promise<Holder> {
+  const why = tooLong(socketPath);
+  if (why !== undefined) throw new Error(why.join('; '));
   const code = await connectError(socketPath);
   if (code === 'ENOENT') return 'nobody';
   if (code !== 'ECONNREFUSED') return 'somebody';
