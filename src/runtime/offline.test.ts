@@ -1,8 +1,10 @@
 /** The queue of a stopped server: the same operations, on the same lock. */
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
@@ -17,6 +19,7 @@ import { EVENTS } from '../events/samples.ts';
 import { segmentName, segmentPath } from '../events/segments.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { idOf } from '../spool/spool.fixtures.contract.ts';
+import { controlSocket } from './control-lock.ts';
 import { compactOffline, openOffline } from './offline.ts';
 import { takeSpoolLock } from './spool-lock.ts';
 import { systemTimers } from './timers.ts';
@@ -104,6 +107,17 @@ describe('the queue of a stopped server', () => {
     assert.equal(await takeSpoolLock(folder), undefined);
     await queue.close();
     (await takeSpoolLock(folder))!.release();
+  });
+
+  test('is refused while a server has it, and that one is to be stopped', async (t) => {
+    const folder = await stopped(t);
+    const lock = (await takeSpoolLock(folder))!;
+    const server = createServer().listen(controlSocket(folder));
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const want = new RegExp(`^Error: a server has the spool ${folder} open; stop it first$`);
+    for (const work of [openOffline, compactOffline]) await assert.rejects(work(folder), want);
+    lock.release();
   });
 
   test('is copied and compacted', async (t) => {

@@ -25,6 +25,7 @@ import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { type Spool } from '../spool/spool.ts';
 import { backUp } from './backup.ts';
 import { SystemClock } from './clock.ts';
+import { controlSocket, holderOf } from './control-lock.ts';
 import { openDirectory } from './directory-care.ts';
 import { directoryFacts } from './directory-facts.ts';
 import { directoryCalls, type DirectoryFacts, directoryFile, DirectoryOperations } from './directory-operations.ts';
@@ -90,9 +91,13 @@ async function lockExisting(folder: string): Promise<SpoolLock> {
   if (!existsSync(join(folder, 'store')))
     throw new Refusal('notFound', `${folder} holds no spool; name the right one with --spool or --config`);
   const lock = await takeSpoolLock(folder);
-  if (lock === undefined)
-    throw new Refusal('conflict', `the spool ${folder} is held by another program that does not answer; try again`);
-  return lock;
+  if (lock !== undefined) return lock;
+  // A server answers there; another command on the stopped spool does not, and is soon done.
+  const isServer = (await holderOf(controlSocket(folder))) === 'somebody';
+  const why = isServer
+    ? `a server has the spool ${folder} open; stop it first`
+    : `the spool ${folder} is held by another program that does not answer; try again`;
+  throw new Refusal('conflict', why);
 }
 
 function changesOf(spool: Spool, settler: Settler): QueueChanges {
