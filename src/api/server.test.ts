@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { type Log } from '../ports/log.ts';
 import { ENTRY, fakeAdmin, type FakeAdmin, NOT_FOUND } from './admin.fixtures.contract.ts';
@@ -114,11 +116,41 @@ describe('a request that makes no sense is refused with a reason, and nothing is
     status: number,
     want: RegExp,
   ])[] = [
-    ['an event of no kind', 'get', '/api/v1/events?kind=teleported', undefined, 400, /equal to one of the allowed/],
-    ['an unknown filter', 'get', '/api/v1/queue?colour=red', undefined, 400, /must NOT have additional properties/],
-    ['a page that is too large', 'get', '/api/v1/queue?limit=100000', undefined, 400, /limit must be <= 1000/],
-    ['a lane that is not there', 'get', '/api/v1/queue?lane=slow', undefined, 400, /lane must be equal to one of/],
-    ['no selection', 'post', '/api/v1/queue/retry', {}, 400, /must have required property 'select'/],
+    [
+      'an event of no kind',
+      'get',
+      '/api/v1/events?kind=teleported',
+      undefined,
+      400,
+      /^query\.kind must be one of accepted, /,
+    ],
+    ['an unknown filter', 'get', '/api/v1/queue?colour=red', undefined, 400, /^query has no colour: the names are /],
+    [
+      'a filter that is nearly one',
+      'get',
+      '/api/v1/events?sicne=1',
+      undefined,
+      400,
+      /^query has no sicne: did you mean since\?$/,
+    ],
+    [
+      'an empty password',
+      'post',
+      '/api/v1/credentials/add',
+      { user: 'a', password: '' },
+      400,
+      /^body\.password must not be empty$/,
+    ],
+    ['a page that is too large', 'get', '/api/v1/queue?limit=100000', undefined, 400, /^query\.limit must be <= 1000$/],
+    [
+      'a lane that is not there',
+      'get',
+      '/api/v1/queue?lane=slow',
+      undefined,
+      400,
+      /^query\.lane must be one of fresh, deferred, held$/,
+    ],
+    ['no selection', 'post', '/api/v1/queue/retry', {}, 400, /^body must have required property 'select'$/],
     ['a list for an object', 'post', '/api/v1/queue/retry', [], 400, /must be object/],
     ['what is not JSON', 'post', '/api/v1/queue/retry', '{', 400, /not valid JSON|Unexpected|JSON/],
     ['a prototype', 'post', '/api/v1/queue/retry', '{"select":{},"__proto__":{"all":true}}', 400, /JSON|proto/],
@@ -141,6 +173,47 @@ describe('a request that makes no sense is refused with a reason, and nothing is
       assert.equal(answer.statusCode, status, answer.body);
       assert.match(answer.json<Failure>().error.message, want);
       assert.deepEqual(admin.asked, []);
+    });
+});
+
+describe('what is no request at all is refused in the same form', () => {
+  const cases: readonly (readonly [name: string, octets: string, status: number, kind: string])[] = [
+    [
+      'an address that cannot be read',
+      'GET /% HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n',
+      400,
+      'invalid',
+    ],
+    ['garbage', 'garbage\r\n\r\n', 400, 'invalid'],
+    [
+      'a header section that is too large',
+      `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'invalid',
+    ],
+    ...(['PUT', 'DELETE', 'TRACE'] as const).map(
+      (method) =>
+        [
+          `${method} where only GET is`,
+          `${method} / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+          404,
+          'notFound',
+        ] as const,
+    ),
+  ];
+  for (const [name, octets, status, kind] of cases)
+    test(name, async () => {
+      const { app } = api({}, ACCESS);
+      const { port } = await listenHttp(app, '127.0.0.1', 0);
+      try {
+        const socket = connect(port, '127.0.0.1');
+        socket.write(octets);
+        const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+        assert.equal(head.split(' ')[1], String(status));
+        assert.equal((JSON.parse(body) as Failure).error.kind, kind);
+      } finally {
+        await app.close();
+      }
     });
 });
 

@@ -19,6 +19,7 @@ import { type Admin, Refusal, type SandboxPort } from './contract.ts';
 import { type Access, denialOf } from './guard.ts';
 import { serveOwnPolicies } from './own-policy.ts';
 import { consolePage, PAGE_HEADERS } from './page.ts';
+import { errorBody, refuseConnection, schemaError } from './request-errors.ts';
 import { addSandboxRoutes } from './sandbox-routes.ts';
 
 export interface ApiDeps {
@@ -39,16 +40,7 @@ const MAX_BODY = 64 * 1024;
 
 /** `access`: for HTTP; absent: the control socket. */
 export function buildApi(deps: ApiDeps, access: Access | undefined): FastifyInstance {
-  const app = fastify({
-    bodyLimit: MAX_BODY,
-    requestTimeout: MINUTE,
-    connectionTimeout: 0,
-    keepAliveTimeout: 5 * SECOND,
-    forceCloseConnections: true,
-    return503OnClosing: false,
-    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: false, allErrors: false } },
-  });
+  const app = bareApp();
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(deps, error, reply));
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send(errorBody('notFound', `there is nothing at ${request.method} ${request.url.slice(0, 200)}`)),
@@ -62,6 +54,33 @@ export function buildApi(deps: ApiDeps, access: Access | undefined): FastifyInst
   addPlainRoutes(app, deps);
   if (deps.sandbox !== undefined) addSandboxRoutes(app, deps.sandbox);
   return app;
+}
+
+/** Without a route, and with the one form of refusals. */
+function bareApp(): FastifyInstance {
+  return fastify({
+    bodyLimit: MAX_BODY,
+    requestTimeout: MINUTE,
+    connectionTimeout: 0,
+    keepAliveTimeout: 5 * SECOND,
+    forceCloseConnections: true,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: true,
+        useDefaults: false,
+        allErrors: false,
+        verbose: true,
+      },
+    },
+    schemaErrorFormatter: schemaError,
+    clientErrorHandler: refuseConnection,
+    // What has no address that can be read has no route either.
+    frameworkErrors: (error, _request, reply) =>
+      void (reply as FastifyReply).code(error.statusCode ?? 400).send(errorBody('invalid', error.message)),
+  });
 }
 
 /** Resolves with the address that it listens on. */
@@ -81,7 +100,9 @@ export async function listenControl(app: FastifyInstance, socketPath: string): P
 function guardWith(access: Access): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   return async (request, reply) => {
     const denial = denialOf(request, access);
-    if (denial !== undefined) await reply.code(denial.code).send(errorBody('invalid', denial.message));
+    // What is not here is said to be not here, whatever it was sent with.
+    if (denial !== undefined && !(denial.code === 415 && request.is404))
+      await reply.code(denial.code).send(errorBody('invalid', denial.message));
   };
 }
 
@@ -129,10 +150,6 @@ function addPlainRoutes(app: FastifyInstance, deps: ApiDeps): void {
     const html = consolePage({ status, queue, messages, now: deps.clock.now() });
     return reply.headers(PAGE_HEADERS).send(html);
   });
-}
-
-function errorBody(kind: Refusal['kind'] | 'failed', message: string): object {
-  return { error: { kind, message } };
 }
 
 const STATUS_OF: Readonly<Record<Refusal['kind'], number>> = { invalid: 400, notFound: 404, conflict: 409 };
