@@ -62,12 +62,13 @@ function commandLinePage(): string {
     [EXIT.usage, 'the command line was wrong'],
     [EXIT.notRunning, 'no server is running'],
     [EXIT.storage, '`serve`: the spool can no longer be trusted'],
-    [EXIT.configuration, 'the configuration is not valid'],
+    [EXIT.configuration, 'the configuration is not valid, or not there'],
   ];
   return `# Command line
 
-\`--json\` makes every command answer in JSON, but for \`sendmail\`, \`mailq\` and \`newaliases\`, which answer as other
-programs expect. \`--config\` and \`--spool\` say which server is meant: else it is the one of
+\`--json\` makes every command answer in JSON, and say in JSON what is wrong (\`{"error":{"kind","message"}}\` on standard
+error), but for \`sendmail\`, \`mailq\` and \`newaliases\`, which answer as other programs expect. \`--config\` and \`--spool\`
+say which server is meant: else it is the one of
 \`./postrider.config.ts\`, then of \`/etc/postrider/\`, then the sandbox started in this folder.
 
 | Exit code | |

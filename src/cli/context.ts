@@ -122,7 +122,7 @@ export class Context {
     if (config !== undefined) return resolve(this.terminal.cwd, config);
     const found = findConfigFile(this.terminal.cwd);
     if (found !== undefined) return found;
-    throw new CommandFailure(
+    throw new ConfigurationFailure(
       'there is no postrider.config.ts here or in /etc/postrider: make one with `postrider init`, name one with --config, or try `postrider serve --sandbox`',
     );
   }

@@ -13,6 +13,7 @@ import {
   limitsText,
   listed,
   named,
+  somethingOf,
   withDirectory,
   withLimits,
 } from './directory-words.ts';
@@ -128,6 +129,7 @@ function makeCredential(context: Context, user: string | undefined, options: Cre
 }
 
 function changeCredential(context: Context, user: string, options: CredentialOptions): Promise<void> {
+  somethingOf(options, '--sender, --reset, --password-file, --disable, --enable or a limit (--help)');
   const { sender, reset, passwordFile, disable, enable } = options;
   const password = passwordFile === undefined ? undefined : passwordIn(passwordFile);
   const disabled = eitherOf(disable, enable, '--disable and --enable');

@@ -79,6 +79,12 @@ export function limitsText(limits: SendingLimits): string {
     .join(' ');
 }
 
+/** A command that changes something, and was not told what. */
+export function somethingOf(options: object, names: string): void {
+  if (Object.values(options).every((value) => value === undefined))
+    throw new UsageError(`say what is to change: ${names}`);
+}
+
 export function eitherOf(on: boolean | undefined, off: boolean | undefined, names: string): boolean | undefined {
   if (on === true && off === true) throw new UsageError(`${names}: one of them`);
   if (on === true) return true;

@@ -164,7 +164,7 @@ describe('domains and keys', () => {
 
   test('keys are rotated, switched, changed and removed', async () => {
     const said = await all('domain add a.test', 'key rotate a.test');
-    assert.match(said, /^p202611r2\._domainkey\.a\.test TXT$/m);
+    assert.match(said, /^p202611r2\._domainkey\.a\.test\. 3600 IN TXT \( "v=DKIM1; k=rsa; [^"]+" "[^"]+" \)$/m);
     assert.match(await all('key switch a.test'), /p202611r2 .*signing/);
     const removed = await all('key change a.test p202611r2 --state retired', 'key remove a.test p202611r2');
     assert.match(removed, /p202611r2 of a.test is gone/);
@@ -172,6 +172,17 @@ describe('domains and keys', () => {
     assert.match(listed, /p202611r +rsa-sha256 +retired/);
     assert.doesNotMatch(listed, /PRIVATE/);
     assert.doesNotMatch(await all('--json key list a.test'), /PRIVATE/);
+  });
+
+  test('the last key that signs is not retired without a word', async () => {
+    await all('domain add a.test');
+    assert.equal((await run('key change a.test p202611e --state retired')).err.includes('warning'), false);
+    const { code, err } = await run('key change a.test p202611r --state retired');
+    assert.equal(code, 0);
+    assert.match(
+      err,
+      /^warning: nothing signs the mail of a\.test now: postrider key change --state signing, or key rotate$/m,
+    );
   });
 });
 
@@ -188,6 +199,14 @@ describe('what is wrong is said', () => {
     ['credential add a --password-file /none/there', 1, /\/none\/there cannot be read/],
     ['domain add a..b', 1, /"a..b" is no domain/],
     ['domain show a.test', 1, /postrider domain add a.test/],
+    ['domain remove a.test', 1, /there is no domain a\.test: postrider domain list/],
+    [
+      `credential add ${'x'.repeat(400)}`,
+      1,
+      /a login name is 1 to 255 characters of printable ASCII without spaces, not "x{60}"$/m,
+    ],
+    ['credential change bob', 2, /say what is to change: --sender, --reset, /],
+    ['tenant change acme', 2, /say what is to change: --suspend, --resume or a limit/],
     ['key add a.test --algorithm rsa', 2, /write rsa-sha256 or ed25519-sha256/],
     ['key change a.test x --state old', 2, /write published, signing or retired/],
   ];

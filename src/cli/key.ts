@@ -1,7 +1,8 @@
 /** `postrider key`: the keys that sign mail. Also with the server down. */
 
 import { type Command } from 'commander';
-import { type KeyShown } from '../api/directory-contract.ts';
+import { type DirectoryAdmin, type KeyShown } from '../api/directory-contract.ts';
+import { zoneLine } from '../directory/domain-records.ts';
 import { type Context, UsageError } from './context.ts';
 import { listed, withDirectory } from './directory-words.ts';
 
@@ -70,6 +71,7 @@ function addKeyMoves(key: Command, context: Context): void {
       return withDirectory(context, async (directory) => {
         const changed = await directory.changeKey({ domain, selector, state });
         context.print(changed, () => keysText(context, [changed]));
+        if (state !== 'signing') await warnOfSilence(context, directory, changed.domain);
       });
     });
   key
@@ -88,6 +90,13 @@ function addKeyMoves(key: Command, context: Context): void {
     );
 }
 
+/** A domain that had a key and has none that signs. */
+async function warnOfSilence(context: Context, directory: DirectoryAdmin, domain: string): Promise<void> {
+  const { keys } = await directory.keys({ domain });
+  if (keys.some(({ state }) => state === 'signing')) return;
+  context.warn(`nothing signs the mail of ${domain} now: postrider key change --state signing, or key rotate`);
+}
+
 function isState(text: string): text is State {
   return text === 'published' || text === 'signing' || text === 'retired';
 }
@@ -101,6 +110,6 @@ function keysText(context: Context, keys: readonly KeyShown[]): string {
 }
 
 function publishText(keys: readonly KeyShown[]): string {
-  const lines = keys.map(({ name, record }) => `${name} TXT\n${record}\n`);
+  const lines = keys.map(({ name, record }) => `${zoneLine({ name, type: 'TXT', value: record })}\n`);
   return `Publish in DNS:\n\n${lines.join('\n')}\nOnce the records are seen the keys sign by themselves (or at once: postrider key switch).\n`;
 }

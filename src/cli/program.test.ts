@@ -466,7 +466,7 @@ describe('serve', () => {
   });
   test('says what to do without a configuration', async () => {
     const { code, err } = await run(['serve'], { cwd: mkdtempSync(join(folder, 'p-')) });
-    assert.equal(code, 1);
+    assert.equal(code, 78);
     assert.match(err, /make one with `postrider init`/);
   });
   test('the sandbox says what is running, prints an event a line, and ends with the server', async () => {
@@ -586,6 +586,32 @@ test('config check says what is wrong, and exits as services expect', async () =
   const { code, err } = await run(['config', 'check'], { cwd: place });
   assert.equal(code, 78);
   assert.match(err, /listeners\[0\]\.port: "smtp" is not a number from 0 to 65535; write 25/);
+});
+
+test('config check without a configuration ends as one that is not valid, and as one that is named and not there', async () => {
+  const cwd = mkdtempSync(join(folder, 'p-'));
+  assert.equal((await run(['config', 'check'], { cwd })).code, 78);
+  assert.equal((await run(['config', 'check', '--config', 'nofile'], { cwd })).code, 78);
+});
+
+describe('with --json what is wrong is said in the form of the API', () => {
+  const cases: readonly (readonly [words: string, code: number, kind: string, message: RegExp])[] = [
+    ['queue list --colour', 2, 'usage', /^unknown option '--colour'/],
+    ['queue list --lane slow', 2, 'usage', /^--lane slow: write fresh/],
+    ['statsu', 2, 'usage', /^unknown command 'statsu'/],
+    [`message ${ID}`, 1, 'notFound', /./],
+    ['config check --config nofile', 78, 'configuration', /there is no such file/],
+  ];
+  for (const [words, code, kind, message] of cases)
+    test(words, async () => {
+      admin.answers.message = NOT_FOUND;
+      const result = await ask(...words.split(' '), '--json');
+      const { error } = JSON.parse(result.err) as {
+        readonly error: { readonly kind: string; readonly message: string };
+      };
+      assert.deepEqual([result.code, error.kind], [code, kind]);
+      assert.match(error.message, message);
+    });
 });
 
 test('config check warns of what works and is likely not meant', async () => {

@@ -2,7 +2,7 @@
  * The command line: reads arguments, runs one command, gives an exit code.
  *
  * 0: done. 1: it could not be done, and the text says why. 2: the command line was wrong. 69: no server is running.
- * 74: the spool can no longer be trusted. 78: the configuration is not valid.
+ * 74: the spool can no longer be trusted. 78: the configuration is not valid, or not there.
  */
 
 import { Command, CommanderError } from 'commander';
@@ -41,8 +41,14 @@ export interface Ended {
   readonly exitCode: number;
 }
 
+type ErrorForm = 'text' | 'json';
+
 /** All commands, for running and for the reference page. */
-export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly program: Command; readonly ended: Ended } {
+export function buildProgram(
+  terminal: Terminal,
+  wiring: Wiring,
+  errors: ErrorForm = 'text',
+): { readonly program: Command; readonly ended: Ended } {
   const program = new Command('postrider');
   const ended = { exitCode: EXIT.ok as number };
   program
@@ -54,7 +60,10 @@ export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly pro
     .option('--spool <folder>', 'spool folder, with the control socket (else as the configuration says)')
     .option('--json', 'answer in JSON')
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, getOutHelpWidth: () => terminal.width ?? 100 })
+    .configureOutput({
+      ...{ writeOut: terminal.out, writeErr: terminal.err, getOutHelpWidth: () => terminal.width ?? 100 },
+      ...(errors === 'json' && { outputError: () => undefined }),
+    })
     .exitOverride();
   const context = new Context(terminal, program, wiring.openOffline);
   addServe(program, context, wiring, ended);
@@ -81,7 +90,8 @@ export function buildProgram(terminal: Terminal, wiring: Wiring): { readonly pro
 
 /** Resolves with the exit code; never rejects. */
 export async function runProgram(words: readonly string[], terminal: Terminal, wiring: Wiring): Promise<number> {
-  const { program, ended } = buildProgram(terminal, wiring);
+  const errors = words.includes('--json') ? 'json' : 'text';
+  const { program, ended } = buildProgram(terminal, wiring, errors);
   try {
     if (words.length === 0) {
       program.outputHelp();
@@ -90,12 +100,29 @@ export async function runProgram(words: readonly string[], terminal: Terminal, w
     await program.parseAsync([...words], { from: 'user' });
     return ended.exitCode;
   } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    if (errors === 'json') terminal.err(`${JSON.stringify(errorAnswer(error), null, 2)}\n`);
     // Commander has written its own text already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    terminal.err(`${coloured(terminal, 'red', 'postrider:')} ${errorText(error)}\n`);
-    if (!isExpected(error) && error instanceof Error && error.stack !== undefined) terminal.err(`${error.stack}\n`);
+    else if (!(error instanceof CommanderError)) tell(terminal, error);
     return exitCodeOf(error);
   }
+}
+
+function tell(terminal: Terminal, error: unknown): void {
+  terminal.err(`${coloured(terminal, 'red', 'postrider:')} ${errorText(error)}\n`);
+  if (!isExpected(error) && error instanceof Error && error.stack !== undefined) terminal.err(`${error.stack}\n`);
+}
+
+/** In the form of the API. */
+function errorAnswer(error: unknown): object {
+  const message = error instanceof CommanderError ? error.message.replace(/^error: /, '') : errorText(error);
+  return { error: { kind: kindOf(error), message } };
+}
+
+function kindOf(error: unknown): string {
+  if (error instanceof Refusal || error instanceof ControlError) return error.kind;
+  if (error instanceof ConfigurationFailure) return 'configuration';
+  return error instanceof UsageError || error instanceof CommanderError ? 'usage' : 'failed';
 }
 
 function isExpected(error: unknown): boolean {
@@ -109,6 +136,6 @@ function isExpected(error: unknown): boolean {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigurationFailure) return error.exitCode;
-  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof UsageError || error instanceof CommanderError) return EXIT.usage;
   return error instanceof ControlError && error.kind === 'notRunning' ? EXIT.notRunning : EXIT.failed;
 }

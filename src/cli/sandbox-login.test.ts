@@ -7,6 +7,7 @@ import { dkimRecord } from '../directory/domain-records.ts';
 import { memoryDirectory } from '../directory/memory/memory-directory.ts';
 import { verifyPassword } from '../directory/passwords.ts';
 import { type Domain } from '../mail/domain.ts';
+import { portIn } from './sandbox.ts';
 import { provideLogin, publishedText, SANDBOX_LOGIN } from './sandbox-login.ts';
 
 const { user, password, domain, tenant } = SANDBOX_LOGIN;
@@ -85,4 +86,15 @@ test('what a domain of the directory would publish is published', async () => {
   const later = { domain: domain as Domain, selector: 'later', algorithm: 'ed25519-sha256', privateKey } as const;
   store.putKeys([{ ...later, state: 'published', since: 1 }]);
   assert.match(publishedText(store, `later._domainkey.${domain}`) ?? '', /k=ed25519/);
+});
+
+describe('a port of the sandbox', () => {
+  const portOf = (text?: string): number => portIn({ POSTRIDER_SMTP_PORT: text }, 'POSTRIDER_SMTP_PORT', 2525);
+  test('is what the variable says', () => assert.deepEqual(['0', '2600'].map(portOf), [0, 2600]));
+  test('stays where nothing is said', () => assert.deepEqual([portOf(), portOf('')], [2525, 2525]));
+  for (const text of ['abc', '70000', '-1', '25.5', ' 25'])
+    test(`is never taken from "${text}"`, () =>
+      assert.throws(() => portOf(text), {
+        message: `POSTRIDER_SMTP_PORT=${text}: write a port from 0 to 65535; 0 lets the system choose`,
+      }));
 });

@@ -12,6 +12,7 @@ import { read } from '../lib/schema.ts';
 import { SANDBOX_OPTIONS } from '../sandbox/config.ts';
 import { SANDBOX_PORTS, sandboxConfig } from '../sandbox/sandbox-config.ts';
 import { startSmallInternet } from '../sandbox/small-internet.ts';
+import { UsageError } from './context.ts';
 import { provideLogin, publishedText } from './sandbox-login.ts';
 
 /** The small internet, running. */
@@ -30,6 +31,12 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** The variables move it where its ports are taken; 0 lets the system choose. `folder`: where the product is. */
 export async function startSandbox(env: Env, folder: string, log: Log): Promise<RunningSandbox> {
+  const ports = {
+    smtp: portIn(env, 'POSTRIDER_SMTP_PORT', SANDBOX_PORTS.smtp),
+    submission: portIn(env, 'POSTRIDER_SUBMISSION_PORT', SANDBOX_PORTS.submission),
+    submissions: portIn(env, 'POSTRIDER_SUBMISSIONS_PORT', SANDBOX_PORTS.submissions),
+    http: portIn(env, 'POSTRIDER_HTTP_PORT', SANDBOX_PORTS.http),
+  };
   const offset = clockOffset();
   const options = read(SANDBOX_OPTIONS, {});
   if (!options.ok) throw new Error('the defaults of the sandbox are not valid');
@@ -40,12 +47,6 @@ export async function startSandbox(env: Env, folder: string, log: Log): Promise<
     return store && publishedText(store, name);
   };
   const internet = await startSmallInternet({ clock, timers: systemTimers, log, options: options.value, texts });
-  const ports = {
-    smtp: portOf(env['POSTRIDER_SMTP_PORT'], SANDBOX_PORTS.smtp),
-    submission: portOf(env['POSTRIDER_SUBMISSION_PORT'], SANDBOX_PORTS.submission),
-    submissions: portOf(env['POSTRIDER_SUBMISSIONS_PORT'], SANDBOX_PORTS.submissions),
-    http: portOf(env['POSTRIDER_HTTP_PORT'], SANDBOX_PORTS.http),
-  };
   return {
     written: { ...sandboxConfig(internet, ports), spool: { folder: SPOOL, minFree: '16MiB' }, drainTime: '5s' },
     port: { messages: (query) => internet.messages(query), raw: (id) => internet.raw(id) },
@@ -83,7 +84,11 @@ class LateDirectory {
   }
 }
 
-function portOf(text: string | undefined, standing: number): number {
-  const port = Number(text === undefined || text === '' ? standing : text);
-  return Number.isInteger(port) && port >= 0 && port <= 65_535 ? port : standing;
+/** Not set, or empty: `standing`. */
+export function portIn(env: Env, variable: string, standing: number): number {
+  const text = env[variable];
+  if (text === undefined || text === '') return standing;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= 65_535) return port;
+  throw new UsageError(`${variable}=${text}: write a port from 0 to 65535; 0 lets the system choose`);
 }

@@ -11,6 +11,7 @@ import {
   limitsText,
   listed,
   named,
+  somethingOf,
   withDirectory,
   withLimits,
 } from './directory-words.ts';
@@ -82,6 +83,7 @@ function showTenant(context: Context, name: string): Promise<void> {
 }
 
 function changeTenant(context: Context, name: string, options: ChangeOptions): Promise<void> {
+  somethingOf(options, '--suspend, --resume or a limit (--help)');
   const suspended = eitherOf(options.suspend, options.resume, '--suspend and --resume');
   return withDirectory(context, async (directory) => {
     const limits = limitsOf(options) && limitsOf(options, (await tenantOf(directory, name)).limits);

@@ -184,3 +184,12 @@ taken('a policy', [
   ['of a domain', { mtaSts: { mode: 'enforce' }, relay: { domains: ['example.com'] } }],
   ['that is taken back', { mtaSts: { mode: 'none' } }],
 ]);
+
+refused('what JSON has no form for is named', [
+  [
+    'a regular expression',
+    { routes: [{ ...SMARTHOST, match: { recipients: [/example/] } }] },
+    'routes[0].match.recipients[0]: /example/ is not example.com, .example.com, *, <> or user@example.com; write "example.com"',
+  ],
+  ['a set', { relay: { domains: new Set(['a.test']) } }, 'relay.domains: a Set is not a list; write ["example.org"]'],
+]);

@@ -159,6 +159,13 @@ describe('what is wrong with a file is said with its place', () => {
       assert.deepEqual(more, []);
     });
 
+  test('a promise of a configuration is awaited', async () => {
+    const place = write({ 'postrider.config.ts': "export default Promise.resolve({ hostname: 'a.test' });" });
+    const loaded = await loadConfig(join(place, 'postrider.config.ts'), (versions += 1));
+    assert.ok(loaded.ok);
+    assert.equal(loaded.config.hostname, 'a.test');
+  });
+
   test('no file', async () => {
     const loaded = await loadConfig(join(folder, 'nowhere.ts'), 1);
     assert.ok(!loaded.ok);

@@ -61,7 +61,8 @@ type Imported =
 async function importDefault(url: string): Promise<Imported> {
   try {
     const module = (await import(url)) as { readonly default?: unknown };
-    return { kind: 'value', value: module.default };
+    // A promise of a configuration is as good as one.
+    return { kind: 'value', value: await module.default };
   } catch (error) {
     // Whatever a person's file throws is a problem of the file, told with its place.
     return { kind: 'threw', error };

@@ -142,7 +142,10 @@ export class DirectoryAdministration {
   async addCredential(made: NewCredential): Promise<CredentialMade> {
     const { kind = 'smtp', tenant = '', senders = [], limits = {} } = made;
     const user = made.user ?? `${kind}-${octetsByChance(6).toString('hex')}`;
-    if (!USER.test(user)) throw invalid(`a login name is of printable ASCII without spaces, not "${user}"`);
+    if (!USER.test(user))
+      throw invalid(
+        `a login name is 1 to 255 characters of printable ASCII without spaces, not "${user.slice(0, 60)}"`,
+      );
     this.#checkOwner(tenant);
     checkSenders(senders);
     const secret = secretOf(made.password);
@@ -197,7 +200,8 @@ export class DirectoryAdministration {
 
   /** With its keys: mail that is under way will not verify once they are out of DNS. */
   removeDomain({ domain }: { readonly domain: string }): DomainRecord {
-    const record = this.domain(domain);
+    const record = this.#deps.store.domain(domainOf(domain));
+    if (record === undefined) throw notFound(`there is no domain ${domain}: postrider domain list`);
     const gone = this.#goneDomain(record);
     this.#deps.store.removeDomain(record.name);
     this.#deps.changed(gone);

@@ -109,7 +109,7 @@ export function dkimRecord({ algorithm, privateKey }: Pick<SigningKeyRecord, 'al
 }
 
 /** As a line of a zone file. */
-export function zoneLine({ name, type, value }: WantedRecord): string {
+export function zoneLine({ name, type, value }: Pick<WantedRecord, 'name' | 'type' | 'value'>): string {
   const data = type === 'TXT' ? strings(value) : `${value}.`;
   return `${name}. 3600 IN ${type} ${data}`;
 }

@@ -139,6 +139,9 @@ export function oneOf(choices: readonly string[]): string {
 
 /** A value as it would be written, cut short. */
 export function shownValue(value: unknown): string {
+  if (value instanceof RegExp) return cut(String(value));
+  const kind = classOf(value);
+  if (kind !== undefined) return `a ${kind}`;
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint' || typeof value === 'symbol' || typeof value === 'number') return String(value);
   let shown: string;
@@ -148,5 +151,15 @@ export function shownValue(value: unknown): string {
     // Cycles and throwing getters: it is an object, and that is all that needs to be said.
     shown = 'an object';
   }
+  return cut(shown);
+}
+
+function cut(shown: string): string {
   return shown.length <= MAX_SHOWN ? shown : `${shown.slice(0, MAX_SHOWN - 1).toWellFormed()}…`;
+}
+
+/** Of what JSON has no form for, and would show as an object without anything in it. */
+function classOf(value: unknown): string | undefined {
+  const known = [Promise, Map, Set].find((kind) => value instanceof kind);
+  return known?.name;
 }

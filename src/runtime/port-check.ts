@@ -18,8 +18,11 @@ export async function checkPorts(listeners: readonly Listener[], ours: readonly 
   for (const listener of listeners) if (listener.port !== 0 && !held.has(placeOf(listener))) await checkPort(listener);
 }
 
+/** The text says which port, and what to do. */
+export class ListenProblem extends Error {}
+
 export function listenProblem(what: string, { host, port }: Pick<Listener, 'host' | 'port'>, error: unknown): Error {
-  return new Error(`${what} cannot listen on ${host} port ${port}: ${listenReason(error)}`, { cause: error });
+  return new ListenProblem(`${what} cannot listen on ${host} port ${port}: ${listenReason(error)}`, { cause: error });
 }
 
 function placeOf({ host, port }: Listener): string {

@@ -33,7 +33,7 @@ import { openPickup } from './open-pickup.ts';
 import { openTlsReports, type TlsReports } from './open-tls-reports.ts';
 import { type WorkingWord } from './parent.ts';
 import { type Pickup } from './pickup.ts';
-import { checkPorts } from './port-check.ts';
+import { checkPorts, ListenProblem } from './port-check.ts';
 import { reload } from './reload.ts';
 import { aliasesOf, planOf, sharesPorts, workerCount } from './settings.ts';
 import { ownStsText } from './own-sts.ts';
@@ -73,16 +73,20 @@ export async function runWorking(options: WorkingOptions): Promise<number> {
     await refuseFaults(config, 'all');
     return await new Working(options, { config, clock, offset, log }).run();
   } catch (error) {
-    return failedStart(error, log);
+    return failedStart(error, log, options.sandbox);
   }
 }
 
-function failedStart(error: unknown, log: Log): number {
+const SANDBOX_PORT_VARIABLES =
+  'by POSTRIDER_SMTP_PORT, POSTRIDER_SUBMISSION_PORT, POSTRIDER_SUBMISSIONS_PORT or POSTRIDER_HTTP_PORT';
+
+function failedStart(error: unknown, log: Log, sandbox: WorkingOptions['sandbox']): number {
   if (error instanceof ConfigProblems) {
     for (const problem of error.problems) log.error(problem);
     return EXIT.configuration;
   }
-  log.error(errorText(error));
+  const isPortOfSandbox = sandbox !== undefined && error instanceof ListenProblem;
+  log.error(`${errorText(error)}${isPortOfSandbox ? ` (${SANDBOX_PORT_VARIABLES})` : ''}`);
   return EXIT.failed;
 }
 

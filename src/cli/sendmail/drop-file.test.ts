@@ -104,6 +104,12 @@ describe('what a failed system call means', () => {
       assert.ok(failure instanceof SendmailFailure);
       assert.deepEqual([failure.exit, failure.message], [exit, 'doing: it failed']);
     });
+  test('what to do is said behind it', () => {
+    const error = Object.assign(new Error('it failed'), { code: 'EACCES' });
+    const failure = failureOf(error, 'doing', { EACCES: 'do this' });
+    assert.ok(failure instanceof SendmailFailure);
+    assert.equal(failure.message, 'doing: it failed; do this');
+  });
   test('a bug stays a bug, and a failure the one it is', () => {
     for (const error of [new TypeError('x'), new SendmailFailure('data', 'x'), 'text'])
       assert.equal(failureOf(error, 'doing'), error);

@@ -17,6 +17,11 @@ import { failureOf } from './failure.ts';
 /** For its owner, and for the group of the folder: that is how the server reads it. */
 const MODE = 0o640;
 const DOING = 'the message could not be handed in';
+/** Where the folder is not as it should be. */
+const HINTS = {
+  EACCES: 'pickup.folder in the configuration names a folder for all users',
+  ENOENT: 'no Postrider has been started with this spool or pickup folder',
+};
 
 export interface DropOptions {
   /** Where files are put. */
@@ -41,7 +46,7 @@ export class DropFile {
     const id = pickupId(this.#name);
     if (id === undefined) throw new Error(`${this.#name} is no name of a pickup file`);
     this.id = id;
-    this.#descriptor = orFail(() => openSync(this.#unfinished, 'wx', MODE));
+    this.#descriptor = orFail(() => openSync(this.#unfinished, 'wx', MODE), HINTS);
     this.#orAbandon(() => {
       // Whatever the user's umask took away.
       fchmodSync(this.#descriptor, MODE);
@@ -113,10 +118,10 @@ export class DropFile {
   }
 }
 
-function orFail<T>(step: () => T): T {
+function orFail<T>(step: () => T, hints?: Readonly<Record<string, string>>): T {
   try {
     return step();
   } catch (error) {
-    throw failureOf(error, DOING);
+    throw failureOf(error, DOING, hints);
   }
 }

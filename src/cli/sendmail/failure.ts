@@ -47,9 +47,11 @@ const BY_CODE: Readonly<Record<string, SendmailExit>> = {
   EFBIG: 'unavailable',
 };
 
-/** What a failed system call means to the caller; a bug stays what it is. */
-export function failureOf(error: unknown, doing: string): unknown {
+/** What a failed system call means to the caller; a bug stays what it is. `hints`: what to do, by the system's code. */
+export function failureOf(error: unknown, doing: string, hints: Readonly<Record<string, string>> = {}): unknown {
   if (error instanceof SendmailFailure || !(error instanceof Error) || !('code' in error)) return error;
   const exit = BY_CODE[String(error.code)] ?? 'io';
-  return new SendmailFailure(exit, `${doing}: ${error.message}`, { cause: error });
+  const hint = hints[String(error.code)];
+  const text = `${doing}: ${error.message}${hint === undefined ? '' : `; ${hint}`}`;
+  return new SendmailFailure(exit, text, { cause: error });
 }

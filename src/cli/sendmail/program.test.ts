@@ -292,7 +292,10 @@ describe('what cannot be done', () => {
     rmSync(drop, { recursive: true });
     const { code, terminal } = await run(['ann'], { input: '\n' });
     assert.equal(code, 69);
-    assert.match(terminal.written.err, /could not be handed in: ENOENT/);
+    assert.match(
+      terminal.written.err,
+      /could not be handed in: ENOENT.*; no Postrider has been started with this spool or pickup folder\n/,
+    );
   });
   test(
     'a folder that one may not write to is EX_NOPERM',
