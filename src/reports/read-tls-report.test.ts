@@ -11,7 +11,17 @@ const REPORT = JSON.stringify(
   buildTlsReport(
     {
       domain: 'us.test',
-      policies: [{ policyType: 'sts', policyLines: [], mxHosts: [], successful: 7, failed: 0, failures: [] }],
+      policies: [
+        {
+          policyType: 'sts',
+          policyDomain: 'us.test',
+          policyLines: [],
+          mxHosts: [],
+          successful: 7,
+          failed: 0,
+          failures: [],
+        },
+      ],
     },
     { organization: 'Them', contact: '', reportId: 'r1', begin: BEGIN, end: BEGIN + 86_399_000 },
   ),

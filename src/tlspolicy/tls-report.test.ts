@@ -73,6 +73,7 @@ const RESULTS: DomainResults = {
   policies: [
     {
       policyType: 'sts',
+      policyDomain: 'b.test',
       policyLines: ['version: STSv1', 'mode: testing', 'mx: *.b.test', 'max_age: 86400'],
       mxHosts: ['*.b.test'],
       successful: 5326,
@@ -89,7 +90,10 @@ const RESULTS: DomainResults = {
         { result: 'sts-policy-fetch-error', host: '', address: '', sourceAddress: '', reason: '', sessions: 1 },
       ],
     },
-    { policyType: 'no-policy-found', policyLines: [], mxHosts: [], successful: 1, failed: 0, failures: [] },
+    {
+      ...{ policyType: 'no-policy-found', policyDomain: 'b.test', policyLines: [], mxHosts: [] },
+      ...{ successful: 1, failed: 0, failures: [] },
+    },
   ],
 };
 const FACTS = {

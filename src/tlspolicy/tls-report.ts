@@ -105,6 +105,8 @@ export interface DomainResults {
 
 export interface PolicyResults {
   readonly policyType: TlsPolicyType;
+  /** Whose policy it is (§1.1): the recipient domain's, or for DANE the host's. */
+  readonly policyDomain: string;
   /** The policy in its own words; may be empty where it is not known any more. */
   readonly policyLines: readonly string[];
   readonly mxHosts: readonly string[];
@@ -138,17 +140,17 @@ export function buildTlsReport(results: DomainResults, facts: ReportFacts): TlsR
     'date-range': { 'start-datetime': dateTime(facts.begin), 'end-datetime': dateTime(facts.end) },
     'contact-info': facts.contact,
     'report-id': facts.reportId,
-    policies: results.policies.map((policy) => reportPolicy(results.domain, policy)),
+    policies: results.policies.map(reportPolicy),
   };
 }
 
-function reportPolicy(domain: string, results: PolicyResults): TlsReportPolicy {
-  const { policyType, policyLines, mxHosts, successful, failed, failures } = results;
+function reportPolicy(results: PolicyResults): TlsReportPolicy {
+  const { policyType, policyDomain, policyLines, mxHosts, successful, failed, failures } = results;
   return {
     policy: {
       'policy-type': policyType,
       ...(policyLines.length > 0 && { 'policy-string': policyLines }),
-      'policy-domain': domain,
+      'policy-domain': policyDomain,
       ...(mxHosts.length > 0 && { 'mx-host': mxHosts }),
     },
     summary: { 'total-successful-session-count': successful, 'total-failure-session-count': failed },

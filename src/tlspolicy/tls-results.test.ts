@@ -38,6 +38,33 @@ describe('a day of sessions', () => {
     assert.equal(c!.domain, 'c.test');
   });
 
+  test('a policy of DANE is each host’s own', () => {
+    const [b] = summed([
+      session({ policyType: 'tlsa' }),
+      session({ policyType: 'sts' }),
+      session({ policyType: 'tlsa', host: 'mx.c.test', result: 'tlsa-invalid' }),
+      session({ policyType: 'tlsa', sessions: 2 }),
+    ]);
+    assert.deepEqual(
+      b!.policies.map(({ policyType, policyDomain, mxHosts, successful, failed }) => ({
+        ...{ policyType, policyDomain, mxHosts, successful, failed },
+      })),
+      [
+        { policyType: 'tlsa', policyDomain: 'mx.b.test', mxHosts: ['mx.b.test'], successful: 3, failed: 0 },
+        { policyType: 'sts', policyDomain: 'b.test', mxHosts: ['mx.b.test'], successful: 1, failed: 0 },
+        { policyType: 'tlsa', policyDomain: 'mx.c.test', mxHosts: ['mx.c.test'], successful: 0, failed: 1 },
+      ],
+    );
+  });
+
+  test('of more hosts than anybody has the rest are one policy, and none is lost', () => {
+    const many = Array.from({ length: 200 }, (_, i) => session({ policyType: 'tlsa', host: `mx${i % 100}.b.test` }));
+    const [b] = summed(many);
+    assert.equal(b!.policies.length, 51);
+    assert.deepEqual([b!.policies[50]!.policyDomain, b!.policies[50]!.successful], ['b.test', 100]);
+    assert.equal(b!.policies[0]!.successful, 2);
+  });
+
   test('like failures are one, with the last reason', () => {
     const failure = { result: 'certificate-expired', reason: 'yesterday' };
     const [b] = summed([

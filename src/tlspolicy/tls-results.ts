@@ -1,6 +1,8 @@
 /**
  * Sums up how sessions were secured, by domain and policy: what a day's report says (RFC 8460 §4).
  *
+ * A policy of MTA-STS is the recipient domain's; one of DANE is each host's own (§1.1, "policy domain").
+ *
  * Bounded: domains beyond the limit are not reported on, and of kinds of failure beyond theirs only the sum is kept.
  */
 
@@ -25,6 +27,8 @@ export interface TlsResultsLimits {
 }
 
 interface Counts {
+  readonly policyType: TlsPolicyType;
+  readonly policyDomain: string;
   readonly hosts: Set<string>;
   successful: number;
   failed: number;
@@ -37,7 +41,8 @@ const POLICY_TYPES: readonly TlsPolicyType[] = ['tlsa', 'sts', 'no-policy-found'
 
 export class TlsResults {
   readonly #limits: TlsResultsLimits;
-  readonly #domains = new Map<string, Map<TlsPolicyType, Counts>>();
+  /** Of each domain the policies, by type and policy domain. */
+  readonly #domains = new Map<string, Map<string, Counts>>();
   /** Domains that there was no room for. */
   overflow = 0;
 
@@ -46,7 +51,7 @@ export class TlsResults {
   }
 
   add(session: CountedSession): void {
-    const counts = this.#countsFor(session.domain, session.policyType);
+    const counts = this.#countsFor(session);
     if (counts === undefined) return;
     if (session.host !== '' && counts.hosts.size < MAX_HOSTS) counts.hosts.add(session.host);
     if (session.result === 'successful') counts.successful += session.sessions;
@@ -55,11 +60,10 @@ export class TlsResults {
 
   /** In the order in which the domains first came up. */
   *results(): IterableIterator<DomainResults> {
-    for (const [domain, policies] of this.#domains)
-      yield { domain, policies: [...policies].map(([type, counts]) => resultsOf(type, counts)) };
+    for (const [domain, policies] of this.#domains) yield { domain, policies: [...policies.values()].map(resultsOf) };
   }
 
-  #countsFor(domain: string, type: string): Counts | undefined {
+  #countsFor({ domain, policyType: type, host }: CountedSession): Counts | undefined {
     const policyType = POLICY_TYPES.find((each) => each === type);
     if (policyType === undefined) return undefined;
     let policies = this.#domains.get(domain);
@@ -71,10 +75,14 @@ export class TlsResults {
       policies = new Map();
       this.#domains.set(domain, policies);
     }
-    let counts = policies.get(policyType);
+    // Of more hosts than anybody has the rest are counted together.
+    const isOfHost = policyType === 'tlsa' && host !== '' && policies.size < MAX_HOSTS;
+    const policyDomain = isOfHost || policies.has(`${type} ${host}`) ? host : domain;
+    const key = `${policyType} ${policyDomain}`;
+    let counts = policies.get(key);
     if (counts === undefined) {
-      counts = { hosts: new Set(), successful: 0, failed: 0, failures: new Map() };
-      policies.set(policyType, counts);
+      counts = { policyType, policyDomain, hosts: new Set(), successful: 0, failed: 0, failures: new Map() };
+      policies.set(key, counts);
     }
     return counts;
   }
@@ -90,7 +98,6 @@ export class TlsResults {
   }
 }
 
-function resultsOf(policyType: TlsPolicyType, { hosts, successful, failed, failures }: Counts): PolicyResults {
-  const mxHosts = [...hosts].sort();
-  return { policyType, policyLines: [], mxHosts, successful, failed, failures: [...failures.values()] };
+function resultsOf({ hosts, failures, ...counts }: Counts): PolicyResults {
+  return { ...counts, policyLines: [], mxHosts: [...hosts].sort(), failures: [...failures.values()] };
 }
