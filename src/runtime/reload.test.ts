@@ -48,10 +48,12 @@ interface Scene {
   readonly queueManager?: FakeThread;
   readonly workers: FakeThread[];
   readonly written?: object;
+  /** In force by an earlier reload. */
+  readonly before?: object;
   readonly certificates?: () => Promise<{ certificate: string; key: string }>;
 }
 
-async function reloaded({ queueManager = thread(), workers, written = {}, certificates }: Scene) {
+async function reloaded({ queueManager = thread(), workers, written = {}, before = {}, certificates }: Scene) {
   const taken: Config[] = [];
   const source: ConfigSource = { kind: 'value', written: { ...WRITTEN, ...written }, folder: '/nonexistent' };
   const answer = await reload({
@@ -61,7 +63,7 @@ async function reloaded({ queueManager = thread(), workers, written = {}, certif
         return workers.map((one) => ({ thread: one }));
       },
     },
-    ...{ source, before: configOf(), taken: (config) => void taken.push(config) },
+    ...{ source, before: configOf(before), started: configOf(), taken: (config) => void taken.push(config) },
     certificatesOf: certificates ?? (async () => ({ certificate: '', key: '' })),
   });
   return { answer, taken, asked: workers.map(({ asked }) => asked.join(' ')), queueManager };
@@ -83,6 +85,17 @@ describe('a reload', () => {
     assert.deepEqual(answer.needsRestart, ['queue.memory', 'http']);
     assert.equal(taken[0]!.softBounce, true);
   });
+});
+
+describe('an option that needs a restart', () => {
+  const needs = async (before: object, written: object): Promise<readonly string[]> =>
+    (await reloaded({ workers: [thread()], before, written })).answer.needsRestart;
+
+  test('is named again by each reload until there was one', async () =>
+    assert.deepEqual(await needs({ workers: 2 }, { workers: 2 }), ['workers']));
+
+  test('is named no more when it is put back to what runs', async () =>
+    assert.deepEqual(await needs({ workers: 2 }, {}), []));
 });
 
 describe('a reload is taken by nobody, and what was prepared is given up,', () => {

@@ -24,7 +24,10 @@ export interface ReloadInput {
     readonly workers: readonly { readonly thread: ReloadThread }[];
   };
   readonly source: ConfigSource;
+  /** What is in force. */
   readonly before: Config;
+  /** What the process was started with: some options are read then, and never again. */
+  readonly started: Config;
   readonly certificatesOf: (config: Config) => Promise<Certificates>;
   /** From here on there is no way back: threads that start later start with these. */
   readonly taken: (config: Config, certificates: Certificates) => void;
@@ -45,7 +48,7 @@ export async function reload(input: ReloadInput): Promise<Reloaded> {
     await Promise.all(workers.map((thread) => orEnd(thread, thread.ask('swap'))));
     const others = threadsOf(input).filter((thread) => !workers.includes(thread));
     await Promise.all(others.map((thread) => orEnd(thread, catchUp(thread, what))));
-    return { result: 'swapped', problems: [], needsRestart: fixed(before, config) };
+    return { result: 'swapped', problems: [], needsRestart: fixed(input.started, config) };
   } catch (error) {
     return { result: 'kept', problems: problemsOf(error), needsRestart: [] };
   }
@@ -114,8 +117,8 @@ const FIXED = {
   http: ({ http }: Config) => JSON.stringify(http),
 } as const;
 
-function fixed(before: Config, after: Config): readonly string[] {
+function fixed(started: Config, now: Config): readonly string[] {
   return Object.entries(FIXED)
-    .filter(([, valueOf]) => valueOf(before) !== valueOf(after))
+    .filter(([, valueOf]) => valueOf(started) !== valueOf(now))
     .map(([path]) => path);
 }

@@ -114,6 +114,7 @@ class Working {
   readonly #ended: Promise<number>;
   #end: (code: number) => void = () => undefined;
   #config: Config;
+  readonly #started: Config;
   #source: ConfigSource;
   /** Of the configuration file: one for each time it was read, also in vain, since a thread keeps what it has read. */
   #version = 0;
@@ -136,7 +137,7 @@ class Working {
 
   constructor(options: WorkingOptions, { config, clock, offset, log }: Basis) {
     this.#options = options;
-    this.#config = config;
+    this.#config = this.#started = config;
     this.#source = options.config;
     this.#clock = clock;
     this.#offset = offset;
@@ -338,7 +339,7 @@ class Working {
       throw new Refusal('conflict', 'the server is starting or stopping, and reads no configuration anew');
     const next = this.#nextSource();
     const answer = await reload({
-      ...{ threads, source: next, before: this.#config },
+      ...{ threads, source: next, before: this.#config, started: this.#started },
       certificatesOf: (candidate) => this.#certificates.load(candidate),
       taken: (config, certificates) => {
         this.#config = config;
