@@ -105,7 +105,7 @@ export class Context {
   }
 
   /** `--spool`; else what the configuration says; else the sandbox's. */
-  async spoolFolder(): Promise<string> {
+  async spoolFolder(hint = '\n(or say with --spool where the spool is)'): Promise<string> {
     const { spool, config } = this.options;
     if (spool !== undefined) return resolve(this.terminal.cwd, spool);
     const file = config === undefined ? findConfigFile(this.terminal.cwd) : resolve(this.terminal.cwd, config);
@@ -113,7 +113,7 @@ export class Context {
     const loaded = await loadConfig(file, 1);
     if (loaded.ok) return loaded.config.spool.folder;
     const problems = loaded.problems.map(formatProblem).join('\n');
-    throw new CommandFailure(`${problems}\n(or say with --spool where the spool is)`);
+    throw new ConfigurationFailure(`${file} is not valid:\n${problems}${hint}`);
   }
 
   /** The file to serve. */

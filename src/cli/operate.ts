@@ -1,7 +1,8 @@
 /** What an operator does with a running server: suspend, resume, pause, unpause, soft bounce, reload, drain, status. */
 
 import { type Command } from 'commander';
-import { type Status, type SiteView } from '../api/contract.ts';
+import { connectControl, ControlError } from '../api/control-client.ts';
+import { type Reloaded, type Status, type SiteView } from '../api/contract.ts';
 import { parseDuration } from '../lib/schema-units.ts';
 import { type Rule, type RuleTarget } from '../mail/rule.ts';
 import { ConfigurationFailure, type Context, UsageError } from './context.ts';
@@ -132,7 +133,7 @@ function addReload(program: Command, context: Context): void {
     .command('reload')
     .description('read the configuration and the files it names anew; an invalid one is refused and the old one stays')
     .action(async () => {
-      const reloaded = await (await context.control()).reload();
+      const reloaded = await askToReload(context);
       if (reloaded.result === 'kept') {
         context.print(reloaded, () => '');
         throw new ConfigurationFailure(`refused, the old configuration stays:\n${reloaded.problems.join('\n')}`);
@@ -141,6 +142,19 @@ function addReload(program: Command, context: Context): void {
       const rest = needsRestart.length === 0 ? '' : `; these need a restart: ${needsRestart.join(', ')}`;
       context.print(reloaded, () => `reloaded${rest}\n`);
     });
+}
+
+/** The server may still be where the configuration put it when it started. */
+async function askToReload(context: Context): Promise<Reloaded> {
+  const folder = await context.spoolFolder('');
+  try {
+    return await connectControl(folder).reload();
+  } catch (error) {
+    if (!(error instanceof ControlError) || error.kind !== 'notRunning' || context.options.spool !== undefined)
+      throw error;
+    const hint = 'if one runs, its spool.folder was another when it started: name that with --spool, and restart it';
+    throw new ControlError('notRunning', `${error.message}; ${hint}`, { cause: error });
+  }
 }
 
 function addDrain(program: Command, context: Context): void {

@@ -428,7 +428,7 @@ describe('the spool is found', () => {
     const place = mkdtempSync(join(folder, 'p-'));
     writeFileSync(join(place, 'postrider.config.ts'), 'export default { hostnme: 1 };');
     const { code, err } = await run(['status'], { cwd: place });
-    assert.equal(code, 1);
+    assert.equal(code, 78);
     assert.match(err, /did you mean hostname\?\n.*\n\(or say with --spool/);
   });
 });
@@ -623,6 +623,27 @@ test('config check warns of what works and is likely not meant', async () => {
   const json = await run(['config', 'check', '--json'], { cwd: place });
   assert.equal(json.err, '');
   assert.equal((JSON.parse(json.out) as { readonly warnings: readonly string[] }).warnings.length, 1);
+});
+
+describe('a reload by a configuration', () => {
+  const reloadBy = (text: string): Promise<Run> => {
+    const place = mkdtempSync(join(folder, 'p-'));
+    writeFileSync(join(place, 'postrider.config.ts'), text);
+    return run(['reload'], { cwd: place });
+  };
+
+  test('that names a spool where nobody answers says that the server may have another', async () => {
+    const { code, err } = await reloadBy("export default { hostname: 'a.test', spool: { folder: 'moved' } };");
+    assert.equal(code, 69);
+    assert.match(err, /nobody answers at .*moved.*; if one runs, its spool\.folder was another .*--spool/);
+  });
+
+  test('that is not valid says only that', async () => {
+    const { code, err } = await reloadBy("export default { hostname: 'a.test', no: 1 };");
+    assert.equal(code, 78);
+    assert.match(err, /postrider\.config\.ts is not valid:\nno: /);
+    assert.doesNotMatch(err, /--spool/);
+  });
 });
 
 test('config check looks at the files that are named', async () => {
