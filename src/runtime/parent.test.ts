@@ -73,7 +73,6 @@ describe('the parent ends', { concurrency: true }, () => {
     ['with the working process when that ends in good order', 'ready(); process.exit(0)', 0],
     ['with its code when it never came up: that is for a person to see', 'process.exit(74)', 74],
     ['when the configuration is wrong', 'process.exit(78)', 78],
-    ['when the configuration is wrong after a restart too', 'ready(); process.exit(78)', 78],
     ['when the first start throws', 'throw new Error("no")', 1],
   ];
   for (const [name, script, code] of cases)
@@ -104,11 +103,16 @@ describe('a working process that dies', { concurrency: true }, () => {
     assert.equal((await r.notes()).length, 2);
   });
 
-  test('before it was up, but after an earlier one was, is started again', async (t) => {
-    const r = await run(t, ['ready(); setTimeout(() => process.exit(74), 50)', 'process.exit(1)', 'process.exit(0)']);
-    assert.deepEqual(await r.ended, { code: 0, signal: null });
-    assert.equal((await r.notes()).length, 3);
-  });
+  for (const [name, code] of [
+    ['before it was up, but after an earlier one was', 1],
+    ['since a file is gone or the configuration wrong, after an earlier one was up', 78],
+  ] as const)
+    test(`${name}, is started again`, async (t) => {
+      const scripts = ['ready(); setTimeout(() => process.exit(74), 50)', `process.exit(${code})`, 'process.exit(0)'];
+      const r = await run(t, scripts);
+      assert.deepEqual(await r.ended, { code: 0, signal: null });
+      assert.equal((await r.notes()).length, 3);
+    });
 });
 
 describe('signals', { concurrency: true }, () => {

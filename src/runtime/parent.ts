@@ -118,8 +118,9 @@ class Parent {
   #verdict({ code, wasReady }: Ended): number | undefined {
     if (this.#lastResort.used) return EXIT.failed;
     if (code === EXIT.ok || this.#stopping) return code ?? EXIT.ok;
-    if (code === EXIT.configuration || code === EXIT.usage) return code;
-    // A first start that never came up is for a person to see, not to repeat.
+    if (code === EXIT.usage) return code;
+    // A first start that never came up is for a person to see, not to repeat. What was up comes back as soon as it can: a file
+    // may be gone for a moment, and a configuration be half written.
     return wasReady || this.#everReady ? undefined : (code ?? EXIT.failed);
   }
 

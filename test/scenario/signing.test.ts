@@ -179,7 +179,7 @@ test('a server whose key cannot be read does not start, and says which', async (
   });
   const code = await product.running.exited;
   assert.notEqual(code, 0);
-  assert.match(product.running.output(), /signing\.keys\[0\]\.file: cannot be read: .*none\.pem/);
+  assert.match(product.running.output(), /signing\.keys\[0\]\.file: .*none\.pem cannot be read: there is no such file/);
   await removeFolder(folder);
 });
 
