@@ -22,7 +22,7 @@ const DIRECTORY = ['directory.db', 'directory.db-wal', 'directory.db-shm', 'dire
 const ALSO_OURS = new Set<string>([
   ...PARTS,
   ...DIRECTORY,
-  ...['control.sock', 'pickup', 'mta-sts', 'reports', 'tls-hosts', 'lost+found'],
+  ...['acme', 'control.sock', 'events', 'mta-sts', 'pickup', 'reports', 'tls', 'tls-hosts', 'lost+found'],
 ]);
 const GROUP_AND_OTHERS = 0o077;
 

@@ -89,6 +89,24 @@ describe('the folder', () => {
     await spool.close();
   });
 
+  test('is begun where a first start ended before there was a store', async () => {
+    const here = place();
+    const made = [
+      'acme',
+      'directory.db',
+      'directory.db-wal',
+      'events',
+      'mta-sts',
+      'pickup',
+      'reports',
+      'tls',
+      'tls-hosts',
+    ];
+    for (const name of made) mkdirSync(join(here.folder, name), { recursive: true });
+    const spool = await here.open();
+    await spool.close();
+  });
+
   test('is refused when it holds something else, and stays as it is', async () => {
     const here = place();
     mkdirSync(here.folder);
