@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { MINUTE } from '../lib/time.ts';
-import { FailureCounts, failureTable } from './failure-counts.ts';
+import { FailureCounts } from './failure-counts.ts';
+import { timeTable } from './shared-times.ts';
 
 const RATE = { amount: 1, period: MINUTE, burst: 5 };
 
 describe('failures', () => {
   test('may come at once as often as it says, then one in each time', () => {
     let now = 1e6;
-    const counts = new FailureCounts(failureTable(), () => now);
+    const counts = new FailureCounts(timeTable(), () => now);
     for (let n = 0; n < 5; n += 1) {
       assert.equal(counts.isSpent('ann', RATE), false, `after ${n}`);
       counts.add('ann', RATE);
@@ -29,7 +30,7 @@ describe('failures', () => {
 
   test('that go on while one is to wait do not make it longer', () => {
     let now = 1e6;
-    const counts = new FailureCounts(failureTable(), () => now);
+    const counts = new FailureCounts(timeTable(), () => now);
     for (let n = 0; n < 1000; n += 1) counts.add('ann', RATE);
     now += MINUTE - 1;
     assert.equal(counts.isSpent('ann', RATE), true);
@@ -38,7 +39,7 @@ describe('failures', () => {
   });
 
   test('of very many names do not make a stranger wait, nor let anybody off', () => {
-    const counts = new FailureCounts(failureTable(), () => 1e6);
+    const counts = new FailureCounts(timeTable(), () => 1e6);
     for (let n = 0; n < 5; n += 1) counts.add('ann', RATE);
     for (let n = 0; n < 20_000; n += 1) counts.add(`name${n}`, RATE);
     assert.equal(counts.isSpent('ann', RATE), true);
@@ -47,7 +48,7 @@ describe('failures', () => {
   });
 
   test('of several threads are counted together', async () => {
-    const table = failureTable();
+    const table = timeTable();
     const counts = new FailureCounts(table, () => 1e6);
     const rate = { amount: 1, period: MINUTE, burst: 4001 };
     const code = `

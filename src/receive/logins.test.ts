@@ -6,8 +6,9 @@ import { HandClock } from '../../test/lib/hand-clock.ts';
 import { type Identity } from '../mail/identity.ts';
 import { parseMailbox } from '../mail/path.ts';
 import { type Authenticated } from './authenticator.ts';
-import { FailureCounts, failureTable } from './failure-counts.ts';
-import { KnownClients, knownTable } from './known-clients.ts';
+import { FailureCounts } from './failure-counts.ts';
+import { KnownClients } from './known-clients.ts';
+import { timeTable } from './shared-times.ts';
 import { Logins } from './logins.ts';
 import { maySendAs, PeerLogins } from './session-logins.ts';
 import { type Peer } from './transaction.ts';
@@ -21,8 +22,8 @@ function world(answer: Authenticated = { kind: 'refused' }) {
   const clock = new HandClock();
   const asked: string[] = [];
   const logins = new Logins({
-    failures: new FailureCounts(failureTable(), () => clock.monotonic()),
-    known: new KnownClients(knownTable(), () => clock.monotonic()),
+    failures: new FailureCounts(timeTable(), () => clock.monotonic()),
+    known: new KnownClients(timeTable(), () => clock.monotonic()),
     authenticator: {
       password: (user, password) => {
         asked.push(user);

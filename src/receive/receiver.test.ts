@@ -10,8 +10,9 @@ import { type Route } from '../mail/route.ts';
 import { type NewMessage } from '../spool/spool.ts';
 import { Aliases } from './aliases.ts';
 import { type Authenticated, type Authenticator } from './authenticator.ts';
-import { FailureCounts, failureTable } from './failure-counts.ts';
-import { KnownClients, knownTable } from './known-clients.ts';
+import { FailureCounts } from './failure-counts.ts';
+import { KnownClients } from './known-clients.ts';
+import { timeTable } from './shared-times.ts';
 import { KeptContents } from './kept-contents.ts';
 import { Logins } from './logins.ts';
 import { OctetBudget } from './octet-budget.ts';
@@ -596,8 +597,8 @@ describe('a client that has logged in', () => {
   describe('after its login', () => {
     const changed = (answer: Authenticated) => {
       const authenticator = { user: () => Promise.resolve(answer) } as unknown as Authenticator;
-      const failures = new FailureCounts(failureTable(), () => 0);
-      const known = new KnownClients(knownTable(), () => 0);
+      const failures = new FailureCounts(timeTable(), () => 0);
+      const known = new KnownClients(timeTable(), () => 0);
       return world({ logins: new Logins({ authenticator, failures, known }) });
     };
 

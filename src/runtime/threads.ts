@@ -8,8 +8,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { SECOND } from '../lib/time.ts';
 import { type Log } from '../ports/log.ts';
-import { failureTable } from '../receive/failure-counts.ts';
-import { knownTable } from '../receive/known-clients.ts';
+import { timeTable } from '../receive/shared-times.ts';
 import { connectionCounts } from '../receive/limits.ts';
 import { type Boot, type Certificates, type Joining, type WorkerBoot } from './boot.ts';
 import { restartDelay } from './restart-delay.ts';
@@ -55,8 +54,8 @@ export class Threads {
   #queueManager: Thread | undefined;
   #archivist: Thread | undefined;
   readonly #counts: SharedArrayBuffer;
-  readonly #failures = failureTable();
-  readonly #known = knownTable();
+  readonly #failures = timeTable();
+  readonly #known = timeTable();
   #stopping = false;
 
   constructor(options: ThreadsOptions) {
