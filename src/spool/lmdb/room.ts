@@ -6,14 +6,20 @@
  * by zeros behind its last page, where LMDB writes next, and a commit that might not fit is refused before it begins.
  * What brings new mail leaves a reserve to what ends mail: that makes room.
  *
- * Left out: a disk that is filled by more than `PLENTY` while one commit is under way.
+ * Left out: a disk that is filled by more than `PLENTY` while one commit is under way, or from `AMPLE` while an answer holds.
  */
 
 import { open } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
 import { isCode } from './files.ts';
 
+const MIB = 1024 * 1024;
 /** Free octets of the disk with which no commit is looked at. */
-const PLENTY = 256 * 1024 * 1024;
+const PLENTY = 256 * MIB;
+/** So many do not go while an answer holds: it is asked once for the commits of that time. */
+const AMPLE = 4096 * MIB;
+/** Milliseconds. An older answer says nothing: the last commit may have been hours ago. */
+const HOLDS = 100;
 /** Pages that are left to commits which end mail. */
 const RESERVE = 256;
 /** Beside the pages of its records: the way down to them in two trees, and the list of free pages. */
@@ -37,21 +43,31 @@ export interface Pages {
   readonly free: number;
 }
 
+interface Asked {
+  readonly at: number;
+  /** Octets. */
+  readonly free: Promise<number>;
+}
+
 export class Room {
   readonly #path: string;
   readonly #diskFree: () => Promise<number>;
-  /** Asked while the commit before this one is under way, so that nobody waits for the answer. */
-  #asked: Promise<number> | undefined;
+  readonly #now: () => number;
+  #asked: Asked | undefined;
 
-  constructor(path: string, diskFree: () => Promise<number>) {
+  /** `now`: milliseconds of a clock that nobody moves. */
+  constructor(path: string, diskFree: () => Promise<number>, now = () => performance.now()) {
     this.#path = path;
     this.#diskFree = diskFree;
+    this.#now = now;
   }
 
   /** False: the commit might not fit. */
   async isThere(need: Need, pages: () => Pages): Promise<boolean> {
-    const free = await (this.#asked ?? this.#ask());
-    this.#asked = this.#ask();
+    const asked = this.#asked !== undefined && this.#now() - this.#asked.at < HOLDS ? this.#asked : this.#ask();
+    const free = await asked.free;
+    // While this commit is under way, so that the next one does not wait for the answer.
+    this.#asked = free >= AMPLE ? asked : this.#ask();
     if (free >= PLENTY) return true;
     try {
       return await this.#fits(need, pages);
@@ -71,8 +87,8 @@ export class Room {
   }
 
   /** A disk that cannot be asked is for the commit itself to find out about. */
-  #ask(): Promise<number> {
-    return this.#diskFree().catch(() => PLENTY);
+  #ask(): Asked {
+    return { at: this.#now(), free: this.#diskFree().catch(() => PLENTY) };
   }
 
   /** Pages of the file behind the last one that is in use. */
