@@ -8,6 +8,7 @@
 
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { cpus } from 'node:os';
+import { HeaderSection } from '../../src/mail/header-section.ts';
 import { BodyHash } from '../../src/mailauth/dkim/body-hash.ts';
 import { BodyCanonicalizer, type Canonicalization } from '../../src/mailauth/dkim/canonical-body.ts';
 import { Signer } from '../../src/receive/signer.ts';
@@ -89,7 +90,7 @@ for (const [name, keys] of Object.entries({ ...KEYS, both: [KEYS.rsa, KEYS.ed255
   const form = { canonicalization: { header: 'relaxed', body: 'relaxed' }, fields: [] } as const;
   const signer = new Signer({ keys, rules: [], form, expireAfter: undefined });
   const one = (): Promise<Buffer> => {
-    const signing = signer.begin(SECTION, Date.now());
+    const signing = signer.begin(new HeaderSection(SECTION), Date.now());
     if (signing?.kind !== 'signing') throw new Error('nobody signs');
     signing.push(BODY);
     return signing.finish();

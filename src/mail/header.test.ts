@@ -35,7 +35,14 @@ describe('headerFields', () => {
   });
   test('a name with a space inside is no field, white space before the colon is tolerated', () => {
     assert.deepEqual(names('A b: c\r\n'), []);
-    assert.deepEqual(names('A : c\r\n'), ['a']);
+    assert.deepEqual(names('A \t: c\r\n'), ['a']);
+    assert.deepEqual(names('A\r\n: c\r\n'), [], 'on the next line is no colon of it');
+    assert.deepEqual(names('\u00c4: c\r\n'), []);
+    assert.deepEqual(names(': c\r\n'), []);
+  });
+  test('a name has at most 128 octets', () => {
+    assert.deepEqual(names(`${'A'.repeat(128)}: c\r\n`), ['a'.repeat(128)]);
+    assert.deepEqual(names(`${'A'.repeat(129)}: c\r\n`), []);
   });
   test('names of prototype members are names like others', () => {
     assert.deepEqual(names('__proto__: x\r\nconstructor: y\r\n'), ['__proto__', 'constructor']);

@@ -11,6 +11,7 @@ const LF = 0x0a;
 const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
+const DELETE = 0x7f;
 const MAX_NAME_OCTETS = 128;
 
 export interface HeaderField {
@@ -69,11 +70,20 @@ export function fieldValue(octets: Buffer, field: HeaderField): string {
 }
 
 function fieldAt(octets: Buffer, start: number): HeaderField | undefined {
-  const colon = octets.subarray(start, start + MAX_NAME_OCTETS + 1).indexOf(COLON);
-  if (colon < 1) return undefined;
-  const name = octets.toString('latin1', start, start + colon).trimEnd();
-  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) return undefined;
-  return { name: name.toLowerCase(), start, valueStart: start + colon + 1, end: fieldEnd(octets, start + colon) };
+  const most = Math.min(octets.length, start + MAX_NAME_OCTETS);
+  let nameEnd = start;
+  while (nameEnd < most && isOfName(octets[nameEnd] ?? 0)) nameEnd += 1;
+  let colon = nameEnd;
+  // RFC 5322 §4.5.8.
+  while (colon < most && (octets[colon] === SPACE || octets[colon] === TAB)) colon += 1;
+  if (nameEnd === start || octets[colon] !== COLON) return undefined;
+  const name = octets.toString('latin1', start, nameEnd).toLowerCase();
+  return { name, start, valueStart: colon + 1, end: fieldEnd(octets, colon) };
+}
+
+/** RFC 5322 §3.6.8. */
+function isOfName(octet: number): boolean {
+  return octet > SPACE && octet < DELETE && octet !== COLON;
 }
 
 function fieldEnd(octets: Buffer, from: number): number {

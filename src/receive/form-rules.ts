@@ -3,16 +3,16 @@
  * that breaks it is refused, put right, or left as it is.
  */
 
-import { hasDomain, parseAddressList } from '../mail/address-list.ts';
-import { fieldValue, type HeaderField } from '../mail/header.ts';
+import { hasDomain } from '../mail/address-list.ts';
+import { type HeaderField } from '../mail/header.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { parseQueueId } from '../mail/queue-id.ts';
 import { type EnhancedStatus, type Reply, reply } from '../mail/reply.ts';
 import { type FormRule, type FormRules } from './form-rule-names.ts';
 import { ADDRESS_FIELDS } from './header-completion.ts';
 
 export interface HeaderForm {
-  readonly section: Buffer;
-  readonly fields: readonly HeaderField[];
+  readonly section: HeaderSection;
   /** Our own. */
   readonly hostname: string;
 }
@@ -37,14 +37,14 @@ const CHECKS: Readonly<Partial<Record<FormRule, Check>>> = {
   missingFrom: (form) => missing(form, 'From'),
   missingDate: (form) => missing(form, 'Date'),
   missingMessageId: (form) => missing(form, 'Message-ID'),
-  missingMimeVersion: ({ fields }) => wrongIf(lacksMimeVersion(fields), 'The message has no MIME-Version field'),
-  unqualifiedDomain: (form) => firstOf(form.fields, (field) => unqualified(form.section, field)),
-  bcc: ({ fields }) => wrongIf(has(fields, 'bcc') || has(fields, 'resent-bcc'), 'The message has a Bcc field'),
-  returnPath: ({ fields }) => wrongIf(has(fields, 'return-path'), 'The message has a Return-Path field'),
-  forgedTrace: (form) => firstOf(form.fields, (field) => forged(form, field)),
-  severalFrom: ({ fields }) => wrongIf(countOf(fields, 'from') > 1, 'More than one From field'),
-  repeatedField: ({ fields }) => {
-    const again = [...ONCE].find(([name]) => countOf(fields, name) > 1);
+  missingMimeVersion: ({ section }) => wrongIf(lacksMimeVersion(section), 'The message has no MIME-Version field'),
+  unqualifiedDomain: ({ section }) => firstOf(section, (field) => unqualified(section, field)),
+  bcc: ({ section }) => wrongIf(section.has('bcc') || section.has('resent-bcc'), 'The message has a Bcc field'),
+  returnPath: ({ section }) => wrongIf(section.has('return-path'), 'The message has a Return-Path field'),
+  forgedTrace: (form) => firstOf(form.section, (field) => forged(form, field)),
+  severalFrom: ({ section }) => wrongIf(countOf(section, 'from') > 1, 'More than one From field'),
+  repeatedField: ({ section }) => {
+    const again = [...ONCE].find(([name]) => countOf(section, name) > 1);
     return again && { what: `More than one ${again[1]} field` };
   },
 };
@@ -60,9 +60,10 @@ export function formRefusal(form: HeaderForm, rules: FormRules): Reply | undefin
 }
 
 /** Of a header section that was put right: an address that was to get a domain has none. Of what is sent again, the Resent fields. */
-export function unrepairedRefusal({ section, fields }: HeaderForm, rules: FormRules): Reply | undefined {
+export function unrepairedRefusal(section: HeaderSection, rules: FormRules): Reply | undefined {
   if (rules.unqualifiedDomain !== 'repair') return undefined;
-  const written = isResent(fields) ? fields.filter(({ name }) => name.startsWith('resent-')) : fields;
+  const { fields, isResent } = section;
+  const written = isResent ? fields.filter(({ name }) => name.startsWith('resent-')) : fields;
   const bare = written.find((field) => firstAddress(section, field, (address) => !hasDomain(address)) !== undefined);
   return bare && refusal(shortIn(section, bare, 'no domain, and cannot get one'), 'repairIf: unqualifiedDomain');
 }
@@ -80,48 +81,49 @@ export function repairedRules(before: HeaderForm, after: HeaderForm, rules: Form
 }
 
 /** The section without what somebody else wrote in our name. */
-export function withoutForgedTrace(form: HeaderForm): Buffer {
-  const { section, fields } = form;
+export function withoutForgedTrace(form: HeaderForm): HeaderSection {
+  const { section } = form;
+  const { octets } = section;
   const kept: Buffer[] = [];
   let at = 0;
-  for (const field of fields) {
+  for (const field of section.fields) {
     if (!isForged(form, field)) continue;
-    kept.push(section.subarray(at, field.start));
+    kept.push(octets.subarray(at, field.start));
     at = field.end;
   }
-  return at === 0 ? section : Buffer.concat([...kept, section.subarray(at)]);
+  return at === 0 ? section : new HeaderSection(Buffer.concat([...kept, octets.subarray(at)]));
 }
 
-export function isResent(fields: readonly HeaderField[]): boolean {
-  return fields.some(({ name }) => name.startsWith('resent-'));
-}
-
-export function lacksMimeVersion(fields: readonly HeaderField[]): boolean {
-  const isMime = has(fields, 'content-type') || has(fields, 'content-transfer-encoding');
-  return isMime && !has(fields, 'mime-version');
+export function lacksMimeVersion(section: HeaderSection): boolean {
+  const isMime = section.has('content-type') || section.has('content-transfer-encoding');
+  return isMime && !section.has('mime-version');
 }
 
 /** Of what is sent again, the Resent field. */
-function missing({ fields }: HeaderForm, name: string): Wrong | undefined {
-  const wanted = isResent(fields) ? `Resent-${name}` : name;
-  return wrongIf(!has(fields, wanted.toLowerCase()), `The message has no ${wanted} field`);
+function missing({ section }: HeaderForm, name: string): Wrong | undefined {
+  const wanted = section.isResent ? `Resent-${name}` : name;
+  return wrongIf(!section.has(wanted.toLowerCase()), `The message has no ${wanted} field`);
 }
 
 /** An address without a domain, or one that is no domain of the internet. */
-function unqualified(section: Buffer, field: HeaderField): Wrong | undefined {
+function unqualified(section: HeaderSection, field: HeaderField): Wrong | undefined {
   const short = firstAddress(section, field, (address) => !isQualified(address));
   if (short === undefined) return undefined;
   return shortIn(section, field, hasDomain(short) ? 'a domain without a dot' : 'no domain');
 }
 
-function firstAddress(section: Buffer, field: HeaderField, is: (address: string) => boolean): string | undefined {
+function firstAddress(
+  section: HeaderSection,
+  field: HeaderField,
+  is: (address: string) => boolean,
+): string | undefined {
   if (!ADDRESS_FIELDS.has(field.name)) return undefined;
-  const list = parseAddressList(fieldValue(section, field), Infinity);
+  const list = section.addresses(field);
   return list.ok ? list.value.find(({ address }) => is(address))?.address : undefined;
 }
 
-function shortIn(section: Buffer, field: HeaderField, lack: string): Wrong {
-  const name = section.toString('latin1', field.start, field.valueStart - 1).trimEnd();
+function shortIn({ octets }: HeaderSection, field: HeaderField, lack: string): Wrong {
+  const name = octets.toString('latin1', field.start, field.valueStart - 1).trimEnd();
   // RFC 6409 §4.2 has 554 for it.
   const status = /from|sender/.test(field.name) ? '5.1.7' : '5.1.3';
   return { what: `An address in ${name} has ${lack}`, code: 554, status };
@@ -139,7 +141,7 @@ const RESULTS_FIELDS = new Set(['authentication-results', 'arc-authentication-re
  * ours stay, since it is by them that a loop is seen.
  */
 function isForged({ section, hostname }: HeaderForm, field: HeaderField): boolean {
-  const value = (): string => fieldValue(section, field).toLowerCase();
+  const value = (): string => section.value(field).toLowerCase();
   const ours = hostname.toLowerCase();
   // Whose they are stands first, as a token or in quotes, with comments around it (RFC 8601 §2.2).
   if (RESULTS_FIELDS.has(field.name))
@@ -174,7 +176,7 @@ function wrongIf(is: boolean, what: string): Wrong | undefined {
   return is ? { what } : undefined;
 }
 
-function firstOf(fields: readonly HeaderField[], of: (field: HeaderField) => Wrong | undefined): Wrong | undefined {
+function firstOf({ fields }: HeaderSection, of: (field: HeaderField) => Wrong | undefined): Wrong | undefined {
   for (const field of fields) {
     const found = of(field);
     if (found !== undefined) return found;
@@ -182,10 +184,6 @@ function firstOf(fields: readonly HeaderField[], of: (field: HeaderField) => Wro
   return undefined;
 }
 
-function has(fields: readonly HeaderField[], wanted: string): boolean {
-  return fields.some(({ name }) => name === wanted);
-}
-
-function countOf(fields: readonly HeaderField[], wanted: string): number {
+function countOf({ fields }: HeaderSection, wanted: string): number {
   return fields.filter(({ name }) => name === wanted).length;
 }

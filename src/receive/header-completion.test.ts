@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { hasDomain, parseAddressList } from '../mail/address-list.ts';
 import { fieldValue, headerFields } from '../mail/header.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { completeHeader, type CompletionFacts } from './header-completion.ts';
 
 const FACTS: CompletionFacts = {
@@ -35,9 +36,13 @@ function lines(text: string): Buffer {
   return Buffer.from(text.replaceAll('\n', '\r\n'));
 }
 
+function completed(given: Buffer, facts: Partial<CompletionFacts> = {}): Buffer {
+  return completeHeader(new HeaderSection(given), { ...FACTS, ...facts });
+}
+
 describe('completeHeader', () => {
   for (const { name, section, want } of CASES)
-    test(name, () => assert.equal(String(completeHeader(lines(section), FACTS)), String(lines(want))));
+    test(name, () => assert.equal(String(completed(lines(section))), String(lines(want))));
 
   const names: Readonly<Record<string, string>> = {
     '': '<ann@here.test>',
@@ -49,7 +54,7 @@ describe('completeHeader', () => {
   };
   for (const [fullName, want] of Object.entries(names))
     test(`the name ${JSON.stringify(fullName)}`, () => {
-      const done = completeHeader(Buffer.alloc(0), { ...FACTS, fullName });
+      const done = completed(Buffer.alloc(0), { fullName });
       assert.match(String(done), /^From: /);
       assert.equal(String(done).slice('From: '.length, String(done).indexOf('\r\nDate')), want);
     });
@@ -87,7 +92,7 @@ describe('completeHeader', () => {
   for (const [name, [given, want]] of Object.entries(addresses))
     test(`domains: ${name}`, () => {
       const encoding = given.includes('\xff') ? 'latin1' : 'utf8';
-      const done = completeHeader(Buffer.from(`${given}\n`.replaceAll('\n', '\r\n'), encoding), FACTS);
+      const done = completed(Buffer.from(`${given}\n`.replaceAll('\n', '\r\n'), encoding));
       assert.equal(
         done.toString(encoding).slice(0, want.length + want.split('\n').length + 1),
         `${want}\n`.replaceAll('\n', '\r\n'),
@@ -99,7 +104,7 @@ describe('completeHeader', () => {
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 60 }), (text) => {
         const given = Buffer.from(`To: x${text}\r\n`);
-        const done = completeHeader(given, FACTS);
+        const done = completed(given);
         const fields = headerFields(done);
         assert.deepEqual(
           fields.map(({ name }) => name),
@@ -120,7 +125,7 @@ describe('completeHeader', () => {
   test('so many addresses get a domain in all fields together, and no field in part', () => {
     const some = (count: number): string => Array.from({ length: count }, (_, i) => `u${i}`).join(',');
     const given = Buffer.from(`To: ${some(600)}\r\nCc: ${some(600)}\r\nReply-To: ${some(400)}\r\n`);
-    const done = completeHeader(given, FACTS);
+    const done = completed(given);
     const counts = headerFields(done).map((field) => fieldValue(done, field).split('@here.test').length - 1);
     assert.deepEqual(counts.slice(0, 3), [600, 0, 400]);
     assert.ok(done.toString().split('\r\n').every((line) => line.length < 3000)); // prettier-ignore
@@ -128,7 +133,7 @@ describe('completeHeader', () => {
 
   test('comments that become encoded-words make no header section of megabytes', () => {
     const given = Buffer.from(`To: ${'(ü)'.repeat(100_000)} ann\r\nCc: (ü) bob\r\n`);
-    const done = completeHeader(given, FACTS);
+    const done = completed(given);
     assert.ok(
       done.toString().startsWith(`${given.toString().split('\r\n')[0]}\r\nCc: (=?utf-8?B?w7w=?=) bob@here.test`),
     );
@@ -137,7 +142,7 @@ describe('completeHeader', () => {
   test('no name makes a field of its own, or another address', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (fullName) => {
-        const done = completeHeader(Buffer.alloc(0), { ...FACTS, fullName });
+        const done = completed(Buffer.alloc(0), { fullName });
         const fields = headerFields(done);
         assert.deepEqual(
           fields.map(({ name }) => name),

@@ -8,9 +8,10 @@
 
 import { isUtf8 } from 'node:buffer';
 import { withDomain } from '../mail/address-completion.ts';
+import { hasDomain } from '../mail/address-list.ts';
 import { encodeWords } from '../mail/encoded-word.ts';
-import { type HeaderField, headerFields } from '../mail/header.ts';
-import { withoutBcc } from '../wire/sendmail/header-section.ts';
+import { type HeaderField } from '../mail/header.ts';
+import { type HeaderSection } from '../mail/header-section.ts';
 
 export interface CompletionFacts {
   /** For From and Message-ID. */
@@ -24,16 +25,17 @@ export interface CompletionFacts {
   readonly domain: string;
   /** What is done. Absent: all of it. */
   readonly parts?: ReadonlySet<CompletionPart>;
+  /** Further fields, with their line ends. */
+  readonly more?: string;
 }
 
 export type CompletionPart = 'From' | 'Date' | 'Message-ID' | 'domains' | 'withoutBcc';
 
-/** Fields with their line ends in, fields out. What is sent again gets the Resent fields (RFC 5322 §3.6.6). */
-export function completeHeader(section: Buffer, facts: CompletionFacts): Buffer {
+/** What is sent again gets the Resent fields (RFC 5322 §3.6.6). The octets that were given when nothing is to be done. */
+export function completeHeader(given: HeaderSection, facts: CompletionFacts): Buffer {
   const does = (part: CompletionPart): boolean => facts.parts?.has(part) ?? true;
-  const kept = does('withoutBcc') ? withoutBcc(section) : section;
-  const fields = headerFields(kept);
-  const names = new Set(fields.map(({ name }) => name));
+  const isHidden = (field: HeaderField): boolean => does('withoutBcc') && HIDDEN.has(field.name);
+  const names = new Set(given.fields.filter((field) => !isHidden(field)).map(({ name }) => name));
   const prefix = [...names].some((name) => name.startsWith('resent-')) ? 'Resent-' : '';
   const added = [
     ['From', `${phrase(facts.fullName)}<${facts.address}>`],
@@ -46,10 +48,36 @@ export function completeHeader(section: Buffer, facts: CompletionFacts): Buffer 
     .filter(([name]) => !names.has(name.toLowerCase()));
   // What was sent once stays as it was sent.
   const written = (field: HeaderField): boolean => does('domains') && field.name.startsWith(prefix.toLowerCase());
-  const domains = new DomainCompletion(kept, facts.domain);
-  const whole = fields.map((field) => (written(field) ? domains.field(field) : kept.subarray(field.start, field.end)));
-  return Buffer.concat([...whole, Buffer.from(missing.map(([name, value]) => `${name}: ${value}\r\n`).join(''))]);
+  const domains = new DomainCompletion(given, facts.domain);
+  const changed = (field: HeaderField): Buffer | undefined => {
+    if (isHidden(field)) return NOTHING;
+    return written(field) ? domains.field(field) : undefined;
+  };
+  const more = `${missing.map(([name, value]) => `${name}: ${value}\r\n`).join('')}${facts.more ?? ''}`;
+  return edited(given, changed, more);
 }
+
+/** `changed`: undefined for a field that stays as it is. `more`: what comes behind the last. */
+function edited(
+  { octets, fields, fieldsEnd }: HeaderSection,
+  changed: (field: HeaderField) => Buffer | undefined,
+  more: string,
+): Buffer {
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (const field of fields) {
+    const other = changed(field);
+    if (other === undefined) continue;
+    pieces.push(octets.subarray(at, field.start), other);
+    at = field.end;
+  }
+  if (at === 0 && more === '') return octets;
+  return Buffer.concat([...pieces, octets.subarray(at, fieldsEnd), Buffer.from(more), octets.subarray(fieldsEnd)]);
+}
+
+/** They name whom nobody else is to know of (RFC 5322 §3.6.3). */
+const HIDDEN: ReadonlySet<string> = new Set(['bcc', 'resent-bcc']);
+const NOTHING = Buffer.alloc(0);
 
 export const ADDRESS_FIELDS: ReadonlySet<string> = new Set(
   ['from', 'sender', 'reply-to', 'to', 'cc'].flatMap((name) => [name, `resent-${name}`]),
@@ -60,28 +88,36 @@ const MAX_GROWTH = 262_144;
 
 /** What is not UTF-8 stays as it is, since nobody can say where what ends; so does what cannot be read. */
 class DomainCompletion {
-  readonly #section: Buffer;
+  readonly #section: HeaderSection;
   readonly #domain: string;
   #left = MAX_COMPLETED;
   #room = MAX_GROWTH;
 
-  constructor(section: Buffer, domain: string) {
+  constructor(section: HeaderSection, domain: string) {
     this.#section = section;
     this.#domain = domain;
   }
 
-  field({ name, start, valueStart, end }: HeaderField): Buffer {
-    const asGiven = this.#section.subarray(start, end);
-    const value = this.#section.subarray(valueStart, end);
-    if (!ADDRESS_FIELDS.has(name) || !isUtf8(value)) return asGiven;
+  /** Undefined: it stays as it is. */
+  field(field: HeaderField): Buffer | undefined {
+    if (!ADDRESS_FIELDS.has(field.name)) return undefined;
+    const list = this.#section.addresses(field);
+    if (!list.ok || list.value.every(({ address }) => hasDomain(address))) return undefined;
+    return this.#completed(field);
+  }
+
+  #completed({ start, valueStart, end }: HeaderField): Buffer | undefined {
+    const { octets } = this.#section;
+    const value = octets.subarray(valueStart, end);
+    if (!isUtf8(value)) return undefined;
     const completed = withDomain(value.toString(), this.#domain, this.#left);
-    if (completed === undefined || completed.count === 0) return asGiven;
+    if (completed === undefined || completed.count === 0) return undefined;
     const text = Buffer.from(completed.text);
     const growth = text.length - value.length;
-    if (growth > this.#room) return asGiven;
+    if (growth > this.#room) return undefined;
     this.#left -= completed.count;
     this.#room -= growth;
-    return Buffer.concat([this.#section.subarray(start, valueStart), text]);
+    return Buffer.concat([octets.subarray(start, valueStart), text]);
   }
 }
 

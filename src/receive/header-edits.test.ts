@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { HeaderSection } from '../mail/header-section.ts';
 import { editHeader, type HeaderFacts } from './header-edits.ts';
 
 function edited(text: string, trusted: 'trusted' | 'untrusted' = 'trusted'): HeaderFacts {
-  const facts = editHeader(Buffer.from(text), trusted);
-  assert.ok(!('code' in facts));
-  return facts;
+  const answer = editHeader(new HeaderSection(Buffer.from(text)), trusted);
+  assert.ok(!('code' in answer));
+  return answer.facts;
 }
 
 test('an ordinary header section is kept octet for octet', () => {
@@ -63,7 +64,7 @@ describe('option fields', () => {
   ];
   for (const [name, line] of refused)
     test(`${name} refuses the message`, () => {
-      const answer = editHeader(Buffer.from(`${line}\r\n\r\n`), 'trusted');
+      const answer = editHeader(new HeaderSection(Buffer.from(`${line}\r\n\r\n`)), 'trusted');
       assert.ok('code' in answer && answer.code === 550);
     });
 });

@@ -6,7 +6,7 @@
  * any case.
  */
 
-import { type HeaderField, fieldValue, headerFields } from '../mail/header.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { fieldOfOption, type MessageOptions, optionOfField, readOption } from '../mail/message-options.ts';
 import { type Reply, reply } from '../mail/reply.ts';
 
@@ -21,56 +21,64 @@ export interface HeaderFacts {
   readonly options: MessageOptions;
 }
 
+export interface EditedHeader {
+  /** As it will be stored. */
+  readonly section: HeaderSection;
+  readonly facts: HeaderFacts;
+}
+
 const NO_OPTIONS: MessageOptions = {};
 // Long enough for any sane subject, short enough for a log line.
 const MAX_QUOTED = 200;
 
 /** Reads the header section, and says what is wrong with the options of a trusted client. */
-export function editHeader(section: Buffer, trusted: 'trusted' | 'untrusted'): HeaderFacts | Reply {
-  const fields = headerFields(section);
-  const options = trusted === 'trusted' ? readOptions(section, fields) : NO_OPTIONS;
+export function editHeader(given: HeaderSection, trusted: 'trusted' | 'untrusted'): EditedHeader | Reply {
+  const options = trusted === 'trusted' ? readOptions(given) : NO_OPTIONS;
   if ('code' in options) return options;
-  return {
-    octets: without(section, fields),
-    hops: fields.filter(({ name }) => name === 'received').length,
-    messageIdField: quoted(section, fields, 'message-id'),
-    subject: quoted(section, fields, 'subject'),
-    tlsOptional: quoted(section, fields, 'tls-required').toLowerCase() === 'no',
+  const section = without(given);
+  const facts = {
+    octets: section.octets,
+    hops: given.fields.filter(({ name }) => name === 'received').length,
+    messageIdField: quoted(given, 'message-id'),
+    subject: quoted(given, 'subject'),
+    tlsOptional: quoted(given, 'tls-required').toLowerCase() === 'no',
     options,
   };
+  return { section, facts };
 }
 
 /** What cannot be read, and what stands twice, is refused: mail must not go another way than its sender wrote. */
-function readOptions(section: Buffer, fields: readonly HeaderField[]): MessageOptions | Reply {
+function readOptions(section: HeaderSection): MessageOptions | Reply {
   const options: MessageOptions = {};
   const seen = new Set<string>();
-  for (const field of fields) {
+  for (const field of section.fields) {
     const option = optionOfField(field.name);
     if (option === undefined) continue;
     const written = fieldOfOption(option);
     if (seen.has(option)) return reply(550, '5.6.0', `${written} stands twice`);
     seen.add(option);
-    const read = readOption(option, fieldValue(section, field));
+    const read = readOption(option, section.value(field));
     if (!read.ok) return reply(550, '5.6.0', `${written}: ${read.reason}`);
     Object.assign(options, read.value);
   }
   return options;
 }
 
-function quoted(section: Buffer, fields: readonly HeaderField[], name: string): string {
-  const field = fields.find((each) => each.name === name);
-  return field === undefined ? '' : fieldValue(section, field).slice(0, MAX_QUOTED);
+function quoted(section: HeaderSection, name: string): string {
+  const field = section.fields.find((each) => each.name === name);
+  return field === undefined ? '' : section.value(field).slice(0, MAX_QUOTED);
 }
 
-function without(section: Buffer, fields: readonly HeaderField[]): Buffer {
+function without(section: HeaderSection): HeaderSection {
+  const { octets, fields } = section;
   const removed = fields.filter(({ name }) => name === 'return-path' || optionOfField(name) !== undefined);
   if (removed.length === 0) return section;
   const kept: Buffer[] = [];
   let at = 0;
   for (const { start, end } of removed) {
-    kept.push(section.subarray(at, start));
+    kept.push(octets.subarray(at, start));
     at = end;
   }
-  kept.push(section.subarray(at));
-  return Buffer.concat(kept);
+  kept.push(octets.subarray(at));
+  return new HeaderSection(Buffer.concat(kept));
 }

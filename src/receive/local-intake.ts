@@ -10,6 +10,7 @@ import { type FileHandle } from 'node:fs/promises';
 import { type Entry, type EntryRecipient } from '../mail/entry.ts';
 import { type Recipient, type SenderParameters } from '../mail/envelope.ts';
 import { headerEnd, headerFields } from '../mail/header.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { formatMailbox, type Mailbox, needsSmtpUtf8 } from '../mail/path.ts';
 import { type Reply, reply, replyText } from '../mail/reply.ts';
 import { type Event } from '../events/event.ts';
@@ -142,7 +143,7 @@ class LocalIntake {
     if (cut === undefined) return undefined;
     const { own, reversePath, head, user } = this.#message;
     const { clock, formatDate, settings } = this.#deps.receive;
-    const section = completeHeader(cut.section, {
+    const section = completeHeader(new HeaderSection(cut.section), {
       address: formatMailbox(reversePath ?? own),
       fullName: head.envelope.fullName ?? user.fullName,
       date: formatDate(clock.now()),

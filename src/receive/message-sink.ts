@@ -17,6 +17,7 @@ import { errorText } from '../lib/error-text.ts';
 import { OctetCollector } from '../lib/octet-collector.ts';
 import { joinedPieces, OctetPieces } from '../lib/octet-pieces.ts';
 import { hasLoneLineEnd, headerEnd } from '../mail/header.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { type QueueId } from '../mail/queue-id.ts';
 import { type FitRules } from '../mail/mime/fit.ts';
 import { type Reply, reply } from '../mail/reply.ts';
@@ -61,7 +62,7 @@ export interface SinkOptions {
   /** The trace field to prepend. */
   readonly trace: string;
   /** What is done to the header section, with its empty line, before all else. Absent: nothing. */
-  readonly prepare?: ((section: Buffer) => PreparedHeader | Reply) | undefined;
+  readonly prepare?: ((section: HeaderSection) => PreparedHeader | Reply) | undefined;
   /** Why a message with this header section is not taken. Absent: always taken. */
   readonly check?: (header: HeaderFacts) => Reply | undefined;
   /** Content beyond it is refused with `tooLarge`. Absent: as the session allows. */
@@ -69,7 +70,7 @@ export interface SinkOptions {
   /** What the content must be like, and is made like. Absent: it stays as it is. */
   readonly fit?: ContentRules | undefined;
   /** Who signs, when the header section is as it will be stored. Absent: nobody. */
-  readonly sign?: ((section: Buffer) => Signing | SigningFault | undefined) | undefined;
+  readonly sign?: ((section: HeaderSection) => Signing | SigningFault | undefined) | undefined;
   /** All is there: make it ours, and say what to answer. The octets' budget is given back when it resolves. */
   readonly commit: (collected: Collected) => Promise<Reply | readonly Reply[]>;
   readonly refused: (why: Reply) => Reply | readonly Reply[];
@@ -187,34 +188,44 @@ export class MessageSink implements ContentSink {
   }
 
   #headerDone(end: number): void {
-    const { maxHeaderOctets, maxHops, trusted, check, fit, binary } = this.#options;
+    const { maxHeaderOctets, maxHops, trusted, check, binary } = this.#options;
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
-    const given = Buffer.from(this.#head.view().subarray(0, end));
-    if (binary === true && hasLoneLineEnd(given)) return this.#refuse(LONE_LINE_END);
+    const given = new HeaderSection(Buffer.from(this.#head.view().subarray(0, end)));
+    if (binary === true && hasLoneLineEnd(given.octets)) return this.#refuse(LONE_LINE_END);
     const prepared = this.#prepared(given);
     if ('code' in prepared) return this.#refuse(prepared);
     const edited = editHeader(prepared.section, trusted);
     if ('code' in edited) return this.#refuse(edited);
-    const obstacle = edited.hops > maxHops ? tooManyHops(maxHops) : check?.(edited);
+    const { section, facts } = edited;
+    const obstacle = facts.hops > maxHops ? tooManyHops(maxHops) : check?.(facts);
     if (obstacle !== undefined) return this.#refuse(obstacle);
-    const octets = fit === undefined ? edited.octets : fitSection(edited.octets, fit);
-    if ('code' in octets) return this.#refuse(octets);
-    this.#repaired = octets === edited.octets ? prepared.repaired : [...prepared.repaired, 'longLine'];
-    this.#begin({ ...edited, octets });
+    const fitted = this.#fittedSection(section);
+    if ('code' in fitted) return this.#refuse(fitted);
+    this.#repaired = fitted === section ? prepared.repaired : [...prepared.repaired, 'longLine'];
+    this.#begin(facts, fitted);
     return this.#pushBody(this.#head.take().subarray(end));
   }
 
+  /** Itself, when its lines are as they must be. */
+  #fittedSection(section: HeaderSection): HeaderSection | Reply {
+    const { fit } = this.#options;
+    const octets = fit === undefined ? section.octets : fitSection(section.octets, fit);
+    if ('code' in octets) return octets;
+    return octets === section.octets ? section : new HeaderSection(octets);
+  }
+
   /** The header section is as it will be stored. */
-  #begin(header: HeaderFacts): void {
-    const signing = this.#options.sign?.(header.octets);
+  #begin(facts: HeaderFacts, section: HeaderSection): void {
+    const { octets } = section;
+    const signing = this.#options.sign?.(section);
     if (signing?.kind === 'fault') return this.#refuse(notSigned(signing));
     this.#signing = signing;
-    this.#header = header;
-    if (!isAscii(header.octets)) this.#eightBit = true;
+    this.#header = octets === facts.octets ? facts : { ...facts, octets };
+    if (!isAscii(octets)) this.#eightBit = true;
     return undefined;
   }
 
-  #prepared(section: Buffer): PreparedHeader | Reply {
+  #prepared(section: HeaderSection): PreparedHeader | Reply {
     const { prepare } = this.#options;
     return prepare === undefined ? { section, repaired: [] } : prepare(section);
   }
@@ -274,7 +285,7 @@ export class MessageSink implements ContentSink {
     const again = new MessageSink({ ...this.#options, ...unbound });
     again.#repaired = this.#watch === undefined ? this.#repaired : withFit(this.#repaired, this.#watch, rules);
     try {
-      again.#begin({ ...header, octets: fitted.section });
+      again.#begin(header, new HeaderSection(fitted.section));
       for await (const piece of fitted.body()) await again.write(piece);
     } catch (error) {
       again.abort();

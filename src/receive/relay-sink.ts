@@ -9,6 +9,7 @@
 
 import { OctetCollector } from '../lib/octet-collector.ts';
 import { headerEnd } from '../mail/header.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { fieldOfOption, type OptionName } from '../mail/message-options.ts';
 import { formatMailbox } from '../mail/path.ts';
 import { type Reply, reply, replyText } from '../mail/reply.ts';
@@ -109,8 +110,10 @@ class RelaySink implements ContentSink {
     const { maxHeaderOctets, maxHops } = this.#settings;
     if (end > maxHeaderOctets) return this.#refuse(headerTooLarge(maxHeaderOctets));
     const octets = this.#drop();
-    const header = editHeader(octets.subarray(0, end), this.#transaction.trusted ? 'trusted' : 'untrusted');
-    if ('code' in header) return this.#refuse(header);
+    const given = new HeaderSection(octets.subarray(0, end));
+    const edited = editHeader(given, this.#transaction.trusted ? 'trusted' : 'untrusted');
+    if ('code' in edited) return this.#refuse(edited);
+    const header = edited.facts;
     const unmet = UNMET.find((option) => header.options[option] !== undefined);
     if (unmet !== undefined) return this.#refuse(cannotBeMet(unmet, this.#way.relaying.route.name));
     if (header.hops > maxHops) return this.#refuse(tooManyHops(maxHops));

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { testKey, type TestKey, verifySignatures } from '../../test/lib/dkim.ts';
 import { headerEnd } from '../mail/header.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { activeSigner, Signer, type SigningRule, type SigningSettings } from './signer.ts';
 import { readSigningKey, type SigningKey } from './signing-keys.ts';
 
@@ -131,7 +132,7 @@ describe('a message that is to be signed and cannot be', () => {
   for (const [name, section, changes, reason, lasting] of cases)
     test(name, async () => {
       const signer = new Signer(settings(changes), broken);
-      const fault = signer.begin(Buffer.from(section), NOW);
+      const fault = signer.begin(new HeaderSection(Buffer.from(section)), NOW);
       assert.ok(fault?.kind === 'fault');
       assert.match(fault.reason, reason);
       assert.equal(fault.lasting, lasting);
@@ -152,7 +153,7 @@ describe('a user', () => {
   ];
   for (const [name, from, wanted] of cases)
     test(name, () => {
-      const begun = new Signer(settings()).begin(messageFrom(from, ''), NOW, { may });
+      const begun = new Signer(settings()).begin(new HeaderSection(messageFrom(from, '')), NOW, { may });
       if (begun?.kind !== 'fault') return assert.equal(begun?.kind, wanted);
       assert.match(begun.reason, wanted as RegExp);
       return assert.ok(begun.lasting);
@@ -161,7 +162,8 @@ describe('a user', () => {
 
 test('mail of other authors than those that are signed goes out as it is', () => {
   const onlyOf = (author: string): boolean => author === 'ann@example.com';
-  const begun = (from: string) => new Signer(settings()).begin(messageFrom(from, ''), NOW, { onlyOf, may: onlyOf });
+  const begun = (from: string) =>
+    new Signer(settings()).begin(new HeaderSection(messageFrom(from, '')), NOW, { onlyOf, may: onlyOf });
   assert.equal(begun('eve@example.com'), undefined);
   assert.equal(begun('ann@example.com')?.kind, 'signing');
 });
@@ -172,7 +174,7 @@ describe('the signatures', () => {
     const [rsa] = verifySignatures(await signer.sign(messageFrom('a@example.com'), NOW), publicKey);
     assert.equal(rsa?.tags.get('t'), '1700000000');
     assert.equal(rsa?.tags.get('x'), '1700086400');
-    const signing = signer.begin(messageFrom('a@example.com', ''), NOW);
+    const signing = signer.begin(new HeaderSection(messageFrom('a@example.com', '')), NOW);
     assert.equal(signing?.kind === 'signing' && signing.by, 'd=example.com s=rsa, d=example.com s=ed');
   });
 
@@ -215,7 +217,7 @@ describe('the signatures', () => {
           const form = { canonicalization: { header, body }, fields: [] };
           const message = messageFrom('"A, B" <a@example.com>', lines.join('\r\n'));
           const end = headerEnd(message);
-          const signing = new Signer(settings({ form })).begin(message.subarray(0, end), NOW);
+          const signing = new Signer(settings({ form })).begin(new HeaderSection(message.subarray(0, end)), NOW);
           assert.ok(signing?.kind === 'signing');
           for (let at = end; at < message.length; at += size) signing.push(message.subarray(at, at + size));
           const fields = await signing.finish();
@@ -265,7 +267,7 @@ describe('the signatures', () => {
       fc.asyncProperty(fc.array(piece, { maxLength: 12 }), fc.boolean(), async (pieces, begins) => {
         const text = `${begins ? 'From: a@example.com\r\n' : ''}${pieces.join('')}`.replaceAll('\r\n\r\n', '\r\n');
         const section = Buffer.from(`${text}\r\n`, 'latin1');
-        const signing = signer.begin(section, NOW);
+        const signing = signer.begin(new HeaderSection(section), NOW);
         if (signing?.kind !== 'signing') return assert.notEqual(signing?.reason, '');
         const fields = await signing.finish();
         assert.equal(fields.length, signing.octets);

@@ -8,8 +8,8 @@
 
 import { type KeyObject, sign } from 'node:crypto';
 import { errorText } from '../lib/error-text.ts';
-import { parseAddressList } from '../mail/address-list.ts';
-import { fieldValue, hasStrayLine, headerEnd, type HeaderField, headerFields } from '../mail/header.ts';
+import { headerEnd, type HeaderField } from '../mail/header.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { parseMailbox, formatMailbox } from '../mail/path.ts';
 import { BodyHash } from '../mailauth/dkim/body-hash.ts';
 import {
@@ -80,9 +80,9 @@ export class Signer {
   }
 
   /** `section`: the header section as it will be stored, with its empty line. Undefined: nobody signs. */
-  begin(section: Buffer, now: Instant, mail: SignedMail = {}): Signing | SigningFault | undefined {
+  begin(section: HeaderSection, now: Instant, mail: SignedMail = {}): Signing | SigningFault | undefined {
     const { may, onlyOf, sentFrom } = completed(mail, now);
-    const fields = headerFields(section, Infinity);
+    const { octets, fields } = section;
     const authors = fields.filter(({ name }) => name === 'from');
     const author = authorOf(section, authors);
     const rule = this.#settings.rules.find(({ matches }) => matches(author));
@@ -90,10 +90,10 @@ export class Signer {
     try {
       const keys = this.#keysFor(author, rule?.domains);
       if (keys.length === 0) return undefined;
-      const obstacle = obstacleIn(section, fields, authors.length) ?? (may(author) ? undefined : notTheirs(author));
+      const obstacle = obstacleIn(section, authors.length) ?? (may(author) ? undefined : notTheirs(author));
       if (obstacle !== undefined) return { kind: 'fault', reason: obstacle, lasting: true };
       return new Signing(
-        section,
+        octets,
         fields,
         this.#plans.planFor(fields, keys, rule ?? this.#settings.form, { now, sentFrom }),
       );
@@ -106,7 +106,7 @@ export class Signer {
   async sign(octets: Buffer, now: Instant): Promise<Buffer> {
     const end = headerEnd(octets);
     const section = end === -1 ? octets : octets.subarray(0, end);
-    const signing = this.begin(section, now);
+    const signing = this.begin(new HeaderSection(section), now);
     if (signing === undefined) return octets;
     if (signing.kind === 'fault') throw new Error(signing.reason);
     signing.push(octets.subarray(section.length));
@@ -185,19 +185,20 @@ function onPool(octets: Buffer, key: KeyObject): Promise<Buffer> {
 }
 
 /** `''` when there is none that can be read. */
-function authorOf(section: Buffer, authors: readonly HeaderField[]): string {
+function authorOf(section: HeaderSection, authors: readonly HeaderField[]): string {
   const field = authors.at(-1);
   if (field === undefined) return '';
-  const list = parseAddressList(fieldValue(section, field), MAX_AUTHORS);
-  const mailbox = list.ok ? parseMailbox(list.value[0]?.address ?? '') : list;
+  const list = section.addresses(field);
+  if (!list.ok || list.value.length > MAX_AUTHORS) return '';
+  const mailbox = parseMailbox(list.value[0]?.address ?? '');
   return mailbox.ok ? formatMailbox(mailbox.value) : '';
 }
 
 /** What readers of the message would not all read alike. */
-function obstacleIn(section: Buffer, fields: readonly HeaderField[], authors: number): string | undefined {
+function obstacleIn({ hasStrayLine }: HeaderSection, authors: number): string | undefined {
   if (authors > 1) return 'it has more than one From field';
   if (authors === 0) return 'it has no From field';
-  return hasStrayLine(section, fields) ? 'a line of its header section is no header field' : undefined;
+  return hasStrayLine ? 'a line of its header section is no header field' : undefined;
 }
 
 function completed({ may = anybody, onlyOf = anybody, sentFrom }: SignedMail, now: Instant) {

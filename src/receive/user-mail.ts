@@ -6,8 +6,8 @@
  * Before signing, so that what is signed is what goes out. A field that is whole stays as it is, octet for octet.
  */
 
-import { hasDomain, parseAddressList } from '../mail/address-list.ts';
-import { fieldValue, hasStrayLine, headerFields } from '../mail/header.ts';
+import { hasDomain } from '../mail/address-list.ts';
+import { HeaderSection } from '../mail/header-section.ts';
 import { type Identity } from '../mail/identity.ts';
 import { formatMailbox, parseMailbox, type ReversePath } from '../mail/path.ts';
 import { type Reply, reply } from '../mail/reply.ts';
@@ -15,7 +15,6 @@ import { type FormRule, type FormRules } from './form-rule-names.ts';
 import {
   formRefusal,
   type HeaderForm,
-  isResent,
   lacksMimeVersion,
   repairedRules,
   unrepairedRefusal,
@@ -38,7 +37,6 @@ export interface UserMailFacts {
 
 /** Authors of one message; more would be no message of a person. */
 const MAX_AUTHORS = 100;
-/** Of them `completeHeader` reads no more. */
 const MAX_FIELDS = 5000;
 const AUTHORS: ReadonlyMap<string, string> = new Map([
   ['from', 'From'],
@@ -52,44 +50,40 @@ const UNFINISHED = reply(550, '5.6.0', 'The message has no From field, and a nul
 
 /** A header section with its empty line, and what was wrong with it as it came. */
 export interface PreparedHeader {
-  readonly section: Buffer;
+  readonly section: HeaderSection;
   readonly repaired: readonly FormRule[];
 }
 
 /** In order; or why the message is refused. */
-export function userHeader(given: Buffer, facts: UserMailFacts): PreparedHeader | Reply {
+export function userHeader(given: HeaderSection, facts: UserMailFacts): PreparedHeader | Reply {
   const { reversePath, rules, hostname } = facts;
-  const all = headerFields(given, Infinity);
-  const refusal = refusalOf({ section: given, fields: all, hostname }, facts);
+  const form = { section: given, hostname };
+  const refusal = refusalOf(form, facts);
   if (refusal !== undefined) return refusal;
-  const forged = rules.forgedTrace === 'repair';
-  const section = forged ? withoutForgedTrace({ section: given, fields: all, hostname }) : given;
-  const fields = section === given ? all : headerFields(section, Infinity);
-  const unfinished = rules.missingFrom === 'repair' && !fields.some(({ name }) => name === 'from');
-  if (unfinished && (isResent(fields) || reversePath === null)) return UNFINISHED;
-  const end = fields.at(-1)?.end ?? 0;
-  const mime = rules.missingMimeVersion === 'repair' && lacksMimeVersion(fields) ? MIME_VERSION : '';
-  const whole = Buffer.concat([completed(section.subarray(0, end), facts), Buffer.from(mime), section.subarray(end)]);
-  return repairedHeader({ section: given, fields: all, hostname }, whole, rules);
+  const section = rules.forgedTrace === 'repair' ? withoutForgedTrace(form) : given;
+  const unfinished = rules.missingFrom === 'repair' && !section.has('from');
+  if (unfinished && (section.isResent || reversePath === null)) return UNFINISHED;
+  const octets = completed(section, facts);
+  return repairedHeader(form, octets === section.octets ? section : new HeaderSection(octets), rules);
 }
 
 /** Of most nothing is repaired, and its rules are not looked at twice. */
-function repairedHeader(given: HeaderForm, section: Buffer, rules: FormRules): PreparedHeader | Reply {
-  const isChanged = !section.equals(given.section);
-  const after = isChanged ? { ...given, section, fields: headerFields(section, Infinity) } : given;
-  const refusal = unrepairedRefusal(after, rules);
-  return refusal ?? { section, repaired: isChanged ? repairedRules(given, after, rules) : [] };
+function repairedHeader(given: HeaderForm, section: HeaderSection, rules: FormRules): PreparedHeader | Reply {
+  const refusal = unrepairedRefusal(section, rules);
+  if (refusal !== undefined) return refusal;
+  return { section, repaired: section === given.section ? [] : repairedRules(given, { ...given, section }, rules) };
 }
 
 function refusalOf(form: HeaderForm, facts: UserMailFacts): Reply | undefined {
-  return shapeRefusal(form) ?? formRefusal(form, facts.rules) ?? authorRefusal(form, facts);
+  return shapeRefusal(form.section) ?? formRefusal(form, facts.rules) ?? authorRefusal(form, facts);
 }
 
-function completed(fields: Buffer, { reversePath, hostname, date, id, rules }: UserMailFacts): Buffer {
+function completed(section: HeaderSection, { reversePath, hostname, date, id, rules }: UserMailFacts): Buffer {
   const address = reversePath === null ? '' : formatMailbox(reversePath);
   const parts = new Set(PARTS.filter(([rule]) => rules[rule] === 'repair').map(([, part]) => part));
-  return completeHeader(fields, {
-    ...{ address, fullName: '', date, id, hostname, parts },
+  const more = rules.missingMimeVersion === 'repair' && lacksMimeVersion(section) ? MIME_VERSION : '';
+  return completeHeader(section, {
+    ...{ address, fullName: '', date, id, hostname, parts, more },
     domain: domainFor({ reversePath, hostname }),
   });
 }
@@ -108,23 +102,25 @@ function domainFor({ reversePath, hostname }: Pick<UserMailFacts, 'reversePath' 
 }
 
 /** What others would read otherwise than we do: a From field behind a line that is none must not pass unseen. */
-function shapeRefusal({ section, fields }: HeaderForm): Reply | undefined {
-  if (section.includes(0)) return reply(550, '5.6.0', 'A NUL stands in the header section');
-  if (section.length > 0 && !section.subarray(-CRLF.length).equals(CRLF))
+function shapeRefusal({ octets, fields, hasStrayLine }: HeaderSection): Reply | undefined {
+  if (octets.includes(0)) return reply(550, '5.6.0', 'A NUL stands in the header section');
+  if (octets.length > 0 && !octets.subarray(-CRLF.length).equals(CRLF))
     return reply(550, '5.6.0', 'The last line of the header section has no end');
-  if (hasStrayLine(section, fields)) return reply(550, '5.6.0', 'A line of the header section is no header field');
+  if (hasStrayLine) return reply(550, '5.6.0', 'A line of the header section is no header field');
   return fields.length > MAX_FIELDS ? reply(550, '5.6.0', `More than ${MAX_FIELDS} header fields`) : undefined;
 }
 
 /** The fields that say whose a message is name only those whom the user may send as. */
-function authorRefusal({ section, fields }: HeaderForm, facts: UserMailFacts): Reply | undefined {
+function authorRefusal({ section }: HeaderForm, facts: UserMailFacts): Reply | undefined {
   const { identity } = facts;
   if (identity === undefined) return undefined;
-  for (const field of fields) {
+  for (const field of section.fields) {
     const name = AUTHORS.get(field.name);
     if (name === undefined) continue;
-    const list = parseAddressList(fieldValue(section, field), MAX_AUTHORS);
+    const list = section.addresses(field);
     if (!list.ok) return reply(550, '5.6.0', `The ${name} field cannot be read: ${list.reason}`);
+    if (list.value.length > MAX_AUTHORS)
+      return reply(550, '5.6.0', `The ${name} field names more than ${MAX_AUTHORS} addresses`);
     if (list.value.length === 0) return reply(550, '5.6.0', `The ${name} field names nobody`);
     const named = list.value.flatMap(({ address, addressInName }) => [address, addressInName ?? address]);
     if (!named.every((address) => mayStand(identity, facts, address))) return notTheirs(identity, name);
