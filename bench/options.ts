@@ -12,6 +12,7 @@ export const WORKLOADS = [
   'submission',
   'submission-pipelined',
   'submission-each',
+  'submission-accept',
   'drain',
   'mixed',
   'drain-mixed',

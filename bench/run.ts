@@ -69,6 +69,7 @@ const WORK: Readonly<Record<Workload, (bench: Bench) => Promise<void>>> = {
   submission: (bench) => submission(bench, 'submission'),
   'submission-pipelined': (bench) => submission(bench, 'submission-pipelined'),
   'submission-each': (bench) => submission(bench, 'submission-each'),
+  'submission-accept': (bench) => submission(bench, 'submission-accept'),
   drain,
   mixed,
   'drain-mixed': drainMixed,

@@ -1,7 +1,7 @@
 /**
- * The workloads `submission`, `submission-pipelined` and `submission-each`: users log in over TLS and send, on connections
- * that stay, command by command or in groups, or on one for each message; what they send is relayed. The product with
- * and without signing, and the ceiling behind TLS.
+ * The workloads `submission`, `submission-pipelined`, `submission-each` and `submission-accept`: users log in over TLS and
+ * send, on connections that stay, command by command or in groups, or on one for each message. What they send is relayed;
+ * in the last it is dropped after it was committed. The product with and without signing, and the ceiling behind TLS.
  */
 
 import { type PostriderConfig } from '../src/config/config.ts';
@@ -12,7 +12,7 @@ import { type Sink, untilTaken } from './postfix-tools.ts';
 import { type MeasuredServer, startCeiling, startProduct } from './servers.ts';
 import { submit, type SubmitterCommand } from './submitter.ts';
 
-export type SubmissionName = 'submission' | 'submission-pipelined' | 'submission-each';
+export type SubmissionName = 'submission' | 'submission-pipelined' | 'submission-each' | 'submission-accept';
 
 export interface SubmissionServer extends MeasuredServer {
   /** Where TLS is spoken from the first octet. */
@@ -86,11 +86,13 @@ export function measureSubmission(server: SubmissionServer, sink: Sink, load: Su
 
 async function run({ submissions: port }: SubmissionServer, sink: Sink, load: SubmissionLoad): Promise<void> {
   const before = sink.taken;
+  const relayed = load.name !== 'submission-accept';
+  const recipient = relayed ? 'b@sink.test' : 'b@discard.test';
   const command: SubmitterCommand = {
-    ...{ port, ...USER, sender: `a@${DOMAIN}`, recipient: 'b@sink.test', sessions: SESSIONS, octets: OCTETS },
+    ...{ port, ...USER, sender: `a@${DOMAIN}`, recipient, sessions: SESSIONS, octets: OCTETS },
     ...{ messages: load.messages, perConnection: load.name === 'submission-each' ? 1 : REUSED },
     pipelined: load.name === 'submission-pipelined',
   };
   await submit(command);
-  await untilTaken(sink, before + load.messages);
+  if (relayed) await untilTaken(sink, before + load.messages);
 }

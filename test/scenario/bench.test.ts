@@ -21,6 +21,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   signed: ['unsigned', 'rsa', 'ed25519', 'both', RSA_ALONE],
   submission: ['postrider', 'postrider, signed', 'ceiling'],
   'submission-pipelined': ['postrider', 'postrider, signed', 'ceiling'],
+  'submission-accept': ['postrider', 'postrider, signed', 'ceiling'],
 };
 
 describe('npm run bench', { skip: await interopNeeds('postfix') }, () => {
@@ -35,6 +36,7 @@ describe('npm run bench', { skip: await interopNeeds('postfix') }, () => {
         'signed',
         'submission',
         'submission-pipelined',
+        'submission-accept',
         'drain-mixed',
         'idle',
         ...SMALL,
@@ -45,7 +47,7 @@ describe('npm run bench', { skip: await interopNeeds('postfix') }, () => {
       assert.deepEqual(others, []);
       const report = JSON.parse(readFileSync(join(results, file!), 'utf8')) as Report;
       assert.deepEqual(Object.keys(report.workloads), [
-        ...['relay', 'signed', 'submission', 'submission-pipelined', 'drain-mixed', 'idle'],
+        ...['relay', 'signed', 'submission', 'submission-pipelined', 'submission-accept', 'drain-mixed', 'idle'],
       ]);
       for (const [workload, servers] of Object.entries(report.workloads)) {
         assert.deepEqual(Object.keys(servers), ROWS[workload] ?? ['postrider', 'ceiling']);
