@@ -97,6 +97,14 @@ describe('no answer', () => {
     await new Promise<void>((resolve) => server.listen(controlSocketOf(spool), resolve));
     return { spool, server };
   }
+  test('nobody can be there: the path of its socket is too long', async () => {
+    const spool = join(place(), 'x'.repeat(120));
+    assert.equal(await kindOf(spool), 'notRunning');
+    await assert.rejects(
+      connectControl(spool).status(),
+      /no server can be there: the path of the control socket, \/.*, has \d+ octets, and 107 is the most$/,
+    );
+  });
   test('nobody is there: no socket', async () => assert.equal(await kindOf(place()), 'notRunning'));
   test('nobody is there: a file in its place', async () => {
     const spool = place();

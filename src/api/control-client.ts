@@ -22,6 +22,16 @@ export function controlSocketOf(spoolFolder: string): string {
   return join(spoolFolder, 'control.sock');
 }
 
+/** Of a socket's path on Linux; the closing NUL has the 108th. */
+const MAX_PATH_OCTETS = 107;
+
+/** Why nobody can listen there; undefined: its path is short enough. */
+export function pathTooLong(socketPath: string): string | undefined {
+  const octets = Buffer.byteLength(socketPath);
+  if (octets <= MAX_PATH_OCTETS) return undefined;
+  return `the path of the control socket, ${socketPath}, has ${octets} octets, and ${MAX_PATH_OCTETS} is the most`;
+}
+
 export interface Control extends Admin {
   readonly socketPath: string;
   /** Metrics and health as text. */
@@ -121,6 +131,9 @@ function parseAnswer(octets: Buffer): object {
 
 function connectionError(error: NodeJS.ErrnoException, socketPath: string): Error {
   if (error instanceof ControlError) return error;
+  const tooLong = pathTooLong(socketPath);
+  if (tooLong !== undefined)
+    return new ControlError('notRunning', `no server can be there: ${tooLong}`, { cause: error });
   switch (error.code) {
     case 'ENOENT':
     case 'ECONNREFUSED':

@@ -40,13 +40,14 @@ interface Found {
 
 /** As the server would; what is closed to this user may be open to the server's, and is a warning. */
 async function lookAtFiles(config: Config, now: number): Promise<Found> {
-  const { expired, faultsOfFiles, faultsOfFolders } = await import('../runtime/config-files.ts');
+  const { expired, faultsOfFiles, faultsOfFolders, missingPrograms } = await import('../runtime/config-files.ts');
   const faults = [...(await faultsOfFiles(config)), ...(await faultsOfFolders(config))];
   const textsOf = (isDenied: boolean): readonly string[] =>
     faults.filter((fault) => fault.isDenied === isDenied).map(({ message }) => message);
   const denied = textsOf(true).map((text) => `${text} (not checked: run this as the user of the server)`);
   const unlikely = configWarnings(config).map(formatProblem);
-  return { problems: textsOf(false), warnings: [...unlikely, ...denied, ...expired(config, now)] };
+  const warnings = [...unlikely, ...denied, ...expired(config, now), ...(await missingPrograms(config))];
+  return { problems: textsOf(false), warnings };
 }
 
 interface InitOptions {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { certify } from '../../test/lib/pki.ts';
 import { type Config, type PostriderConfig, readConfig } from '../config/config.ts';
-import { expired, faultsOfFiles, faultsOfFolders, refuseFaults } from './config-files.ts';
+import { expired, faultsOfFiles, faultsOfFolders, missingPrograms, refuseFaults } from './config-files.ts';
 import { ConfigProblems } from './config-source.ts';
 import { FileFault } from './named-file.ts';
 
@@ -142,6 +142,23 @@ test('a certificate that has expired is no fault, and worth a warning', async ()
   assert.deepEqual(await faultsOfFiles(config), []);
   assert.match(expired(config, Date.now()).join(), /^tls\.certificate: .*old\.pem has expired, on .*; renew it$/);
   assert.deepEqual(expired(config, 0), []);
+});
+
+test('a program of a route that cannot be run is worth a warning', async () => {
+  const pipe = (name: string, program: string) =>
+    ({ kind: 'pipe', name, argv: [program], match: { recipients: [`${name}.test`] } }) as const;
+  const programs = ['/bin/cat', join(folder, 'none'), folder, join(folder, 'junk')];
+  const config = configOf({ routes: programs.map((program, i) => pipe(`p${i}`, program)) });
+  assert.deepEqual(await faultsOfFiles(config), []);
+  const warnings = await missingPrograms(config);
+  assert.deepEqual(
+    warnings.map((text) => text.replaceAll(folder, '').split(';')[0]?.replace(/by .*/, 'by …')),
+    [
+      'routes[1].argv[0]: /none is not there',
+      'routes[2].argv[0]:  is no file',
+      'routes[3].argv[0]: /junk may not be run by …',
+    ],
+  );
 });
 
 test('a file that is closed to this user may be open to the server’s', () => {

@@ -72,6 +72,28 @@ export function expired(config: Config, now: Instant): readonly string[] {
   });
 }
 
+/** Programs of routes that could not be run now: their mail waits until they can, and the server starts. */
+export async function missingPrograms({ routes }: Config): Promise<readonly string[]> {
+  const looks = routes.map(async (route, i) => {
+    if (route.kind !== 'pipe') return [];
+    const [program] = route.argv;
+    const why = await whyNotRun(program);
+    const fix = 'name one that can be run; the mail of this route waits until then';
+    return why === undefined ? [] : [`routes[${i}].argv[0]: ${program} ${why}; ${fix}`];
+  });
+  return (await Promise.all(looks)).flat();
+}
+
+async function whyNotRun(program: string): Promise<string | undefined> {
+  try {
+    if (!(await stat(program)).isFile()) return 'is no file';
+    await access(program, constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return errorCode(error) === 'EACCES' ? `may not be run by ${thisUser()}` : 'is not there';
+  }
+}
+
 async function faultsOf(looks: readonly Look[]): Promise<readonly FileFault[]> {
   const faults = new Map<string, FileFault>();
   for (const look of looks)

@@ -9,6 +9,7 @@
 import { unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { pathTooLong } from '../api/control-client.ts';
 
 const ANSWER_WITHIN_MS = 2000;
 
@@ -16,15 +17,10 @@ export function controlSocket(spoolFolder: string): string {
   return join(spoolFolder, 'control.sock');
 }
 
-/** Of a socket's path on Linux; the closing NUL has the 108th. */
-const MAX_PATH_OCTETS = 107;
-
 /** Why nobody can listen there, and what to do; undefined: its path is short enough. */
 export function tooLong(socketPath: string): readonly [what: string, fix: string] | undefined {
-  const octets = Buffer.byteLength(socketPath);
-  if (octets <= MAX_PATH_OCTETS) return undefined;
-  const what = `the path of the control socket, ${socketPath}, has ${octets} octets, and ${MAX_PATH_OCTETS} is the most`;
-  return [what, 'give spool.folder a shorter name'];
+  const what = pathTooLong(socketPath);
+  return what === undefined ? undefined : [what, 'give spool.folder a shorter name'];
 }
 
 export type Holder = 'nobody' | 'somebody';
