@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openConnections } from './open-connections.ts';
+import { openAtOnce, openConnections } from './open-connections.ts';
 
 const TABLE = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:3A98 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
@@ -16,4 +16,11 @@ test('open are those that their dialling end has not closed; who listens has non
   assert.deepEqual(openConnections(TABLE).get(15_000), ['0100007F:C001', '0100007F:C003']);
   assert.equal(openConnections(TABLE).get(0), undefined);
   assert.equal(openConnections('').size, 0);
+});
+
+test('open at once are those that stand in two looks', () => {
+  const looks = [new Map([[25, ['a', 'b', 'c']]]), new Map([[25, ['b', 'c', 'd']]]), new Map<number, string[]>()];
+  const look = (): ReadonlyMap<number, readonly string[]> => looks.shift() ?? new Map();
+  assert.equal(openAtOnce(25, look), 2);
+  assert.equal(openAtOnce(25, look), 0);
 });

@@ -22,3 +22,12 @@ export function openConnections(
   }
   return open;
 }
+
+/**
+ * How many were open at once: those to the port that stand in two looks at the table. One look takes its time, and what
+ * was closed during it may stand there beside what was opened for it.
+ */
+export function openAtOnce(port: number, look: () => ReadonlyMap<number, readonly string[]> = openConnections): number {
+  const before = new Set(look().get(port));
+  return (look().get(port) ?? []).filter((local) => before.has(local)).length;
+}

@@ -17,6 +17,7 @@ import { until } from '../../test/lib/wait.ts';
 import { type Plant, type SuiteContext } from '../suite.ts';
 import { type FaultyCall, FaultyCalls } from './faulty-calls.ts';
 import { judge, type Span } from './judge.ts';
+import { lastWords } from './last-words.ts';
 import { Mails } from './mails.ts';
 
 export interface TrafficOptions {
@@ -225,8 +226,4 @@ export class Traffic {
     await this.#options.cleanUp?.(join(this.#folder, 'spool'));
     await removeFolder(this.#folder);
   }
-}
-
-function lastWords(output: string): readonly string[] {
-  return output.split('\n').filter((line) => /this process must end|died, starting it again signal=SIGABRT/.test(line));
 }
