@@ -15,7 +15,7 @@ import { measureQueued } from './queued.ts';
 import { type Row, summaryOf } from './report.ts';
 import { PEER_NAMES, type PeerOptions, PEERS } from './peers.ts';
 import { type MeasuredServer, type Product, startCeiling, startProduct } from './servers.ts';
-import { measureRsa, startSigned } from './signed.ts';
+import { measureBothAlone, measureRsa, startSigned } from './signed.ts';
 import { measureSubmission, startSubmission, type SubmissionName, warmUpSubmission } from './submission.ts';
 
 export interface Bench {
@@ -39,8 +39,9 @@ const FEW_QUEUED = 1000;
 const WARM_UP = 10_000;
 /** From none to two seconds between the messages of a session. */
 const STEADY = { sessions: 500, pause: 2 } as const;
-/** The row of what is no message. */
+/** The rows of what is no message. */
 const RSA_ALONE = 'rsa signature';
+const BOTH_ALONE = 'both signatures';
 /** Where no relay was measured in this run, the rate to take half of. */
 const USUAL_RATE = 1000;
 const LATENCY_SECONDS = 5;
@@ -103,7 +104,11 @@ async function signed(bench: Bench, name: 'signed' | 'signed-steady'): Promise<v
   try {
     for (const product of products.values()) await warmUp('postrider', product, { sink, flow: full });
     const works = [...products].map(([form, product]) => [form, () => measureFlow(product, sink, wanted)] as const);
-    await inTurns(bench, name, new Map([...works, [RSA_ALONE, measureRsa]]), (work) => work());
+    const alone = [
+      [RSA_ALONE, measureRsa] as const,
+      ...(name === 'signed-steady' ? [[BOTH_ALONE, measureBothAlone] as const] : []),
+    ];
+    await inTurns(bench, name, new Map([...works, ...alone]), (work) => work());
   } finally {
     await stop();
   }

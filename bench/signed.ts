@@ -1,6 +1,7 @@
 /**
  * The workload `signed`: mail is relayed on reused connections, unsigned, and signed by each algorithm and by both. Beside
- * it, what an RSA signature costs alone: on a machine whose cores are shared it varies by a half from hour to hour.
+ * it, what an RSA signature costs alone, and both at one pace: on a machine whose cores are shared it varies by a half from
+ * hour to hour.
  */
 
 import { fork } from 'node:child_process';
@@ -43,15 +44,25 @@ export async function startSigned(build: Build, sink: Sink, profile: string | un
   };
 }
 
-/** Of a signature by a key of 2,048 bits, in a process that does nothing else. */
-export interface RsaCost {
+/** In a process that does nothing else. */
+export interface SignatureCost {
   readonly perSecond: number;
   readonly cpuMs: number;
 }
 
-export async function measureRsa(): Promise<Figures> {
-  const child = fork(join(import.meta.dirname, 'children', 'rsa.ts'), { execArgv: [] });
-  const [cost] = (await once(child, 'message', { signal: AbortSignal.timeout(MINUTE) })) as [RsaCost];
+/** Of a signature by a key of 2,048 bits. */
+export function measureRsa(): Promise<Figures> {
+  return costIn('rsa.ts');
+}
+
+/** Of one by each algorithm, at one pace. */
+export function measureBothAlone(): Promise<Figures> {
+  return costIn('signatures.ts');
+}
+
+async function costIn(script: string): Promise<Figures> {
+  const child = fork(join(import.meta.dirname, 'children', script), { execArgv: [] });
+  const [cost] = (await once(child, 'message', { signal: AbortSignal.timeout(MINUTE) })) as [SignatureCost];
   return { ...cost };
 }
 

@@ -2,7 +2,7 @@
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import process from 'node:process';
-import { type RsaCost } from '../signed.ts';
+import { type SignatureCost } from '../signed.ts';
 
 const WARM_UP = 500;
 const SIGNATURES = 2000;
@@ -18,7 +18,7 @@ await run(privateKey, SIGNATURES);
 const { user, system } = process.cpuUsage(before.cpu);
 const elapsed = performance.now() - before.at;
 const cost = { perSecond: (SIGNATURES / elapsed) * 1000, cpuMs: (user + system) / 1000 / SIGNATURES };
-process.send?.(cost satisfies RsaCost);
+process.send?.(cost satisfies SignatureCost);
 
 async function run(key: KeyObject, signatures: number): Promise<void> {
   const octets = Buffer.alloc(OCTETS, 'x');
