@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type FastifyInstance } from 'fastify';
 import { ENTRY, fakeAdmin, type FakeAdmin, NOT_FOUND, STATUS } from './admin.fixtures.contract.ts';
-import { connectControl, ControlError, controlSocketOf } from './control-client.ts';
+import { connectControl, ControlError } from './control-client.ts';
+import { controlSocket } from './control-socket.ts';
 import { Refusal } from './contract.ts';
 import { buildApi, listenControl } from './server.ts';
 
@@ -50,7 +51,7 @@ describe('a running server', () => {
       },
       undefined,
     );
-    await listenControl(app, controlSocketOf(spool));
+    await listenControl(app, controlSocket(spool));
   });
   after(() => app.close());
 
@@ -85,7 +86,7 @@ describe('a running server', () => {
     });
   });
   test('gives metrics as text', async () => assert.equal(await connectControl(spool).text('/metrics'), 'm 1\n'));
-  test('has a socket for its own user only', () => assert.equal(statSync(controlSocketOf(spool)).mode & 0o777, 0o600));
+  test('has a socket for its own user only', () => assert.equal(statSync(controlSocket(spool)).mode & 0o777, 0o600));
 });
 
 describe('no answer', () => {
@@ -94,7 +95,7 @@ describe('no answer', () => {
   ): Promise<{ spool: string; server: Server }> {
     const spool = place();
     const server = createServer(onConnection);
-    await new Promise<void>((resolve) => server.listen(controlSocketOf(spool), resolve));
+    await new Promise<void>((resolve) => server.listen(controlSocket(spool), resolve));
     return { spool, server };
   }
   test('nobody can be there: the path of its socket is too long', async () => {
@@ -108,7 +109,7 @@ describe('no answer', () => {
   test('nobody is there: no socket', async () => assert.equal(await kindOf(place()), 'notRunning'));
   test('nobody is there: a file in its place', async () => {
     const spool = place();
-    writeFileSync(controlSocketOf(spool), '');
+    writeFileSync(controlSocket(spool), '');
     assert.equal(await kindOf(spool), 'notRunning');
   });
   test('somebody hangs up', async () => {

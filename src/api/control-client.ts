@@ -6,9 +6,9 @@
  */
 
 import { type IncomingMessage, request } from 'node:http';
-import { join } from 'node:path';
 import { API_PREFIX, type Call, CALLS } from './calls.ts';
 import { type Admin, Refusal } from './contract.ts';
+import { controlSocket, pathTooLong } from './control-socket.ts';
 
 export class ControlError extends Error {
   readonly kind: 'notRunning' | 'notAnswering' | 'forbidden' | 'failed';
@@ -16,20 +16,6 @@ export class ControlError extends Error {
     super(message, options);
     this.kind = kind;
   }
-}
-
-export function controlSocketOf(spoolFolder: string): string {
-  return join(spoolFolder, 'control.sock');
-}
-
-/** Of a socket's path on Linux; the closing NUL has the 108th. */
-const MAX_PATH_OCTETS = 107;
-
-/** Why nobody can listen there; undefined: its path is short enough. */
-export function pathTooLong(socketPath: string): string | undefined {
-  const octets = Buffer.byteLength(socketPath);
-  if (octets <= MAX_PATH_OCTETS) return undefined;
-  return `the path of the control socket, ${socketPath}, has ${octets} octets, and ${MAX_PATH_OCTETS} is the most`;
 }
 
 export interface Control extends Admin {
@@ -40,7 +26,7 @@ export interface Control extends Admin {
 
 /** Nothing is asked yet: a server that is not there shows at the first call. */
 export function connectControl(spoolFolder: string): Control {
-  const socketPath = controlSocketOf(spoolFolder);
+  const socketPath = controlSocket(spoolFolder);
   const calls = Object.entries(CALLS).map(([name, call]) => [
     name,
     async (argument: object = {}): Promise<unknown> => {

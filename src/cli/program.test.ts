@@ -8,7 +8,8 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { type FastifyInstance } from 'fastify';
 import { makeAuthority } from '../../test/lib/certificates.ts';
 import { ENTRY, fakeAdmin, type FakeAdmin, NOT_FOUND } from '../api/admin.fixtures.contract.ts';
-import { ControlError, controlSocketOf } from '../api/control-client.ts';
+import { ControlError } from '../api/control-client.ts';
+import { controlSocket } from '../api/control-socket.ts';
 import { type DirectoryAdmin } from '../api/directory-contract.ts';
 import { type EventsAdmin, type QueueAdmin } from '../api/contract.ts';
 import { buildApi, listenControl } from '../api/server.ts';
@@ -41,7 +42,7 @@ before(async () => {
     },
     undefined,
   );
-  await listenControl(app, controlSocketOf(folder));
+  await listenControl(app, controlSocket(folder));
 });
 after(async () => {
   await app.close();

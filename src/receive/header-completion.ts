@@ -12,6 +12,7 @@ import { hasDomain } from '../mail/address-list.ts';
 import { encodeWords } from '../mail/encoded-word.ts';
 import { type HeaderField } from '../mail/header.ts';
 import { type HeaderSection } from '../mail/header-section.ts';
+import { BLIND_FIELDS } from '../wire/sendmail/header-section.ts';
 
 export interface CompletionFacts {
   /** For From and Message-ID. */
@@ -34,7 +35,7 @@ export type CompletionPart = 'From' | 'Date' | 'Message-ID' | 'domains' | 'witho
 /** What is sent again gets the Resent fields (RFC 5322 §3.6.6). The octets that were given when nothing is to be done. */
 export function completeHeader(given: HeaderSection, facts: CompletionFacts): Buffer {
   const does = (part: CompletionPart): boolean => facts.parts?.has(part) ?? true;
-  const isHidden = (field: HeaderField): boolean => does('withoutBcc') && HIDDEN.has(field.name);
+  const isHidden = (field: HeaderField): boolean => does('withoutBcc') && BLIND_FIELDS.has(field.name);
   const names = new Set(given.fields.filter((field) => !isHidden(field)).map(({ name }) => name));
   const prefix = [...names].some((name) => name.startsWith('resent-')) ? 'Resent-' : '';
   const added = [
@@ -75,8 +76,6 @@ function edited(
   return Buffer.concat([...pieces, octets.subarray(at, fieldsEnd), Buffer.from(more), octets.subarray(fieldsEnd)]);
 }
 
-/** They name whom nobody else is to know of (RFC 5322 §3.6.3). */
-const HIDDEN: ReadonlySet<string> = new Set(['bcc', 'resent-bcc']);
 const NOTHING = Buffer.alloc(0);
 
 export const ADDRESS_FIELDS: ReadonlySet<string> = new Set(

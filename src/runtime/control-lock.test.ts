@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { after, test } from 'node:test';
-import { controlSocket, holderOf } from './control-lock.ts';
+import { controlSocket } from '../api/control-socket.ts';
+import { holderOf } from './control-lock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lock-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -8,14 +8,9 @@
 
 import { unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
-import { pathTooLong } from '../api/control-client.ts';
+import { pathTooLong } from '../api/control-socket.ts';
 
 const ANSWER_WITHIN_MS = 2000;
-
-export function controlSocket(spoolFolder: string): string {
-  return join(spoolFolder, 'control.sock');
-}
 
 /** Why nobody can listen there, and what to do; undefined: its path is short enough. */
 export function tooLong(socketPath: string): readonly [what: string, fix: string] | undefined {

@@ -8,7 +8,7 @@ import { METRICS_CONTENT_TYPE, snapshot } from '../observe/metrics.ts';
 import { type Clock } from '../ports/clock.ts';
 import { type Log } from '../ports/log.ts';
 import { type Control } from './control.ts';
-import { controlSocket } from './control-lock.ts';
+import { controlSocket } from '../api/control-socket.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { listenProblem } from './port-check.ts';
 import { ThreadMetrics } from './thread-metrics.ts';

@@ -19,7 +19,7 @@ import { EVENTS } from '../events/samples.ts';
 import { segmentName, segmentPath } from '../events/segments.ts';
 import { openLmdbSpool } from '../spool/lmdb/open.ts';
 import { idOf } from '../spool/spool.fixtures.contract.ts';
-import { controlSocket } from './control-lock.ts';
+import { controlSocket } from '../api/control-socket.ts';
 import { compactOffline, openOffline } from './offline.ts';
 import { takeSpoolLock } from './spool-lock.ts';
 import { systemTimers } from './timers.ts';

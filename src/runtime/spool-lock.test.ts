@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { after, test } from 'node:test';
-import { controlSocket } from './control-lock.ts';
+import { controlSocket } from '../api/control-socket.ts';
 import { takeSpoolLock } from './spool-lock.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'lock-'));

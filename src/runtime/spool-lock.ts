@@ -9,7 +9,8 @@
 import { stat } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import process from 'node:process';
-import { controlSocket, holderOf } from './control-lock.ts';
+import { controlSocket } from '../api/control-socket.ts';
+import { holderOf } from './control-lock.ts';
 
 export interface SpoolLock {
   release(): void;

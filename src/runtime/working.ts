@@ -21,7 +21,7 @@ import { refuseFaults } from './config-files.ts';
 import { ConfigProblems, type ConfigSource, loadSource } from './config-source.ts';
 import { controlOf } from './control.ts';
 import { DirectoryCare, openDirectory } from './directory-care.ts';
-import { controlSocket } from './control-lock.ts';
+import { controlSocket } from '../api/control-socket.ts';
 import { type DirectoryStore } from '../directory/directory.ts';
 import { type Explaining, type ExplainedEntry } from './explaining.ts';
 import { EXIT } from './exit-codes.ts';

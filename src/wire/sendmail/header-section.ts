@@ -61,8 +61,10 @@ function capital(name: string): string {
 
 /** Bcc and Resent-Bcc name whom nobody else is to know of (RFC 5322 §3.6.3). */
 export function withoutBcc(section: Buffer): Buffer {
-  return without(section, ({ name }) => name === 'bcc' || name === 'resent-bcc');
+  return without(section, ({ name }) => BLIND_FIELDS.has(name));
 }
+
+export const BLIND_FIELDS: ReadonlySet<string> = new Set(['bcc', 'resent-bcc']);
 
 function without(section: Buffer, unwanted: (field: HeaderField) => boolean): Buffer {
   const kept = headerFields(section).filter((field) => !unwanted(field));
